@@ -1,0 +1,52 @@
+# Every target installs what it lacks. PYTHON may name any interpreter from 3.11 to 3.13.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help setup lint unit integration test bench demo lock conf clean
+
+help:  ## Show the targets.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.installed  ## Make .venv with everything that is locked, and Canary itself.
+
+$(VENV)/.installed: requirements/dev.lock pyproject.toml setup.py
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+		|| { echo "Canary needs Python 3.11 to 3.13; '$(PYTHON)' is $$($(PYTHON) --version). Say which one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "setup: $(VENV) with $$($(PYTHON) --version) (the first time this fetches about 150 MB)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14'
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lint: setup  ## Style, types, and which way imports go.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: setup  ## Tests that need no server.
+	$(BIN)/python -m pytest tests/unit
+
+integration: setup  ## Tests on a real ZooKeeper, MongoDB and Cassandra.
+	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/integration
+
+test: lint  ## Everything that CI runs.
+	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests
+
+bench: setup  ## Measure, beside a rival, and print.
+	$(BIN)/python -m devstack run -- $(BIN)/python -m bench
+
+demo: setup  ## Servers, a demo load on two boards, and Canary. DEMO_SECONDS=30 makes it end and report.
+	$(BIN)/python -m devstack run -- $(BIN)/python -m devstack.demo
+
+lock: setup  ## Lock the newest versions that pyproject.toml allows.
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+		--no-emit-index-url --generate-hashes --upgrade --quiet --output-file requirements/dev.lock
+
+conf: setup  ## Write etc/canary.conf anew from canary/config.py.
+	$(BIN)/python -m canary.config > etc/canary.conf
+
+clean:  ## Remove what was built.
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,40 @@
+"""Every option of Canary, read once at start; nothing else reads the environment or a file for one.
+
+    options.py     what options there are        kinds.py    what their values may be
+    loading.py     where values come from        sample.py   etc/canary.conf
+    board_path.py  what may name a board
+
+An entry point builds its command line on `parser`, calls `load` with what `--config-file` gave, and
+hands the parts of the `Config` down by constructor. What it gets is checked, typed and immutable.
+Whether a host answers or a file of certificates is there is not looked at here.
+"""
+
+from canary.config.board_path import MAX_BOARD_PATH, check_board_path
+from canary.config.loading import load, parser
+from canary.config.options import (
+    CanaryOptions,
+    CassandraOptions,
+    Config,
+    LogOptions,
+    MongoOptions,
+    ServerOptions,
+    ZooKeeperOptions,
+    list_opts,
+)
+from canary.config.sample import sample
+
+__all__ = [
+    "MAX_BOARD_PATH",
+    "CanaryOptions",
+    "CassandraOptions",
+    "Config",
+    "LogOptions",
+    "MongoOptions",
+    "ServerOptions",
+    "ZooKeeperOptions",
+    "check_board_path",
+    "list_opts",
+    "load",
+    "parser",
+    "sample",
+]

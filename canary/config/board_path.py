@@ -1,0 +1,49 @@
+"""Which texts may name a board: ZooKeeper's rules for paths, and a few of Canary's own."""
+
+from __future__ import annotations
+
+import re
+
+from canary.errors import UsageError
+
+#: Characters. ZooKeeper sets no limit, but every change and every key in a store carries the path.
+MAX_BOARD_PATH = 1024
+
+# ZooKeeper refuses these in its PathUtils.validatePath. It looks at UTF-16, where everything above
+# U+FFFF is a pair of surrogates, so all of that is refused too.
+_REFUSED = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\uffff\U00010000-\U0010ffff]")
+
+
+def check_board_path(text: str) -> str:
+    """Return `text` unchanged if it can be a board's path, or raise UsageError with the reason."""
+    reason = _reason(text)
+    if reason is None:
+        return text
+    raise UsageError(f"{shown(text)} cannot be a board's path: {reason}")
+
+
+def shown(text: str) -> str:
+    """`text` in quotes for a message: control characters escaped, long ones cut."""
+    return ascii(text) if len(text) <= 200 else ascii(text[:200]) + "…"
+
+
+def _reason(text: str) -> str | None:  # noqa: PLR0911 -- one return a rule
+    refused = _REFUSED.search(text)
+    parts = text.split("/")[1:]
+    if not text.startswith("/"):
+        return "it must be absolute, so start with a slash"
+    if text == "/":
+        return "the root of ZooKeeper holds no jobs; name the board below it"
+    if len(text) > MAX_BOARD_PATH:
+        return f"it has {len(text)} characters, more than {MAX_BOARD_PATH}"
+    if refused is not None:
+        return f"ZooKeeper does not allow the character U+{ord(refused.group()):04X}"
+    if text.endswith("/") and "" not in parts[:-1]:
+        return f"it ends with a slash; write {shown(text[:-1])}"
+    if "" in parts:
+        return "it has two slashes in a row"
+    if "." in parts or ".." in parts:
+        return "ZooKeeper does not allow the names '.' and '..'"
+    if parts[0] == "zookeeper":
+        return "what is below /zookeeper is ZooKeeper's own"
+    return None

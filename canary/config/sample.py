@@ -1,0 +1,46 @@
+"""The sample configuration, `etc/canary.conf`: every option with its help, commented out."""
+
+from __future__ import annotations
+
+import textwrap
+
+from canary.config.loading import SEARCHED
+from canary.config.options import GROUPS, Option, options
+
+_HEAD = f"""\
+Every option of Canary, commented out, with its default. `python -m canary.config` prints this file.
+
+canary-producer, canary-worker and canary-server read the files given with --config-file, else the
+first there is of {", ".join(SEARCHED)}. An environment variable wins over the files; it is named \
+after the group and the option, for example OS_ZOOKEEPER__HOSTS for [zookeeper] hosts. A name that \
+Canary does not know is an error in both.
+
+A list is separated by commas and may go on in indented lines. Quotes around a whole value are \
+taken off. A comment has a line of its own. Nothing else is special: a $ is a $. An option that \
+shows no default is not set, and an empty value leaves it so.
+"""
+
+
+def sample() -> str:
+    """The text of the sample file; read with all options' marks taken off, it sets the defaults."""
+    blocks = [_comment(paragraph.replace("\n", " ")) for paragraph in _HEAD.split("\n\n")]
+    text = "#\n".join(blocks)
+    for group, of in GROUPS.items():
+        text += f"\n[{group}]\n{_comment(str(of.__doc__))}"
+        text += "".join(_entry(option) for option in options(group))
+    return text
+
+
+def _entry(option: Option) -> str:
+    default = "" if option.default is None else option.default
+    if isinstance(default, tuple):
+        default = ",".join(default)
+    elif isinstance(default, bool):
+        default = str(default).lower()
+    about = f"{option.help}\nAllowed: {option.kind.allowed}."
+    return f"\n{_comment(about)}#{option.name} = {default}".rstrip() + "\n"
+
+
+def _comment(text: str) -> str:
+    lines = [part for line in text.strip().split("\n") for part in textwrap.wrap(line, 96)]
+    return "".join(f"# {line}\n" for line in lines)
