@@ -39,7 +39,7 @@ bench: setup  ## Measure, beside a rival, and print.
 	$(BIN)/python -m devstack run -- $(BIN)/python -m bench
 
 demo: setup  ## Servers, a demo load on two boards, and Canary. DEMO_SECONDS=30 makes it end and report.
-	$(BIN)/python -m devstack run -- $(BIN)/python -m devstack.demo
+	$(BIN)/python -m devstack run -- $(BIN)/python -m demo
 
 lock: setup  ## Lock the newest versions that pyproject.toml allows.
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \

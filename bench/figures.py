@@ -1,0 +1,37 @@
+"""Figures and how they are printed."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One row of a table: what was measured, Canary's value and the rival's."""
+
+    what: str
+    canary: str
+    rival: str
+    goal: str = ""
+
+
+def percentiles(seconds: Sequence[float]) -> str:
+    """Return median and 99th percentile of durations, in milliseconds, with their number."""
+    if not seconds:
+        return "no samples"
+    ordered = sorted(seconds)
+    last = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
+    median = statistics.median(ordered)
+    return f"p50 {median * 1000:.1f} ms, p99 {last * 1000:.1f} ms ({len(ordered)} samples)"
+
+
+def table(title: str, rival: str, figures: Sequence[Figure]) -> str:
+    """Return a table of figures as text."""
+    rows = [("", "Canary", rival, "goal")]
+    rows += [(figure.what, figure.canary, figure.rival, figure.goal) for figure in figures]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join([title, "-" * len(title), *lines, ""])

@@ -1,0 +1,290 @@
+"""One listing of a board beside what was known of it: ``rounds.advance`` in detail."""
+
+from dataclasses import replace
+
+from canary.model.changes import Change, Gap, Kind, Reason, ending_of, node_change
+from canary.model.jobs import Job, Lock, Outcome
+from canary.model.names import is_job, lock_name, locked_job
+from canary.model.observations import (
+    CREATES_MODULUS,
+    JobRead,
+    Listing,
+    LockRead,
+    Reads,
+    TrashRead,
+    Unread,
+)
+from canary.model.state import BoardState, Step
+
+
+class Comparison:
+    """One listing beside one state; lives for one call of ``advance``.
+
+    Beside operations on whole sets of names, work is in proportion to what changed: a board of
+    10,000 jobs is not walked for one of them.
+
+    What a name stands for is told by zxids: a znode that was read with a czxid above the listing's
+    pzxid was made after the listing; one with a czxid up to it was there when it was listed. One
+    with a czxid up to the last listing's pzxid was counted then, though it was not noticed.
+    """
+
+    def __init__(
+        self, state: BoardState, listing: Listing, reads: Reads, *, is_era: bool = False
+    ) -> None:
+        self.state, self.listing, self.reads, self.is_era = state, listing, reads, is_era
+        self.incarnation, self.pzxid = listing.stat.czxid, listing.stat.pzxid
+        self.counted = state.stat.pzxid if state.stat and not is_era else -1
+        self.deletions: list[Change] = []
+        self.creations: list[tuple[int, Change]] = []  # with the zxid to sort by
+        self.undecided: list[tuple[int, Outcome]] = []  # endings, if the account closes
+        self.jobs: dict[str, Job] = dict(state.jobs)
+        self.surviving: set[str] = set()  # locks that outlived their job
+        self.added = listing.children - state.children
+        self.touched = self._touched()
+
+    def _touched(self) -> list[str]:
+        """Return the names of the jobs to look at, in order."""
+        names = self.added | (self.state.children - self.listing.children)
+        names |= self.reads.jobs.keys() | self.reads.locks.keys() | self.state.unread
+        jobs = {name if is_job(name) else locked_job(name) for name in names}
+        return sorted(name for name in jobs if name is not None)
+
+    def step(self, reason: Reason, before: tuple[Change, ...], gaps: tuple[Gap, ...]) -> Step:
+        """Compare everything, close the account, and put the changes in order."""
+        for name in self.touched:
+            known = self.jobs.get(name)
+            if known is not None:
+                self._known(name, known)
+            if name in self.listing.children and name not in self.jobs:
+                self._new(name)
+        others = self._others()
+        gap = self._account(reason)
+        if gap is None:
+            self._decide()
+        self.creations.sort(key=lambda creation: creation[0])
+        changes = (*before, *self.deletions, *(change for _, change in self.creations))
+        listing = self.listing
+        unread = frozenset(name for name in self.touched if self._is_unread(name))
+        state = BoardState(
+            listing.stat, listing.seen_at, self.jobs, others, listing.children, unread
+        )
+        return Step(state, changes, (*gaps, gap) if gap else gaps)
+
+    def _decide(self) -> None:
+        """Tell consumed from removed, now that the account says that nothing else happened."""
+        for index, outcome in self.undecided:
+            self.deletions[index] = replace(
+                self.deletions[index], kind=Kind(outcome), outcome=outcome
+            )
+
+    def _is_unread(self, name: str) -> bool:
+        """Tell whether a job, or its lock, could not be read as it was when it was listed."""
+        job = self.jobs.get(name)
+        return job is not None and (
+            job.is_unread
+            or self._is_late(self.reads.jobs.get(name))
+            or (job.lock is not None and self._is_late(self.reads.locks.get(lock_name(name))))
+        )
+
+    def _is_late(self, read: JobRead | LockRead | Unread | None) -> bool:
+        """Tell whether what was listed was gone when it was read; what was there is another one."""
+        if isinstance(read, JobRead | LockRead):
+            return read.czxid > self.pzxid
+        return read is not None
+
+    def _is_another(self, czxid: int | None, read: JobRead | LockRead | Unread | None) -> bool:
+        """Tell whether a listed znode is surely another one than that known by ``czxid``.
+
+        None says that the known one was gone before it could be read. A znode that is gone by the
+        time it is read may have been the known one until then.
+        """
+        if czxid is None or czxid > self.pzxid:
+            return True
+        return isinstance(read, JobRead | LockRead) and czxid != read.czxid <= self.pzxid
+
+    def _is_counted(self, read: JobRead | LockRead | Unread | None) -> bool:
+        """Tell whether a znode was there already when the last account was closed."""
+        return isinstance(read, JobRead | LockRead) and read.czxid <= self.counted
+
+    def _known(self, name: str, job: Job) -> None:
+        """Follow a job that was on the board at the last look."""
+        listed = name in self.listing.children
+        if not listed or self._is_another(job.czxid, self.reads.jobs.get(name)):
+            del self.jobs[name]
+            self._end(job, is_counted=listed and self._is_counted(self.reads.jobs.get(name)))
+            return
+        lock = self._known_lock(name, job)
+        if lock is not job.lock:
+            self.jobs[name] = replace(job, lock=lock)
+
+    def _known_lock(self, name: str, job: Job) -> Lock | None:
+        """Follow the claim on a job that stays; return the claim that it has now."""
+        listed = lock_name(name) in self.listing.children
+        read = self.reads.locks.get(lock_name(name))
+        if job.lock is None:
+            return self._claim(job) if listed else None
+        if listed and not self._is_another(job.lock.czxid, read):
+            return job.lock
+        self.deletions.append(self._abandoned(job, job.lock))
+        return self._claim(job) if listed else None
+
+    def _new(self, name: str) -> None:
+        """Meet a job for the first time."""
+        read = self.reads.jobs[name]
+        found = read if isinstance(read, JobRead) and not self._is_late(read) else None
+        payload = found.payload if found else None
+        job = Job(
+            name,
+            found.czxid if found else None,
+            payload.uuid if payload else None,
+            payload.name if payload else None,
+            found.at if found else None,
+            self.listing.seen_at,
+        )
+        change = Change(
+            Kind.MALFORMED if payload and payload.malformed is not None else Kind.POSTED,
+            name,
+            self.incarnation,
+            job.czxid,
+            job.uuid,
+            job.at,
+            job.seen_at,
+            creates=0 if self._is_counted(found) else 1,
+            payload=payload,
+        )
+        order = self.pzxid if job.czxid is None else job.czxid
+        self.creations.append((order, change))
+        lock = self._claim(job) if lock_name(name) in self.listing.children else None
+        self.jobs[name] = replace(job, lock=lock) if lock else job
+
+    def _claim(self, job: Job) -> Lock:
+        """Record that a listed lock is there, read or not; return it."""
+        name = lock_name(job.name)
+        read = self.reads.locks[name]
+        if isinstance(read, LockRead) and not self._is_late(read):
+            lock = Lock(read.czxid, read.owner, read.session, read.at)
+            order = read.czxid
+        else:
+            lock, order = Lock(None, None, None, None), self.pzxid
+        # It may have stood there before its job.
+        is_counted = name in self.state.others or name in self.surviving or self._is_counted(read)
+        self.creations.append(
+            (
+                max(order, self.pzxid if job.czxid is None else job.czxid),
+                Change(
+                    Kind.CLAIMED,
+                    job.name,
+                    self.incarnation,
+                    job.czxid,
+                    job.uuid,
+                    lock.at,
+                    self.listing.seen_at,
+                    creates=0 if is_counted else 1,
+                    owner=lock.owner,
+                    session=lock.session,
+                    lock_czxid=lock.czxid,
+                ),
+            )
+        )
+        return lock
+
+    def _abandoned(self, job: Job, lock: Lock) -> Change:
+        return Change(
+            Kind.ABANDONED,
+            job.name,
+            self.incarnation,
+            job.czxid,
+            job.uuid,
+            None,
+            self.listing.seen_at,
+            deletes=0 if self._is_counted(self.reads.locks.get(lock_name(job.name))) else 1,
+            owner=lock.owner,
+            session=lock.session,
+            lock_czxid=lock.czxid,
+        )
+
+    def _end(self, job: Job, *, is_counted: bool) -> None:
+        """Record that a job is gone; how it ended may have to wait for the account.
+
+        ``is_counted``: it was gone at the last listing, unnoticed, as one of its name was there.
+        """
+        lock = lock_name(job.name)
+        listed = lock in self.listing.children
+        read = self.reads.locks.get(lock)
+        lock_gone = job.lock is not None and (not listed or self._is_another(job.lock.czxid, read))
+        if job.lock is not None and not lock_gone:
+            self.surviving.add(lock)
+        if job.lock is not None and lock_gone and is_counted:
+            self.deletions.append(self._abandoned(job, job.lock))
+            job, lock_gone = replace(job, lock=None), False
+        deletes = 2 if lock_gone else int(not is_counted)
+        seen_at = self.listing.seen_at
+        ending = ending_of(job, self.incarnation, seen_at, deletes, Outcome.UNKNOWN)
+        trashed = self.reads.trash.get(job.name)
+        in_trash = self._is_in_trash(job, trashed)
+        if isinstance(trashed, TrashRead) and in_trash:
+            ending = replace(
+                ending,
+                kind=Kind.TRASHED,
+                outcome=Outcome.TRASHED,
+                at=trashed.at,
+                uuid=job.uuid or trashed.uuid,
+            )
+        elif in_trash is False:
+            if not lock_gone:
+                self.undecided.append((len(self.deletions), Outcome.REMOVED))
+            elif not listed:  # a lock that came after it says that more than one had a hand in it
+                self.undecided.append((len(self.deletions), Outcome.CONSUMED))
+        self.deletions.append(ending)
+
+    def _is_in_trash(self, job: Job, trashed: TrashRead | Unread | None) -> bool | None:
+        """Tell whether a trash znode is this job: made within this round, with the same uuid.
+
+        TaskFlow makes it in the transaction that deletes the job, so its czxid is that deletion's.
+        Boards under one parent share their trash: the name alone says nothing. Returns None where
+        it can't be told.
+        """
+        if trashed is Unread.GONE:
+            return False
+        if not isinstance(trashed, TrashRead) or self.state.stat is None or self.is_era:
+            return None
+        if not self.state.stat.pzxid < trashed.czxid <= self.pzxid:
+            return False
+        if job.uuid == trashed.uuid or job.czxid is None:
+            return True
+        return None if job.uuid is None or trashed.uuid is None else False
+
+    def _others(self) -> frozenset[str]:
+        """Compare the children that are no jobs; return those that are there now."""
+        candidates = self.added | self.state.others | {lock_name(name) for name in self.touched}
+        now = frozenset(
+            name
+            for name in candidates & self.listing.children
+            if not is_job(name) and locked_job(name) not in self.jobs
+        )
+        for name in sorted(now - self.state.others - self.surviving):
+            self.creations.append((self.pzxid, self._node(Kind.NODE_CREATED, name)))
+        for name in sorted(self.state.others - self.listing.children):
+            self.deletions.append(self._node(Kind.NODE_DELETED, name))
+        return now
+
+    def _node(self, kind: Kind, name: str) -> Change:
+        return node_change(kind, name, self.incarnation, self.listing.seen_at)
+
+    def _account(self, reason: Reason) -> Gap | None:
+        """Return what the stat counts beyond the changes, or None if they explain all of it."""
+        state, now = self.state, self.listing.stat
+        if state.seen_at is None:
+            return None  # the first look at a board: there is nothing to compare it with
+        start, end = state.seen_at, self.listing.seen_at
+        before_creates = state.stat.creates if state.stat else 0
+        before_deletes = state.stat.deletes if state.stat else 0
+        creates = (now.creates - before_creates) % CREATES_MODULUS
+        deletes = (now.deletes - before_deletes) % CREATES_MODULUS
+        creates -= state.told_creates + sum(change.creates for _, change in self.creations)
+        deletes -= state.told_deletes + sum(change.deletes for change in self.deletions)
+        if self.is_era or creates < 0 or deletes < 0:
+            return Gap(start, end, Reason.ERA, None, None)
+        if creates or deletes:
+            return Gap(start, end, reason, creates, deletes)
+        return None

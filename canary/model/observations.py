@@ -1,0 +1,103 @@
+"""What a watcher saw, as plain values: the model's only input."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Final
+
+from canary.model.payload import Payload
+
+_UINT32: Final = 2**32
+CREATES_MODULUS: Final = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """Of a board's znode stat, what the account needs.
+
+    ZooKeeper answers ``cversion = 2 * creates - numChildren`` in 32 bits (its
+    ``DataNode.copyStat``), so the number of creates is known modulo 2³¹, and with it that of
+    deletes.
+    """
+
+    czxid: int
+    pzxid: int
+    cversion: int
+    num_children: int
+
+    @property
+    def creates(self) -> int:
+        """How many children were ever created, modulo 2³¹."""
+        return (self.cversion + self.num_children) % _UINT32 // 2
+
+    @property
+    def deletes(self) -> int:
+        """How many children were ever deleted, modulo 2³¹."""
+        return (self.creates - self.num_children) % CREATES_MODULUS
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A board's children and stat, from one call, so that they belong together."""
+
+    stat: Stat
+    children: frozenset[str]
+    seen_at: datetime
+
+
+class Unread(Enum):
+    """Why a znode that was asked for is not there to read.
+
+    DENIED is for the trash alone: of a job or a lock the stat can be read whatever its ACL, and so
+    it is a ``JobRead`` without payload, a ``LockRead`` without owner.
+    """
+
+    GONE = "no such node"
+    DENIED = "its ACL does not let Canary read it"
+
+
+@dataclass(frozen=True, slots=True)
+class JobRead:
+    """A job's znode, read. ``payload`` is None where its ACL hides it (its stat does not)."""
+
+    czxid: int
+    at: datetime
+    payload: Payload | None
+
+
+@dataclass(frozen=True, slots=True)
+class LockRead:
+    """A lock's znode, read. ``session`` is its ephemeralOwner, 0 if it is not ephemeral."""
+
+    czxid: int
+    at: datetime
+    session: int
+    owner: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrashRead:
+    """A znode in the trash, read."""
+
+    czxid: int
+    at: datetime
+    uuid: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Names of the znodes to read before a listing can be understood."""
+
+    jobs: frozenset[str]
+    locks: frozenset[str]  # by the lock's own name
+    trash: frozenset[str]  # by the job's name
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What came of reading them; a key a name."""
+
+    jobs: Mapping[str, JobRead | Unread] = field(default_factory=dict)
+    locks: Mapping[str, LockRead | Unread] = field(default_factory=dict)
+    trash: Mapping[str, TrashRead | Unread] = field(default_factory=dict)

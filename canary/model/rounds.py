@@ -1,0 +1,119 @@
+"""From what was seen to what happened: ``(state, observation) -> (state, changes, gaps)``.
+
+A watcher lists a board, asks ``wanted`` what to read, reads it, and calls ``advance``; where the
+board does not exist it calls ``advance_missing``. Both are pure.
+
+Promises: every change explains creates and deletes that happened, each explained once; what the
+board's stat counts beyond them is in a gap, exactly; changes of one job come in an order that is
+legal for a job. Does not promise to tell in which order the changes of different jobs happened,
+beyond this: deletes come before creates, and creates in the order of their zxids. A job that was
+deleted and made again under its own name between two listings, which only a hand does, is noticed
+where a listing lacks it or ``suspects`` names it; until then there is only the gap that it leaves.
+
+What can't be told apart by any listing: a job *consumed* by its owner, and one whose lock went
+first and that a hand removed then, or that was trashed and then taken out of the trash, where no
+listing came in between. It is called consumed.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from canary.model.changes import Change, Gap, Kind, Reason, ending_of, node_change
+from canary.model.comparison import Comparison
+from canary.model.jobs import Outcome
+from canary.model.names import is_job, lock_name, locked_job
+from canary.model.observations import Listing, Reads, Stat, Wanted
+from canary.model.state import BoardState, Step
+
+
+def wanted(state: BoardState, listing: Listing, suspects: frozenset[str] = frozenset()) -> Wanted:
+    """Return what to read to understand ``listing``.
+
+    ``suspects`` are names of locks that may have changed hands since they were read: their watch
+    fired, or was lost with a connection. It may name jobs too, to find those that were replaced.
+    """
+    there = listing.children
+    if not _is_comparable(state, listing.stat):
+        jobs = frozenset(name for name in there if is_job(name))
+        return Wanted(jobs, frozenset(lock_name(name) for name in jobs) & there, frozenset())
+    added = there - state.children
+    again = suspects | state.unread
+    jobs = frozenset(name for name in added | (again & there) if is_job(name))
+    locks = {name for name in added if locked_job(name) in there}
+    locks |= {name for name in again if locked_job(name) is not None}
+    locks |= {lock_name(name) for name in jobs}
+    return Wanted(jobs, there & locks, frozenset(state.jobs.keys() - there))
+
+
+def advance(state: BoardState, listing: Listing, reads: Reads, reason: Reason) -> Step:
+    """Compare ``state`` with ``listing`` and say what happened in between.
+
+    ``reads`` must hold what ``wanted`` asked for; ``reason`` is what to blame for what is unseen.
+    With Reason.ERA the counters are not compared: the ensemble is known to be another one, or the
+    same restored, and then ``suspects`` should have been all of the state's children.
+    """
+    stat = listing.stat
+    is_era = reason is Reason.ERA or _is_newer(state, stat)
+    ended: tuple[Change, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    if state.incarnation not in {None, stat.czxid}:
+        ended = _endings(state, listing.seen_at, is_era=is_era)
+        gaps = () if is_era else _deleted(state, listing.seen_at)
+        state = BoardState(seen_at=state.seen_at)
+    elif state.stat is not None and state.stat.czxid != stat.czxid:
+        # That the old incarnation ended was told, and of the new one a part.
+        gaps = () if is_era else _deleted(state, listing.seen_at)
+        state = replace(state, stat=None)
+    return Comparison(state, listing, reads, is_era=is_era).step(reason, ended, gaps)
+
+
+def advance_missing(state: BoardState, seen_at: datetime, *, is_era: bool = False) -> Step:
+    """Say what follows from the board not existing: every job that was on it has ended.
+
+    ZooKeeper deletes only empty nodes. ``is_era``: the ensemble is known to be another one, or the
+    same restored; then it may be that nobody deleted anything.
+    """
+    changes = _endings(state, seen_at, is_era=is_era)
+    gaps = _deleted(state, seen_at, Reason.ERA if is_era else Reason.BOARD_DELETED)
+    return Step(BoardState(seen_at=seen_at), changes, gaps)
+
+
+def _endings(state: BoardState, seen_at: datetime, *, is_era: bool) -> tuple[Change, ...]:
+    """End all that was on an incarnation of the board that is no more."""
+    incarnation = state.incarnation
+    if incarnation is None:
+        return ()
+    outcome = Outcome.UNKNOWN if is_era else Outcome.BOARD_DELETED
+    changes = [
+        ending_of(job, incarnation, seen_at, 2 if job.lock else 1, outcome)
+        for job in state.jobs.values()
+    ]
+    changes += [
+        node_change(Kind.NODE_DELETED, name, incarnation, seen_at) for name in sorted(state.others)
+    ]
+    return tuple(changes)
+
+
+def _deleted(
+    state: BoardState, seen_at: datetime, reason: Reason = Reason.BOARD_DELETED
+) -> tuple[Gap, ...]:
+    if state.incarnation is None or state.seen_at is None:
+        return ()
+    return (Gap(state.seen_at, seen_at, reason, None, None),)
+
+
+def _is_newer(state: BoardState, stat: Stat) -> bool:
+    """Tell whether the state is of a later moment than ``stat``: then the ensemble was restored."""
+    incarnation = state.incarnation
+    return (incarnation is not None and incarnation > stat.czxid) or (
+        state.stat is not None and state.stat.pzxid > stat.pzxid
+    )
+
+
+def _is_comparable(state: BoardState, stat: Stat) -> bool:
+    """Tell whether ``stat`` is of the same incarnation as the state, and not older than it."""
+    return (
+        state.stat is not None
+        and state.stat.czxid == state.incarnation == stat.czxid
+        and not _is_newer(state, stat)
+    )

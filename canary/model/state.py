@@ -1,0 +1,127 @@
+"""What is known of a board between two looks at it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from types import MappingProxyType
+
+from canary.model.changes import BEGINNINGS, ENDINGS, Change, Gap, Kind
+from canary.model.jobs import Job, Lock
+from canary.model.names import lock_name
+from canary.model.observations import Stat
+
+_NO_JOBS: Mapping[str, Job] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class BoardState:
+    """What is known of a board.
+
+    ``stat`` is that of the last listing; None where the board was never listed or did not exist
+    when it was last looked at. ``seen_at`` is when it was last looked at, None for never: then
+    there is nothing that the next listing could be compared with. ``children`` are all names of
+    the last listing, ``others`` those of children that are no jobs and no job's lock, ``unread``
+    those of jobs to read again, because they or their lock were gone, or others, by the time that
+    they were read. ``told_creates`` and ``told_deletes`` are what changes told since ``stat``
+    explain already: a store that could write only a part of a round leaves them behind, with
+    ``told_incarnation``, the incarnation of the board that the last of them was about.
+    """
+
+    stat: Stat | None = None
+    seen_at: datetime | None = None
+    jobs: Mapping[str, Job] = field(default_factory=lambda: _NO_JOBS)
+    others: frozenset[str] = frozenset()
+    children: frozenset[str] = frozenset()
+    unread: frozenset[str] = frozenset()
+    told_creates: int = 0
+    told_deletes: int = 0
+    told_incarnation: int | None = None
+
+    @classmethod
+    def restore(
+        cls,
+        stat: Stat | None,
+        seen_at: datetime | None,
+        jobs: Iterable[Job],
+        others: Iterable[str],
+        *,
+        told: tuple[int, int] = (0, 0),
+        told_incarnation: int | None = None,
+    ) -> "BoardState":
+        """Build the state from what a store holds: the jobs that have not ended, and others.
+
+        ``told`` are the creates and deletes that changes of ``told_incarnation`` explained since
+        ``stat``; ``after`` is what makes them.
+        """
+        by_name = {job.name: job for job in jobs}
+        strays = frozenset(others)
+        locks = {lock_name(job.name) for job in by_name.values() if job.lock}
+        return cls(
+            stat,
+            seen_at,
+            by_name,
+            strays,
+            strays | by_name.keys() | locks,
+            frozenset(name for name, job in by_name.items() if job.is_unread),
+            *told,
+            told_incarnation,
+        )
+
+    @property
+    def incarnation(self) -> int | None:
+        """The incarnation of the board that jobs and others belong to."""
+        if self.told_incarnation is not None:
+            return self.told_incarnation
+        return self.stat.czxid if self.stat else None
+
+    def after(self, changes: Iterable[Change]) -> "BoardState":
+        """Return the state once ``changes``, the next ones in order, are told, and nothing else.
+
+        It is what a store holds that wrote these and not yet the listing that they came from.
+        """
+        jobs, others = dict(self.jobs), set(self.others)
+        creates, deletes = self.told_creates, self.told_deletes
+        incarnation = self.incarnation
+        for change in changes:
+            if change.incarnation != incarnation:
+                # What was told of an older incarnation has no place in this one's account.
+                incarnation, creates, deletes = change.incarnation, 0, 0
+            creates += change.creates
+            deletes += change.deletes
+            apply(change, jobs, others)
+        return BoardState.restore(
+            self.stat,
+            self.seen_at,
+            jobs.values(),
+            others,
+            told=(creates, deletes),
+            told_incarnation=incarnation,
+        )
+
+
+def apply(change: Change, jobs: dict[str, Job], others: set[str]) -> None:
+    """Bring ``jobs`` and ``others`` of a board to what they are after ``change``."""
+    name = change.name
+    if change.kind in BEGINNINGS:
+        job_name = change.payload.name if change.payload else None
+        jobs[name] = Job(name, change.czxid, change.uuid, job_name, change.at, change.seen_at)
+    elif change.kind is Kind.CLAIMED:
+        lock = Lock(change.lock_czxid, change.owner, change.session, change.at)
+        jobs[name] = replace(jobs[name], lock=lock)
+    elif change.kind is Kind.ABANDONED:
+        jobs[name] = replace(jobs[name], lock=None)
+    elif change.kind in ENDINGS:
+        del jobs[name]
+    if change.other_added is not None:
+        others.add(change.other_added)
+    if change.other_removed is not None:
+        others.discard(change.other_removed)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one observation led to. The changes are in the order in which they are to be told."""
+
+    state: BoardState
+    changes: tuple[Change, ...]
+    gaps: tuple[Gap, ...]

@@ -1,0 +1,120 @@
+"""canary-producer: which boards are watched.
+
+    canary-producer add PATH…      watch these boards
+    canary-producer remove PATH…   watch them no longer
+    canary-producer list           say which boards are watched
+    canary-producer                add the boards of [canary] path that are not watched yet
+
+Exit status: 0 done, 1 it could not be done (the message says what to do), 2 wrong words or options.
+"""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+# ruff: noqa: E402 -- nothing may be imported before gevent has patched the standard library
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from canary import logs
+from canary.config import Config, load, parser
+from canary.errors import CanaryError, ConfigError, UsageError
+from canary.registry import Registry, WatchJobBoard
+from canary.zookeeper import connect, errors_as_ours
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line ``argv`` and return the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        config = load(arguments.config_files)
+        logs.setup(config.log.level, config.log.format)
+        return _run(config, arguments)
+    except (ConfigError, UsageError) as error:
+        print(f"canary-producer: {error}", file=sys.stderr)
+        return 2
+    except CanaryError as error:
+        print(f"canary-producer: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    command = parser(
+        "canary-producer",
+        "Say which TaskFlow jobboards Canary watches. Without a word, the boards of"
+        " [canary] path that are not watched yet are added: fit for cron.",
+    )
+    words = command.add_subparsers(dest="word", metavar="add | remove | list")
+    for word, text in (
+        ("add", "watch these boards; one that does not exist yet is awaited"),
+        ("remove", "watch these boards no longer"),
+    ):
+        sub = words.add_parser(word, help=text, description=text.capitalize() + ".")
+        sub.add_argument("paths", nargs="+", metavar="PATH", help="a board's path, from the root")
+    listing = words.add_parser("list", help="say which boards are watched")
+    listing.add_argument("-f", "--format", choices=("text", "json"), default="text")
+    return command
+
+
+def _run(config: Config, arguments: argparse.Namespace) -> int:
+    client = connect(config.zookeeper)
+    board = WatchJobBoard("canary-producer", client, config.canary.jobboard)
+    registry = Registry(board)
+    if arguments.word in {"add", "remove"}:
+        registry.check(arguments.paths)  # wrong words need no connection to be refused
+    elif arguments.word is None:
+        registry.check(config.canary.path)
+    with errors_as_ours(config.zookeeper.call_timeout):
+        client.start(timeout=config.zookeeper.call_timeout)
+    try:
+        match arguments.word:
+            case "add":
+                _add(registry, arguments.paths)
+            case "remove":
+                return _remove(registry, arguments.paths)
+            case "list":
+                _list(registry, arguments.format)
+            case _:
+                if not config.canary.path:
+                    raise UsageError(
+                        "[canary] path names no boards; set it, or say: canary-producer add PATH"
+                    )
+                _add(registry, config.canary.path)
+    finally:
+        client.stop()
+        client.close()
+    return 0
+
+
+def _add(registry: Registry, paths: Sequence[str]) -> None:
+    added = registry.add(paths)
+    for path in dict.fromkeys(paths):
+        print(f"{path}: {'added' if path in added else 'is watched already'}")
+
+
+def _remove(registry: Registry, paths: Sequence[str]) -> int:
+    removed = registry.remove(paths)
+    for path in dict.fromkeys(paths):
+        print(f"{path}: {'removed' if path in removed else 'was not watched'}")
+    return 0
+
+
+def _list(registry: Registry, form: str) -> None:
+    jobs = {job.path: job for job in reversed(registry.look().jobs)}
+    rows = [jobs[path] for path in sorted(jobs)]
+    if form == "json":
+        print(
+            json.dumps(
+                [{"path": job.path, "uuid": job.uuid, "claimed": job.claimed} for job in rows],
+                indent=2,
+            )
+        )
+    else:
+        for job in rows:
+            print(job.path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

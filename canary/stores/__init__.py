@@ -1,0 +1,1 @@
+"""Where changes go: MongoDB for what is now and what just was, Cassandra for checkpoints."""

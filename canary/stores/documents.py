@@ -1,0 +1,212 @@
+"""The documents in MongoDB, field by field, and how the model's values become them and come back.
+
+Every ``_id`` begins with the board's path, so that collections can be sharded by board.
+
+``boards``      one a board: who watches it (``epoch``, ``writer``), its ``revision``, the account
+                (``stat``, ``seen_at``, ``told``), ``freshness`` since when, ``watched_since``.
+``jobs``        one a job, by its znode's czxid: what it is, its state, claim and payload; after its
+                end ``outcome`` and ``ended_at``, until its time to live is over.
+``nodes``       one a child of a board that is neither a job nor a job's lock.
+``changes``     the log, one a change, by board and revision.
+``gaps``        one an interval in which changes were not seen one by one.
+``conductors``  one a board: the conductors that are registered on it.
+``workers``     one a canary-worker: its heartbeat by MongoDB's own clock.
+
+Payloads are JSON text, never sub-documents: what is hostile to BSON stays text. Zxids and sessions
+are stored as the signed 64-bit numbers that ZooKeeper uses.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from bson import Int64
+
+from canary.model.changes import BEGINNINGS, ENDINGS, Change, Gap, Kind
+from canary.model.conductors import Conductor
+from canary.model.jobs import Job, JobState, Lock
+from canary.model.names import change_id, job_id
+from canary.model.observations import Stat
+from canary.model.payload import Payload
+
+Document = dict[str, Any]
+
+
+def _long(value: int | None) -> Int64 | None:
+    return None if value is None else Int64(value)
+
+
+def stat_document(stat: Stat | None) -> Document | None:
+    """Return a board's stat as ``boards.stat``."""
+    if stat is None:
+        return None
+    return {
+        "czxid": Int64(stat.czxid),
+        "pzxid": Int64(stat.pzxid),
+        "cversion": stat.cversion,
+        "num_children": stat.num_children,
+    }
+
+
+def stat_from(document: Mapping[str, Any] | None) -> Stat | None:
+    """Return ``boards.stat`` as a stat."""
+    if document is None:
+        return None
+    return Stat(
+        int(document["czxid"]),
+        int(document["pzxid"]),
+        document["cversion"],
+        document["num_children"],
+    )
+
+
+def job_from(document: Mapping[str, Any]) -> Job:
+    """Return a document of ``jobs`` that has not ended as a job."""
+    lock = document["lock"]
+    return Job(
+        document["name"],
+        document["czxid"],
+        document["uuid"],
+        document["job_name"],
+        document["at"],
+        document["seen_at"],
+        Lock(lock["czxid"], lock["owner"], lock["session"], lock["at"]) if lock else None,
+    )
+
+
+def change_document(board: str, epoch: int, revision: int, change: Change) -> Document:
+    """Return one change as a document of ``changes``."""
+    is_node = change.kind in {Kind.NODE_CREATED, Kind.NODE_DELETED}
+    return {
+        "_id": change_id(board, revision),
+        "board": board,
+        "epoch": Int64(epoch),
+        "revision": Int64(revision),
+        "kind": change.kind.value,
+        "name": change.name,
+        "job": None if is_node else job_id(board, change.czxid, change.incarnation, change.name),
+        "uuid": change.uuid,
+        "owner": change.owner,
+        "session": _long(change.session),
+        "outcome": change.outcome.value if change.outcome else None,
+        "at": change.at,
+        "seen_at": change.seen_at,
+        "creates": change.creates,
+        "deletes": change.deletes,
+    }
+
+
+def conductors_document(
+    board: str, epoch: int, conductors: Iterable[Conductor], now: datetime
+) -> Document:
+    """Return a board's conductors as a document of ``conductors``."""
+    return {
+        "_id": board,
+        "board": board,
+        "epoch": Int64(epoch),
+        "seen_at": now,
+        "conductors": [
+            {
+                "name": conductor.name,
+                "host": conductor.host,
+                "pid": _long(conductor.pid),
+                "since": conductor.since,
+                "session": Int64(conductor.session),
+            }
+            for conductor in conductors
+        ],
+    }
+
+
+def gap_document(board: str, revision: int, number: int, gap: Gap) -> Document:
+    """Return a gap as a document of ``gaps``; ``revision`` is the one that it was written with."""
+    return {
+        "_id": f"{change_id(board, revision)}/{number}",
+        "board": board,
+        "from": gap.start,
+        "to": gap.end,
+        "reason": gap.reason.value,
+        "creates": gap.creates,
+        "deletes": gap.deletes,
+    }
+
+
+def _payload_document(payload: Payload | None) -> Document | None:
+    if payload is None:
+        return None
+    return {
+        "text": payload.text,
+        "malformed": payload.malformed,
+        "excerpt": payload.excerpt,
+        "size": payload.size,
+        "sha256": payload.sha256,
+        "truncated": payload.truncated,
+    }
+
+
+def _new_job(board: str, change: Change) -> Document:
+    return {
+        "board": board,
+        "name": change.name,
+        "czxid": _long(change.czxid),
+        "incarnation": Int64(change.incarnation),
+        "uuid": change.uuid,
+        "job_name": change.payload.name if change.payload else None,
+        "at": change.at,
+        "seen_at": change.seen_at,
+        "state": JobState.UNCLAIMED.value,
+        "lock": None,
+        "owner": None,
+        "outcome": None,
+        "ended_at": None,
+        "ended_seen_at": None,
+        "payload": _payload_document(change.payload),
+    }
+
+
+def _changed_fields(change: Change) -> Document:
+    """Return what a change after the first sets in its job's document."""
+    if change.kind is Kind.CLAIMED:
+        lock = {
+            "czxid": _long(change.lock_czxid),
+            "owner": change.owner,
+            "session": _long(change.session),
+            "at": change.at,
+            "seen_at": change.seen_at,
+        }
+        return {"state": JobState.CLAIMED.value, "lock": lock, "owner": change.owner}
+    if change.kind is Kind.ABANDONED:
+        return {"state": JobState.UNCLAIMED.value, "lock": None}
+    if change.kind in ENDINGS:
+        fields = {
+            "state": JobState.COMPLETE.value,
+            "lock": None,
+            "outcome": change.outcome.value if change.outcome else None,
+            "ended_at": change.at or change.seen_at,
+            "ended_seen_at": change.seen_at,
+        }
+        return fields if change.uuid is None else fields | {"uuid": change.uuid}
+    raise ValueError(f"{change.kind} is about no job")
+
+
+def job_writes(
+    board: str, changes: Iterable[tuple[int, Change]]
+) -> tuple[dict[str, Document], dict[str, Document]]:
+    """Fold changes with their revisions into one write a job.
+
+    Returns the documents to put in whole, and the fields to set, both by job id.
+    """
+    whole: dict[str, Document] = {}
+    fields: dict[str, Document] = {}
+    for revision, change in changes:
+        if change.kind in {Kind.NODE_CREATED, Kind.NODE_DELETED}:
+            continue
+        identity = job_id(board, change.czxid, change.incarnation, change.name)
+        if change.kind in BEGINNINGS:
+            whole[identity] = {"_id": identity, **_new_job(board, change)}
+            target = whole[identity]
+        else:
+            target = whole.get(identity) or fields.setdefault(identity, {})
+            target |= _changed_fields(change)
+        target["revision"] = Int64(revision)
+    return whole, fields

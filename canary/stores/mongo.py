@@ -1,0 +1,197 @@
+"""The one way to MongoDB: the client, the indexes, and pymongo's errors as Canary's own.
+
+Promises: a call ends within ``[mongo] timeout`` seconds, with an answer or with a ``StoreError``;
+what may pass by itself is ``StoreUnavailable``, what somebody has to mend is ``StoreRefused``. The
+client must be made after a fork and never be used from a greenlet that somebody may kill.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import pymongo
+from pymongo import ASCENDING, DESCENDING, MongoClient
+from pymongo.database import Database
+from pymongo.errors import (
+    AutoReconnect,
+    ConfigurationError,
+    ConnectionFailure,
+    ExecutionTimeout,
+    InvalidOperation,
+    OperationFailure,
+    PyMongoError,
+    WTimeoutError,
+)
+
+from canary.config import MongoOptions
+from canary.errors import StoreRefused, StoreUnavailable
+from canary.stores.documents import Document
+
+MAX_POOL_SIZE: Final = 50  # sockets; a write holds one for 1 to 20 ms, more would only queue there
+INDEX_KEYS: Final[dict[str, list[list[tuple[str, int]]]]] = {
+    "jobs": [
+        [("board", ASCENDING), ("state", ASCENDING)],
+        [("board", ASCENDING), ("ended_at", ASCENDING)],
+        [("uuid", ASCENDING)],
+    ],
+    "nodes": [[("board", ASCENDING)]],
+    "changes": [
+        [("board", ASCENDING), ("revision", ASCENDING)],
+        [("board", ASCENDING), ("job", ASCENDING), ("revision", ASCENDING)],
+    ],
+    "gaps": [[("board", ASCENDING), ("to", DESCENDING)]],
+}
+TTL_FIELDS: Final = {"jobs": "ended_at", "changes": "seen_at", "gaps": "to"}
+
+_INDEX_OPTIONS_CONFLICT: Final = 85
+# Server error codes that pass by themselves though the driver has no class of its own for them.
+_PASSING: Final = frozenset(
+    {
+        24,  # LockTimeout
+        50,  # MaxTimeMSExpired
+        112,  # WriteConflict
+        225,  # TransactionTooOld
+        226,  # AtomicityFailure
+        228,  # CannotImplicitlyCreateCollection
+        239,  # SnapshotUnavailable
+        246,  # SnapshotTooOld
+        251,  # NoSuchTransaction: it was aborted, by a taker or by a new primary
+        256,  # TransactionCommitted
+        262,  # ExceededTimeLimit
+        263,  # OperationNotSupportedInTransaction, while a collection is being made
+        11601,  # Interrupted, by killSessions
+    }
+)
+
+
+def connect(options: MongoOptions) -> Database[Document]:
+    """Return the database of ``options``; MongoDB itself is first called when it is first used.
+
+    Raises ConfigError's sibling StoreRefused where the options make no client.
+    """
+    credentials: dict[str, Any] = {}
+    if options.username:
+        credentials = {"username": options.username, "password": options.password}
+    tls: dict[str, Any] = {}
+    if options.tls:
+        tls = {
+            "tls": True,
+            "tlsCAFile": options.ca_file or None,
+            "tlsCertificateKeyFile": options.cert_key_file or None,
+            "tlsCertificateKeyFilePassword": options.cert_key_password or None,
+        }
+        tls = {name: value for name, value in tls.items() if value is not None}
+    milliseconds = int(options.timeout * 1000)
+    with errors_as_ours():
+        client: MongoClient[Document] = MongoClient(
+            options.uri,
+            tz_aware=True,
+            appname="canary",
+            w="majority",
+            timeoutMS=milliseconds,
+            serverSelectionTimeoutMS=milliseconds,
+            maxPoolSize=MAX_POOL_SIZE,
+            **credentials,
+            **tls,
+        )
+        return client[options.database]
+
+
+@contextmanager
+def errors_as_ours() -> Iterator[None]:
+    """Turn what pymongo raises in the ``with`` into ``StoreUnavailable`` or ``StoreRefused``."""
+    try:
+        yield
+    except (ConnectionFailure, AutoReconnect, ExecutionTimeout, WTimeoutError) as error:
+        raise StoreUnavailable(f"MongoDB does not answer: {_brief(error)}") from error
+    except OperationFailure as error:
+        if is_passing(error):
+            raise StoreUnavailable(f"MongoDB could not do it now: {_brief(error)}") from error
+        raise StoreRefused(f"MongoDB refuses: {_brief(error)}") from error
+    except (ConfigurationError, InvalidOperation) as error:
+        raise StoreRefused(
+            f"MongoDB can't be used so: {_brief(error)}; check the options of [mongo]"
+        ) from error
+    except PyMongoError as error:
+        if error.timeout:
+            raise StoreUnavailable(f"MongoDB does not answer: {_brief(error)}") from error
+        raise StoreRefused(f"MongoDB refuses: {_brief(error)}") from error
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Bound all calls of MongoDB in the ``with`` together, beside the option's bound on each."""
+    if math.isinf(seconds):
+        yield
+    else:
+        with pymongo.timeout(max(0.1, seconds)):
+            yield
+
+
+def is_passing(error: OperationFailure) -> bool:
+    """Tell whether a server's error may pass by itself."""
+    return (
+        error.code in _PASSING
+        or error.has_error_label("TransientTransactionError")
+        or error.has_error_label("RetryableWriteError")
+        or error.has_error_label("UnknownTransactionCommitResult")
+    )
+
+
+def ensure_schema(database: Database[Document], options: MongoOptions) -> None:
+    """Make what Canary needs in MongoDB: indexes, and the times to live of the options.
+
+    Raises StoreRefused on a standalone mongod, which has neither transactions nor change streams.
+    """
+    with errors_as_ours():
+        hello = database.client.admin.command("hello")
+        if "setName" not in hello and hello.get("msg") != "isdbgrid":
+            raise StoreRefused(
+                "This MongoDB is a standalone mongod; Canary needs transactions and change streams."
+                " Make it a replica set of one: start it with --replSet rs0, then run"
+                " mongosh --eval 'rs.initiate()'"
+            )
+        existing = set(database.list_collection_names())
+        for name in ("boards", "jobs", "nodes", "changes", "gaps", "conductors", "workers"):
+            if name not in existing:
+                # A transaction need not, and on old servers could not, make a collection.
+                _create_collection(database, name)
+        for name, indexes in INDEX_KEYS.items():
+            for keys in indexes:
+                database[name].create_index(keys)
+        lives = {"jobs": options.ended_job_ttl, "changes": options.change_ttl}
+        for name, field in TTL_FIELDS.items():
+            _ensure_ttl(database, name, field, lives.get(name, options.change_ttl))
+
+
+def _create_collection(database: Database[Document], name: str) -> None:
+    namespace_exists = 48
+    try:
+        database.create_collection(name)
+    except OperationFailure as error:  # another process made it first
+        if error.code != namespace_exists:
+            raise
+    except PyMongoError:
+        if name not in database.list_collection_names():
+            raise
+
+
+def _ensure_ttl(database: Database[Document], collection: str, field: str, seconds: int) -> None:
+    try:
+        database[collection].create_index(
+            [(field, ASCENDING)], name=f"{field}_ttl", expireAfterSeconds=seconds
+        )
+    except OperationFailure as error:
+        if error.code != _INDEX_OPTIONS_CONFLICT:
+            raise
+        database.command(
+            "collMod",
+            collection,
+            index={"name": f"{field}_ttl", "expireAfterSeconds": seconds},
+        )
+
+
+def _brief(error: PyMongoError) -> str:
+    """Return the first sentence of a driver's error: the rest is its view of the topology."""
+    return str(error).split(", full error:", 1)[0].split(" Topology Description:", 1)[0][:500]

@@ -1,0 +1,1 @@
+"""What is watched in ZooKeeper, one module a thing; nothing here ever writes to it."""

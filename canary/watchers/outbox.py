@@ -1,0 +1,151 @@
+"""What a board's rounds found, on its way into the live store.
+
+Promises: steps are written in the order in which they were put, each once, together where several
+wait; a store that is away delays nobody but this outbox's own greenlet. What waits is bounded:
+past ``MAX_CHANGES`` or ``MAX_BYTES`` it ``is_full``, and the watch stops reading until there is
+room again; one round then says how much was not seen one by one. So memory does not grow with an
+outage.
+"""
+
+import logging
+import time
+from collections import deque
+from datetime import datetime
+from typing import Final
+
+import gevent
+from gevent.event import Event
+
+from canary.errors import CanaryError, StoreError
+from canary.model.freshness import Freshness
+from canary.model.state import Step
+from canary.stores.live import LiveBoard
+from canary.stores.mongo import within
+from canary.watchers.reading import now
+
+LOG = logging.getLogger(__name__)
+
+MAX_CHANGES: Final = 20_000  # of one board, waiting or being written
+MAX_BYTES: Final = 32 * 2**20
+CHANGE_BYTES: Final = 500  # what a change takes in memory beside its payload
+RETRY_DELAY: Final = 0.25  # seconds before a failed write is tried again; doubled each time
+MAX_RETRY_DELAY: Final = 5.0  # seconds
+DRAIN_TIMEOUT: Final = 4.0  # seconds that a stopping watch gives the store
+
+
+class Outbox:
+    """The steps of one board that are not written yet. ``run`` is one greenlet's; call it once."""
+
+    def __init__(self, board: LiveBoard) -> None:
+        self.failure: CanaryError | None = None
+        self._board = board
+        self._extra = {"board": board.path, "epoch": board.epoch}
+        self._steps: deque[Step] = deque()
+        self._changes = self._bytes = 0
+        self._freshness = Freshness.CATCHING_UP
+        self._since: datetime | None = None  # when it changed, until that is written
+        self._unfinished = False
+        self._work, self._room, self._stopping = Event(), Event(), Event()
+
+    def put(self, step: Step, freshness: Freshness) -> None:
+        """Have a step written, and then show the board's freshness."""
+        self._steps.append(step)
+        self._changes += len(step.changes)
+        self._bytes += weight(step)
+        self.show(freshness)
+        self._work.set()
+
+    def show(self, freshness: Freshness) -> None:
+        """Have the board's freshness written, after all that was put before."""
+        if freshness is not self._freshness:
+            self._freshness, self._since = freshness, now()
+            self._work.set()
+
+    def is_full(self) -> bool:
+        """Tell whether nothing more may be put for now."""
+        return self._changes >= MAX_CHANGES or self._bytes >= MAX_BYTES
+
+    def wait_for_room(self) -> None:
+        """Return when it is not full any more, or stopping."""
+        while self.is_full() and not self._stopping.is_set():
+            self._room.wait()
+            self._room.clear()
+
+    def stop(self) -> None:
+        """Ask ``run`` to write what is there, for a moment, and then to come to an end."""
+        self._stopping.set()
+        self._work.set()
+        self._room.set()
+
+    def run(self) -> None:
+        """Write until told to stop; then give the board up. ``failure`` says what went wrong."""
+        delay = RETRY_DELAY
+        deadline = float("inf")
+        while self.failure is None:
+            if self._stopping.is_set() and deadline == float("inf"):
+                deadline = time.monotonic() + DRAIN_TIMEOUT
+            if self._is_idle():
+                if self._stopping.is_set():
+                    break
+                self._work.wait()
+                self._work.clear()
+                continue
+            if time.monotonic() >= deadline:
+                LOG.warning("%d changes are not written", self._changes, extra=self._extra)
+                break
+            try:
+                with within(deadline - time.monotonic()):
+                    self._write()
+                delay = RETRY_DELAY
+            except StoreError as error:
+                LOG.warning("not written, will be tried again: %s", error, extra=self._extra)
+                gevent.sleep(min(delay, RETRY_DELAY) if self._stopping.is_set() else delay)
+                delay = min(delay * 2, MAX_RETRY_DELAY)
+            except CanaryError as error:
+                self.failure = error
+        self._release(deadline)
+
+    def _is_idle(self) -> bool:
+        return not (self._unfinished or self._steps or self._since)
+
+    def _write(self) -> None:
+        if self._unfinished:
+            self._board.resume(self._freshness, now())
+            self._finished()
+        if self._steps:
+            steps = list(self._steps)
+            self._steps.clear()
+            self._unfinished = True
+            self._board.write(steps, self._freshness, now())
+            self._finished()
+        if self._since is not None:
+            since, self._since = self._since, None
+            try:
+                self._board.mark(self._freshness, since)
+            except StoreError:
+                self._since = self._since or since
+                raise
+
+    def _finished(self) -> None:
+        """All but what was put meanwhile is written."""
+        self._unfinished = False
+        self._changes = sum(len(step.changes) for step in self._steps)
+        self._bytes = sum(weight(step) for step in self._steps)
+        self._room.set()
+
+    def _release(self, deadline: float) -> None:
+        try:
+            with within(max(1.0, deadline - time.monotonic())):
+                self._board.release(now())
+        except CanaryError as error:
+            LOG.warning("not released: %s", error, extra=self._extra)
+
+
+def weight(step: Step) -> int:
+    """Return about how many bytes of memory a step holds until it is written."""
+    payloads = (
+        len(change.payload.text or "") + len(change.payload.excerpt or "")
+        for change in step.changes
+        if change.payload
+    )
+    return CHANGE_BYTES * len(step.changes) + sum(payloads)

@@ -1,0 +1,140 @@
+"""Reading a board: ZooKeeper's answers as the model's observations.
+
+Only reads: list, get, exists, sync. Calls are pipelined; the client bounds how many are in flight.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from kazoo.exceptions import NoAuthError, NoNodeError
+from kazoo.protocol.states import ZnodeStat
+
+from canary.model import payload
+from canary.model.names import trash_path
+from canary.model.observations import (
+    JobRead,
+    Listing,
+    LockRead,
+    Reads,
+    Stat,
+    TrashRead,
+    Unread,
+    Wanted,
+)
+from canary.zookeeper import Client, errors_as_ours, wait
+
+Found = tuple[bytes | None, ZnodeStat]
+
+
+def now() -> datetime:
+    """Return the time for people, in UTC, cut to the millisecond that is stored."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def zookeeper_time(milliseconds: int) -> datetime:
+    """Return ZooKeeper's time, milliseconds since 1970, as a datetime."""
+    return datetime.fromtimestamp(milliseconds // 1000, UTC).replace(
+        microsecond=milliseconds % 1000 * 1000
+    )
+
+
+class BoardReader:
+    """Reads one board for one watcher.
+
+    ``lock_changed`` is called with a lock's name, once, when a lock that was read is changed or
+    deleted; it is called before an answer that shows the change is given to anybody.
+    """
+
+    def __init__(self, client: Client, path: str, lock_changed: Callable[[str], None]) -> None:
+        self._client, self._path, self._lock_changed = client, path, lock_changed
+
+    def sync(self) -> None:
+        """Make sure that what is read from now on is not older than this moment."""
+        wait(self._client.sync_async(self._path), self._client.call_timeout)
+
+    def list(self) -> Listing:
+        """Return the board's children and stat. Raises BoardMissing, BoardDenied, or no answer."""
+        children, stat = wait(
+            self._client.get_children_async(self._path, include_data=True),
+            self._client.call_timeout,
+        )
+        return Listing(
+            Stat(stat.czxid, stat.pzxid, stat.cversion, stat.numChildren),
+            frozenset(children),
+            now(),
+        )
+
+    def read(self, wanted: Wanted) -> Reads:
+        """Read the znodes of ``wanted``. Raises ZooKeeperUnavailable if any of it has no answer."""
+        get = self._client.get_async
+        jobs = {name: get(f"{self._path}/{name}") for name in wanted.jobs}
+        locks = {
+            name: get(f"{self._path}/{name}", watch=partial(self._on_lock, name))
+            for name in wanted.locks
+        }
+        trash = {name: get(trash_path(self._path, name)) for name in wanted.trash}
+        return Reads(
+            {name: self._job(name, answer) for name, answer in jobs.items()},
+            {name: self._lock(name, answer) for name, answer in locks.items()},
+            {name: self._trashed(answer) for name, answer in trash.items()},
+        )
+
+    def _on_lock(self, name: str, event: Any) -> None:
+        if event.type != "NONE":
+            self._lock_changed(name)
+
+    def _job(self, name: str, answer: Any) -> JobRead | Unread:
+        found = self._found(f"{self._path}/{name}", answer)
+        if isinstance(found, Unread):
+            return found
+        data, stat = found
+        content = None if data is None else payload.decode(data)
+        return JobRead(stat.czxid, zookeeper_time(stat.ctime), content)
+
+    def _lock(self, name: str, answer: Any) -> LockRead | Unread:
+        found = self._found(f"{self._path}/{name}", answer)
+        if isinstance(found, Unread):
+            return found
+        data, stat = found
+        owner = None if data is None else payload.owner(data)
+        return LockRead(stat.czxid, zookeeper_time(stat.ctime), stat.ephemeralOwner, owner)
+
+    def _trashed(self, answer: Any) -> TrashRead | Unread:
+        try:
+            data, stat = self._answer(answer)
+        except NoNodeError:
+            return Unread.GONE
+        except NoAuthError:
+            return Unread.DENIED
+        return TrashRead(stat.czxid, zookeeper_time(stat.ctime), payload.decode(data).uuid)
+
+    def _found(self, path: str, answer: Any) -> Found | Unread:
+        """Return data and stat; without data where only the stat may be read, as ZooKeeper lets."""
+        try:
+            return self._answer(answer)
+        except NoNodeError:
+            return Unread.GONE
+        except NoAuthError:
+            stat = wait(self._client.exists_async(path), self._client.call_timeout)
+            return Unread.GONE if stat is None else (None, stat)
+
+    def _answer(self, answer: Any) -> tuple[bytes, ZnodeStat]:
+        """Await an answer; NoNode and NoAuth are answers, all else is none."""
+        with errors_as_ours(self._client.call_timeout, answers=(NoNodeError, NoAuthError)):
+            found: tuple[bytes, ZnodeStat] = answer.get(timeout=self._client.call_timeout)
+        return found
+
+
+def suspects_after(listing: Listing, reads: Reads) -> Iterable[str]:
+    """Return the locks that must be read again in the next round.
+
+    Their names were listed, but what was read was gone or came later than the listing.
+    """
+    return (
+        name
+        for name, read in reads.locks.items()
+        if read is Unread.GONE or (isinstance(read, LockRead) and read.czxid > listing.stat.pzxid)
+    )

@@ -1,0 +1,195 @@
+"""canary-worker: a TaskFlow conductor that runs watch jobs under gevent until it is told to stop.
+
+On SIGTERM and SIGINT it abandons its watch jobs, so that another worker takes them up, and exits
+with status 0 within 10 seconds. Exit status 1: a server is there but can't be used so; 2: an option
+is wrong. A server that does not answer is waited for.
+"""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+# ruff: noqa: E402 -- nothing may be imported before gevent has patched the standard library
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import gevent
+from gevent.event import Event
+
+from canary import logs
+from canary.checkpoints import Checkpointer
+from canary.conductor import Claim, WatchConductor
+from canary.config import Config, load, parser
+from canary.errors import (
+    CanaryError,
+    ConfigError,
+    StoreError,
+    StoreUnavailable,
+)
+from canary.registry import Registered, WatchJobBoard
+from canary.stores.history import HistoryStore
+from canary.stores.live import LiveStore
+from canary.stores.mongo import connect as connect_mongodb
+from canary.stores.mongo import ensure_schema
+from canary.watchers.board import BoardWatch
+from canary.watchers.conductors import ConductorsWatch
+from canary.watchers.reading import now
+from canary.zookeeper import connect as connect_zookeeper
+
+LOG = logging.getLogger(__name__)
+
+HEARTBEAT_INTERVAL: Final = 1.0  # seconds; the server calls a board unwatched after three
+RETRY_DELAY: Final = 2.0  # seconds between tries to reach MongoDB at start
+WAITING_INTERVAL: Final = 5.0  # seconds between two log lines that say so of ZooKeeper
+
+
+class Worker:
+    """The parts of one canary-worker process, and their life together."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._stopping = Event()
+        self._started_at = now()
+        self._client = connect_zookeeper(config.zookeeper)
+        board = WatchJobBoard(config.canary.name, self._client, config.canary.jobboard)
+        self.conductor = WatchConductor(
+            config.canary.name, board, self._watch, self._looked, config.canary.max_boards
+        )
+        self._database = connect_mongodb(config.mongo)
+        self._store = LiveStore(self._database, self.conductor.conductor.name)
+        self._registered: frozenset[str] | None = None
+        self._checkpointer: Checkpointer | None = None
+        if config.cassandra.enabled:
+            self._checkpointer = Checkpointer(
+                self._database,
+                HistoryStore(config.cassandra),
+                config.cassandra.checkpoint_interval,
+                self.conductor.boards,
+            )
+
+    def stop(self) -> None:
+        """Ask ``run`` to return. Only sets flags, so a signal handler may call it."""
+        self._stopping.set()
+        self.conductor.stop()
+
+    def run(self) -> None:
+        """Watch boards until ``stop``. Raises StoreRefused where a store can't be used."""
+        if not self._prepare_store():
+            return
+        if not self._await_zookeeper():
+            self._close()
+            return
+        beside: list[gevent.Greenlet[..., None]] = [gevent.spawn(self._beat)]
+        if self._checkpointer is not None:
+            beside.append(gevent.spawn(self._checkpointer.run, self._stopping))
+        try:
+            self.conductor.run()
+        finally:
+            self._stopping.set()
+            gevent.joinall(beside, timeout=HEARTBEAT_INTERVAL)
+            self._close()
+
+    def _close(self) -> None:
+        self._client.stop()
+        self._client.close()
+
+    def _await_zookeeper(self) -> bool:
+        """Wait for the first connection to ZooKeeper; tell whether it is there."""
+        ready = Event()
+        self._client.add_listener(lambda _state: ready.set())
+        self._stopping.rawlink(lambda _: ready.set())
+        self._client.start_async()
+        while not self._stopping.is_set():
+            if self._client.connected:
+                return True
+            if not ready.wait(WAITING_INTERVAL):
+                hosts = ",".join(self._config.zookeeper.hosts)
+                LOG.warning("waiting for ZooKeeper at %s", hosts)
+            ready.clear()
+        return False
+
+    def _prepare_store(self) -> bool:
+        """Make MongoDB's schema, waiting for MongoDB; tell whether it is there."""
+        while not self._stopping.is_set():
+            try:
+                ensure_schema(self._database, self._config.mongo)
+            except StoreUnavailable as error:
+                LOG.warning("waiting for MongoDB: %s", error)
+                self._stopping.wait(RETRY_DELAY)
+            else:
+                return True
+        return False
+
+    def _watch(self, claim: Claim, stop: Event) -> None:
+        """Watch one board, for one claim, until ``stop`` is set or the watch can't go on."""
+        board = self._store.take(
+            claim.job.path, claim.epoch, lambda: self.conductor.holds(claim), now()
+        )
+        watch = BoardWatch(self._client, board)
+        conductors = ConductorsWatch(self._client, board.path, board.show_conductors)
+        stop.rawlink(lambda _: watch.stop())
+        beside = gevent.spawn(conductors.run)
+        try:
+            watch.run()
+        finally:
+            # Not awaited for long, and never killed: it may be inside pymongo.
+            conductors.stop()
+            beside.join(timeout=RETRY_DELAY)
+
+    def _looked(self, seen: Registered) -> None:
+        """Note which boards are registered no longer, once a change of what is registered."""
+        paths = frozenset(job.path for job in seen.jobs)
+        if seen.stat is None or paths == self._registered:
+            return
+        try:
+            self._store.forget_all_but(paths, seen.stat.pzxid, now())
+        except StoreError as error:
+            LOG.warning("what was removed is not noted yet: %s", error)
+        else:
+            self._registered = paths
+
+    def _beat(self) -> None:
+        host, pid = os.uname().nodename, os.getpid()
+        beating = True
+        while not self._stopping.is_set():
+            try:
+                self._store.beat(self._started_at, host, pid)
+            except StoreError as error:
+                if beating:
+                    LOG.warning("no heartbeat: %s", error)
+                beating = False
+            else:
+                beating = True
+            self._stopping.wait(HEARTBEAT_INTERVAL)
+        try:
+            self._store.retire()
+        except StoreError as error:
+            LOG.debug("the heartbeat is left behind: %s", error)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line ``argv`` and return the exit status."""
+    command = parser("canary-worker", "Watch the boards that canary-producer registered.")
+    arguments = command.parse_args(argv)
+    try:
+        config = load(arguments.config_files)
+        logs.setup(config.log.level, config.log.format)
+        worker = Worker(config)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            gevent.signal_handler(number, worker.stop)
+        worker.run()
+    except ConfigError as error:
+        print(f"canary-worker: {error}", file=sys.stderr)
+        return 2
+    except CanaryError as error:
+        print(f"canary-worker: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

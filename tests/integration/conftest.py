@@ -1,0 +1,135 @@
+"""The dev stack's servers, and a corner of them for each test alone."""
+
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kazoo.client import KazooClient
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from canary.config import Config, load
+
+COMMANDS = Path(sys.executable).parent  # where the console scripts of this environment are
+STOP_TIMEOUT = 15.0  # seconds; a worker has promised to be gone within 10
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _dev_stack() -> None:
+    missing = [name for name in ("ZOOKEEPER", "MONGODB") if f"DEVSTACK_{name}" not in os.environ]
+    if missing:
+        pytest.exit("these tests need real servers: run them with `make integration`", 4)
+
+
+@pytest.fixture
+def corner() -> str:
+    """A name that no other test uses: of a database, a keyspace, the parent of a test's boards."""
+    return f"t{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def environment(corner: str) -> dict[str, str]:
+    """The environment that gives Canary's commands a corner of their own."""
+    return {
+        **os.environ,
+        "OS_CANARY__JOBBOARD": f"/{corner}/canary/jobs",
+        "OS_MONGO__DATABASE": corner,
+        "OS_CASSANDRA__KEYSPACE": corner,
+        "OS_CASSANDRA__ENABLED": "false",
+        "OS_ZOOKEEPER__SESSION_TIMEOUT": "4",
+    }
+
+
+@pytest.fixture
+def config(environment: dict[str, str]) -> Config:
+    """The options that Canary's commands read in that environment."""
+    return load(environ=environment)
+
+
+@pytest.fixture
+def zookeeper() -> Iterator[KazooClient]:
+    """A plain client, to be what Canary is not: one that writes on watched boards."""
+    client = KazooClient(os.environ["DEVSTACK_ZOOKEEPER"], timeout=10)
+    client.start()
+    yield client
+    client.stop()
+    client.close()
+
+
+@pytest.fixture
+def database(config: Config) -> Iterator[Database[dict[str, Any]]]:
+    """The test's database in MongoDB, dropped at the end."""
+    client: MongoClient[dict[str, Any]] = MongoClient(config.mongo.uri, tz_aware=True)
+    yield client[config.mongo.database]
+    client.drop_database(config.mongo.database)
+    client.close()
+
+
+class Command:
+    """One of Canary's programs, running."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.process, self.log = process, log
+
+    @property
+    def output(self) -> str:
+        """What it has written so far, to both of its outputs."""
+        return self.log.read_text(errors="replace")
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal, wait for the end, and return the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(STOP_TIMEOUT)
+
+
+Spawn = Callable[..., Command]
+
+
+@pytest.fixture
+def spawn(environment: dict[str, str], tmp_path: Path) -> Iterator[Spawn]:
+    """Start a console script, such as ``spawn("canary-worker")``; it is ended with the test."""
+    started: list[Command] = []
+
+    def start(name: str, *words: str, **variables: str) -> Command:
+        log = tmp_path / f"{len(started)}-{name}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [COMMANDS / name, *words],
+                env={**environment, **variables},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        started.append(Command(process, log))
+        return started[-1]
+
+    yield start
+    for command in started:
+        if command.process.poll() is None:
+            command.process.kill()
+            command.process.wait()
+
+
+@pytest.fixture
+def run(environment: dict[str, str]) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Run a console script to its end, such as ``run("canary-producer", "add", "/x")``."""
+
+    def start(name: str, *words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [COMMANDS / name, *words],
+            env={**environment, **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return start
