@@ -1,0 +1,103 @@
+"""canary-server: the API, the event stream and the plain page.
+
+It starts and answers whatever is away, says in ``/readyz`` what that is, and recovers when it comes
+back. On SIGTERM and SIGINT it ends its event streams and exits within seconds. Exit status 2: an
+option is wrong.
+"""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+# ruff: noqa: E402 -- nothing may be imported before gevent has patched the standard library
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from canary import logs
+from canary.config import Config, load, parser
+from canary.errors import CanaryError, ConfigError, ZooKeeperUnavailable
+from canary.registry import Registry, WatchJobBoard
+from canary.server.app import create_app
+from canary.server.audience import Audience
+from canary.server.health import Check, Health
+from canary.server.serving import Parts, Server
+from canary.server.stream import DROPPED, render
+from canary.stores.feed import Feed
+from canary.stores.history import HistoryStore
+from canary.stores.mongo import connect as connect_mongodb
+from canary.stores.reading import Reading
+from canary.zookeeper import Client, ping
+from canary.zookeeper import connect as connect_zookeeper
+
+
+class _ZooKeeper:
+    """What the server asks of ZooKeeper, refused at once while there is no connection."""
+
+    def __init__(self, config: Config) -> None:
+        self._client: Client = connect_zookeeper(config.zookeeper)
+        self._registry = Registry(
+            WatchJobBoard("canary-server", self._client, config.canary.jobboard)
+        )
+        self._client.start_async()
+
+    def check(self, timeout: float) -> None:
+        """Read something, for real."""
+        self._check_connected()
+        ping(self._client, timeout)
+
+    def is_registered(self, path: str) -> bool:
+        """Tell whether somebody registered ``path``."""
+        self._check_connected()
+        return self._registry.is_registered(path)
+
+    def _check_connected(self) -> None:
+        if not self._client.connected:
+            raise ZooKeeperUnavailable(
+                "There is no connection to ZooKeeper; is it up, and is [zookeeper] hosts right?"
+            )
+
+
+def make_parts(config: Config) -> Parts:
+    """Make what one process needs. Nothing here waits for a server."""
+    keeps = timedelta(seconds=min(config.mongo.change_ttl, config.mongo.ended_job_ttl))
+    database = connect_mongodb(config.mongo)
+    reading = Reading(database, keeps)
+    audience = Audience(render, DROPPED, config.server.max_streams)
+    feed = Feed(database, reading, audience)
+    zookeeper = _ZooKeeper(config)
+    checks: dict[str, Check] = {"zookeeper": zookeeper.check}
+    if config.cassandra.enabled:
+        # Making the schema is the workers' task.
+        history = HistoryStore(replace(config.cassandra, create_schema=False))
+        checks["cassandra"] = history.ping
+    app = create_app(config, reading, audience, Health(reading, checks), zookeeper)
+    feed.start()
+
+    def stop() -> None:
+        audience.is_ending = True
+        feed.end()
+
+    return Parts(app, stop)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line ``argv`` and return the exit status."""
+    command = parser("canary-server", "Serve Canary's API, its event stream and a plain page.")
+    arguments = command.parse_args(argv)
+    try:
+        config = load(arguments.config_files)
+        logs.setup(config.log.level, config.log.format)
+        Server(config.server, lambda: make_parts(config)).run()
+    except ConfigError as error:
+        print(f"canary-server: {error}", file=sys.stderr)
+        return 2
+    except CanaryError as error:
+        print(f"canary-server: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,280 @@
+"""What the server asks of MongoDB: boards, their jobs now and at a past moment, conductors.
+
+Promises: a board whose watcher has not written its heartbeat for ``BEAT_LIMIT`` is unwatched,
+whatever its document says, and MongoDB's clock alone decides it; the jobs of one answer, the board
+and the gaps that say whether it is complete are read from one snapshot, so that they agree; memory
+is bounded by a batch of jobs, however many there are. Raises StoreUnavailable or StoreRefused, and
+writes nothing.
+
+Does not know which paths are registered in ZooKeeper but not watched yet: those have no document.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any, Final
+
+import pymongo
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
+
+from canary.model.changes import ENDINGS, Kind
+from canary.model.freshness import Freshness
+from canary.model.jobs import JobState, Outcome
+from canary.model.timeline import JobThen, Move, fold, then
+from canary.stores.documents import Document
+from canary.stores.mongo import errors_as_ours
+
+BEAT_LIMIT: Final = timedelta(seconds=3)  # three heartbeats missed: nobody watches
+JOBS_BATCH: Final = 1_000  # jobs read at a time, with one query for all their changes
+
+_SEEING: Final = frozenset({Freshness.LIVE, Freshness.MISSING})
+_MOVES: Final = sorted(kind.value for kind in {Kind.CLAIMED, Kind.ABANDONED, *ENDINGS})
+
+
+@dataclass(frozen=True, slots=True)
+class BoardNow:
+    """A board at the moment ``now``, by MongoDB's clock.
+
+    ``live_until`` is the last moment of which Canary knows that nothing happened on the board
+    unseen, but for what gaps say; ``watched_since`` the first. Both are None before the first look.
+    """
+
+    path: str
+    registered: bool
+    epoch: int | None
+    revision: int
+    watcher: str | None
+    freshness: Freshness
+    freshness_since: datetime
+    watched_since: datetime | None
+    live_until: datetime | None
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobSeen:
+    """A job: its document, and what it was at the moment that was asked about."""
+
+    document: Mapping[str, Any]
+    then: JobThen
+
+
+@dataclass(frozen=True, slots=True)
+class BoardJobs:
+    """A board's jobs at the moment ``at``. ``jobs`` can be walked once, while it is open."""
+
+    board: BoardNow
+    at: datetime
+    complete: bool
+    jobs: Iterator[JobSeen]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many jobs are on a board."""
+
+    unclaimed: int = 0
+    claimed: int = 0
+
+
+class Reading:
+    """The server's questions. ``keeps`` is how long ended jobs and changes are kept."""
+
+    def __init__(self, database: Database[Document], keeps: timedelta) -> None:
+        self._database = database
+        self._keeps = keeps
+
+    def ping(self, timeout: float) -> None:
+        """Return if MongoDB answers within ``timeout`` seconds."""
+        with errors_as_ours(), pymongo.timeout(timeout):
+            self._database.command("ping")
+
+    def boards(
+        self, *, after: str = "", limit: int | None = None, timeout: float | None = None
+    ) -> list[BoardNow]:
+        """Return the registered boards past ``after``, in the order of their paths."""
+        with errors_as_ours(), nullcontext() if timeout is None else pymongo.timeout(timeout):
+            return self._boards({"registered": True, "_id": {"$gt": after}}, limit=limit)
+
+    def board(self, path: str) -> BoardNow | None:
+        """Return the board at ``path``, registered or not; None if it was never watched."""
+        with errors_as_ours():
+            return next(iter(self._boards({"_id": path})), None)
+
+    def counts(self, paths: Collection[str]) -> dict[str, Counts]:
+        """Return how many jobs are on each of the boards at ``paths``."""
+        on_board = [JobState.UNCLAIMED.value, JobState.CLAIMED.value]
+        pipeline: list[Document] = [
+            {"$match": {"board": {"$in": sorted(paths)}, "state": {"$in": on_board}}},
+            {"$group": {"_id": {"board": "$board", "state": "$state"}, "jobs": {"$sum": 1}}},
+        ]
+        found: dict[str, dict[str, int]] = defaultdict(dict)
+        with errors_as_ours():
+            for group in self._database.jobs.aggregate(pipeline):
+                found[group["_id"]["board"]][group["_id"]["state"].lower()] = group["jobs"]
+        return {path: Counts(**found[path]) for path in paths}
+
+    def conductors(self, path: str | None = None) -> list[Document]:
+        """Return the documents of ``conductors`` of one board, or of all registered ones."""
+        pipeline: list[Document] = [
+            {"$match": {"_id": path} if path else {}},
+            {"$lookup": {"from": "boards", "localField": "_id", "foreignField": "_id", "as": "on"}},
+            {"$match": {"on.registered": True}},
+            {"$sort": {"_id": 1}},
+        ]
+        with errors_as_ours():
+            return list(self._database.conductors.aggregate(pipeline))
+
+    @contextmanager
+    def jobs(
+        self, path: str, interval: timedelta, at: datetime | None = None
+    ) -> Iterator[BoardJobs | None]:
+        """Open the jobs that were on a board at ``at`` or ended within ``interval`` before.
+
+        Without ``at`` it is MongoDB's now. Gives None for a board that was never watched.
+        """
+        with errors_as_ours(), self._database.client.start_session(snapshot=True) as session:
+            board = next(iter(self._boards({"_id": path}, session)), None)
+            if board is None:
+                yield None
+                return
+            moment = board.now if at is None else at
+            complete = self._is_complete(board, moment - interval, moment, session)
+            jobs = self._jobs(path, moment - interval, moment, at is not None, session)
+            yield BoardJobs(board, moment, complete, jobs)
+
+    def _boards(
+        self, match: Document, session: ClientSession | None = None, limit: int | None = None
+    ) -> list[BoardNow]:
+        silent = {"$subtract": ["$$NOW", int(BEAT_LIMIT.total_seconds() * 1000)]}
+        worker = {
+            "from": "workers",
+            "localField": "writer.worker",
+            "foreignField": "_id",
+            "as": "worker",
+        }
+        pipeline: list[Document] = [
+            {"$match": match},
+            {"$sort": {"_id": 1}},
+            *([{"$limit": limit}] if limit else []),
+            {"$lookup": worker},
+            {"$set": {"now": "$$NOW", "beat": {"$max": "$worker.beat"}}},
+            {"$set": {"is_watched": {"$gt": ["$beat", silent]}}},
+        ]
+        found = self._database.boards.aggregate(pipeline, session=session)
+        return [_board_now(document) for document in found]
+
+    def _is_complete(
+        self, board: BoardNow, start: datetime, end: datetime, session: ClientSession
+    ) -> bool:
+        """Tell whether all that happened on the board from ``start`` to ``end`` is known."""
+        if board.watched_since is None or board.live_until is None:
+            return False
+        since = max(board.watched_since, board.now - self._keeps)
+        if start < since or end > board.live_until:
+            return False
+        touching = {"board": board.path, "to": {"$gte": start}, "from": {"$lte": end}}
+        nothing_unseen = {"creates": 0, "deletes": 0}
+        gap = {**touching, "$nor": [nothing_unseen]}
+        return self._database.gaps.find_one(gap, session=session) is None
+
+    def _jobs(
+        self, path: str, since: datetime, at: datetime, is_past: bool, session: ClientSession
+    ) -> Iterator[JobSeen]:
+        match: Document = {
+            "board": path,
+            "$or": [{"ended_at": None}, {"ended_at": {"$gte": since}}],
+        }
+        if is_past:
+            posted = [{"at": {"$lte": at}}, {"at": None, "seen_at": {"$lte": at}}]
+            match = {"$and": [match, {"$or": posted}]}
+        # Sorted by a copy of _id: for _id itself MongoDB may walk that index, past all the jobs
+        # of other boards and of long ago.
+        pipeline: list[Document] = [
+            {"$match": match},
+            {"$set": {"order": "$_id"}},
+            {"$sort": {"order": 1}},
+        ]
+        documents = self._database.jobs.aggregate(
+            pipeline, session=session, allowDiskUse=True, batchSize=JOBS_BATCH
+        )
+        with documents:
+            while batch := list(islice(documents, JOBS_BATCH)):
+                moves = self._moves(path, batch, session)
+                for document in batch:
+                    look = then if is_past else fold
+                    posted_at = document["at"] or document["seen_at"]
+                    seen = look(posted_at, _completed(document, moves[document["_id"]]), at)
+                    if seen is not None:
+                        yield JobSeen(document, seen)
+
+    def _moves(
+        self, path: str, jobs: Iterable[Document], session: ClientSession
+    ) -> dict[str, list[Move]]:
+        """Return what the log says of each of ``jobs``, in order."""
+        names = [job["_id"] for job in jobs]
+        changes = self._database.changes.find(
+            {"board": path, "job": {"$in": names}, "kind": {"$in": _MOVES}},
+            {"job": 1, "kind": 1, "at": 1, "seen_at": 1, "owner": 1, "outcome": 1, "revision": 1},
+            session=session,
+            batch_size=10 * JOBS_BATCH,
+        )
+        found: dict[str, list[Move]] = defaultdict(list)
+        for change in sorted(changes, key=lambda change: int(change["revision"])):
+            found[change["job"]].append(
+                Move(
+                    Kind(change["kind"]),
+                    change["at"] or change["seen_at"],
+                    change["owner"],
+                    Outcome(change["outcome"]) if change["outcome"] else None,
+                )
+            )
+        return found
+
+
+def _completed(job: Mapping[str, Any], moves: list[Move]) -> list[Move]:
+    """Add to a job's moves what its document still tells when the log has forgotten it."""
+    last = moves[-1].kind if moves else None
+    if job["state"] == JobState.CLAIMED and last is not Kind.CLAIMED:
+        lock = job["lock"]
+        return [*moves, Move(Kind.CLAIMED, lock["at"] or lock["seen_at"], lock["owner"])]
+    if job["state"] == JobState.COMPLETE and last not in ENDINGS:
+        outcome = Outcome(job["outcome"]) if job["outcome"] else None
+        kinds = {Outcome.CONSUMED: Kind.CONSUMED, Outcome.TRASHED: Kind.TRASHED}
+        kind = kinds.get(outcome, Kind.ENDED) if outcome else Kind.ENDED
+        return [*moves, Move(kind, job["ended_at"], job["owner"], outcome)]
+    return moves
+
+
+def _board_now(document: Mapping[str, Any]) -> BoardNow:
+    """Make of a board's document and its watcher's heartbeat what is true of it now."""
+    written, since = Freshness(document["freshness"]), document["freshness_since"]
+    now, live_until = document["now"], since
+    freshness = written
+    if document["is_watched"]:
+        if written in _SEEING:
+            live_until = now
+    elif written is not Freshness.UNWATCHED:
+        # Without a heartbeat to go by, what the watcher wrote last was true when it wrote it.
+        known = [moment for moment in (since, document["seen_at"]) if moment]
+        last = document["beat"] or max(known)
+        freshness = Freshness.UNWATCHED
+        live_until = last if written in _SEEING else min(last, since)
+        since = last
+    epoch, writer = document["epoch"], document["writer"]
+    return BoardNow(
+        document["path"],
+        document["registered"],
+        None if epoch is None else int(epoch),
+        int(document["revision"]),
+        writer["worker"] if writer else None,
+        freshness,
+        since,
+        document["watched_since"],
+        live_until if document["watched_since"] else None,
+        now,
+    )

@@ -1,0 +1,989 @@
+"""The server: its answers by Flask's client, and its processes and streams for real."""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import jsonschema
+import psutil
+import pytest
+import requests
+from flask.testing import FlaskClient
+from pymongo.database import Database
+from werkzeug.test import TestResponse
+
+from canary.config import Config, MongoOptions
+from canary.errors import CanaryError, ZooKeeperUnavailable
+from canary.model.changes import Change
+from canary.model.freshness import Freshness
+from canary.model.jobs import Outcome
+from canary.server import stream
+from canary.server.app import create_app
+from canary.server.audience import QUEUE_LIMIT, Audience, Subscription
+from canary.server.health import Check, Health
+from canary.server.representation import iso
+from canary.server.stream import DROPPED, render
+from canary.stores.documents import Document
+from canary.stores.feed import Event, EventName, Feed
+from canary.stores.mongo import connect, ensure_schema
+from canary.stores.reading import Reading
+from tests.integration.conftest import Command, Spawn
+from tests.integration.written_board import (
+    WrittenBoard,
+    abandoned,
+    ago,
+    claimed,
+    ended,
+    name_of,
+    now,
+    posted,
+)
+from tests.waiting import eventually
+
+PATH = "/lbaas/jobs"
+KEEPS = timedelta(days=7)
+JOBS_SCHEMA = json.loads(
+    (Path(__file__).parents[1] / "schemas" / "v1.0-jobs.json").read_text(encoding="utf-8")
+)
+
+
+class Registered:
+    """Canary's own board, as far as the server asks it."""
+
+    def __init__(self) -> None:
+        self.paths: set[str] = set()
+        self.is_away = False
+
+    def is_registered(self, path: str) -> bool:
+        if self.is_away:
+            raise ZooKeeperUnavailable("ZooKeeper does not answer")
+        return path in self.paths
+
+
+@pytest.fixture
+def connected(config: Config) -> Iterator[Database[Document]]:
+    """The test's database as Canary's programs connect to it."""
+    connected = connect(config.mongo)
+    ensure_schema(connected, config.mongo)
+    yield connected
+    connected.client.close()
+
+
+@pytest.fixture
+def reading(connected: Database[Document]) -> Reading:
+    return Reading(connected, KEEPS)
+
+
+@pytest.fixture
+def registered() -> Registered:
+    return Registered()
+
+
+class Client(FlaskClient):
+    """Reads each answer to its end, as clients do, unless it is told not to."""
+
+    def open(self, *words: Any, buffered: bool = True, **options: Any) -> TestResponse:
+        return super().open(*words, buffered=buffered, **options)
+
+
+def client_of(
+    config: Config,
+    reading: Reading,
+    registered: Registered,
+    checks: dict[str, Check] | None = None,
+    audience: Audience | None = None,
+) -> FlaskClient:
+    app = create_app(
+        config,
+        reading,
+        audience or Audience(render, DROPPED, 10),
+        Health(reading, checks or {}),
+        registered,
+    )
+    app.test_client_class = Client
+    return app.test_client()
+
+
+@pytest.fixture
+def client(config: Config, reading: Reading, registered: Registered) -> FlaskClient:
+    return client_of(config, reading, registered)
+
+
+@pytest.fixture
+def away(config: Config, registered: Registered) -> Iterator[FlaskClient]:
+    """A client of a server whose MongoDB is away."""
+    database = connect(MongoOptions(uri="mongodb://127.0.0.1:1/?replicaSet=rs0", timeout=0.5))
+    yield client_of(config, Reading(database, KEEPS), registered)
+    database.client.close()
+
+
+def jobs_in(answer: TestResponse) -> list[dict[str, Any]]:
+    assert answer.status_code == 200, answer.text
+    assert answer.content_type == "application/json"
+    assert answer.content_length == len(answer.data)
+    jsonschema.validate(answer.json, JOBS_SCHEMA)
+    [board] = answer.get_json()
+    assert board["job_count"] == len(board["jobs"])
+    jobs: list[dict[str, Any]] = board["jobs"]
+    return jobs
+
+
+class TestJobs:
+    def test_one_job_in_full(self, client: FlaskClient, database: Database[Document]) -> None:
+        at = ago(100)
+        payload = {
+            "uuid": "uuid-5",
+            "name": "build a load balancer",
+            "priority": "HIGH",
+            "details": {"store": {"size": 3}, "password": "hunter2"},
+            "book": {"name": "book of flows", "uuid": "book-1", "meta": {"x": 1}},
+        }
+        written = WrittenBoard(database, since=ago(1000), watched_since=ago(1000))
+        written.beat()
+        written.write(posted(5, at, json.dumps(payload).encode()))
+        written.write(claimed(5, at + timedelta(seconds=10)))
+        answer = client.get("/v1.0/jobs", query_string={"path": PATH, "interval": 60})
+        [job] = jobs_in(answer)
+        running = job.pop("running")
+        assert running > 80
+        assert job == {
+            "_backend": {},
+            "_book": {"name": "book of flows", "uuid": "book-1"},
+            "_book_data": payload["book"],
+            "_created_on": iso(at),
+            "_details": {"store": {"size": 3}, "password": "***"},
+            "_lock_path": f"{PATH}/job0000000005.lock",
+            "_name": "build a load balancer",
+            "_node_not_found": False,
+            "_path": f"{PATH}/job0000000005",
+            "_root": f"{PATH}/",
+            "_sequence": 5,
+            "_uuid": "uuid-5",
+            "status": "CLAIMED",
+            "owner": "ann",
+            "outcome": None,
+            "malformed": None,
+            "priority": "HIGH",
+            "posted_at": iso(at),
+            "claimed_at": iso(at + timedelta(seconds=10)),
+            "ended_at": None,
+            "waiting": 10.0,
+        }
+        [board] = answer.get_json()
+        assert {key: board[key] for key in ("path", "interval", "freshness", "complete")} == {
+            "path": PATH,
+            "interval": 60,
+            "freshness": "live",
+            "complete": True,
+        }
+
+    @pytest.mark.parametrize(
+        "payload",
+        [
+            b"",
+            b"\xff\xfe",
+            b"[1, 2]",
+            b'{"uuid": "u"}',
+            b'{"uuid": "u", "name": "n"}',
+            b'{"uuid": "u", "name": "n", "details": [1], "book": "b", "priority": 7}',
+            b'{"uuid": "u", "name": "n", "details": null, "book": {"name": 1}}',
+            b'{"uuid": "\\ud800", "name": "<script>alert(1)</script>", "details": {"$where": 1}}',
+            b'{"uuid": "u", "name": "n", "details": {"big": 1e999, "n": 1000000000000000000000}}',
+            b'{"uuid": "u", "name": "n", "details": ' + b'{"a":' * 80 + b"1" + b"}" * 80 + b"}",
+            b"[" * 100_000,
+        ],
+    )
+    def test_whatever_a_payload_holds_the_types_are_kept(
+        self, client: FlaskClient, database: Database[Document], payload: bytes
+    ) -> None:
+        WrittenBoard(database).write(posted(1, now(), payload))
+        [job] = jobs_in(client.get("/v1.0/jobs", query_string={"path": PATH}))
+        assert job["_name"]
+
+    def test_many_large_jobs_come_in_the_order_of_their_posting(
+        self, client: FlaskClient, database: Database[Document]
+    ) -> None:
+        written = WrittenBoard(database)
+        for first in range(1, 2001, 500):  # 12 MB: more than the spool holds in memory
+            payloads = {
+                number: json.dumps(
+                    {"uuid": f"u{number}", "name": "n", "details": {"x": "y" * 6000}}
+                )
+                for number in range(first, first + 500)
+            }
+            written.write(*(posted(n, now(), text.encode()) for n, text in payloads.items()))
+        jobs = jobs_in(client.get("/v1.0/jobs", query_string={"path": PATH}))
+        assert [job["_sequence"] for job in jobs] == list(range(1, 2001))
+
+    def test_the_past_in_both_ways_to_write_a_moment(
+        self, client: FlaskClient, database: Database[Document]
+    ) -> None:
+        start = ago(1000)
+        written = WrittenBoard(database, watched_since=ago(2000))
+        written.write(posted(1, start), claimed(1, start + timedelta(seconds=10)))
+        written.write(
+            abandoned(1, start + timedelta(seconds=20)), ended(1, ago(5), Outcome.REMOVED, None)
+        )
+        moment = start + timedelta(seconds=15)
+        for at in (iso(moment), moment.isoformat(), str(moment.timestamp())):
+            query = {"path": PATH, "at": at, "interval": 0}
+            answer = client.get("/v1.0/jobs", query_string=query)
+            assert [(job["status"], job["owner"]) for job in jobs_in(answer)] == [
+                ("CLAIMED", "ann")
+            ]
+            assert answer.get_json()[0]["at"] == iso(moment)
+        [job] = jobs_in(client.get("/v1.0/jobs", query_string={"path": PATH}))
+        assert (job["status"], job["outcome"], job["owner"]) == ("COMPLETE", "removed", None)
+        assert job["_node_not_found"] is True
+
+    @pytest.mark.parametrize(
+        ("query", "words"),
+        [
+            ("", ["path"]),
+            ("path=", ["path"]),
+            ("path=lbaas", ["path", "'lbaas'", "slash"]),
+            ("path=/a/", ["path", "'/a/'"]),
+            ("path=/a%00b", ["path"]),
+            ("path=/a&interval=x", ["interval", "'x'", "0", "2147483647"]),
+            ("path=/a&interval=-1", ["interval", "'-1'"]),
+            ("path=/a&interval=1.5", ["interval"]),
+            ("path=/a&interval=", ["interval"]),
+            ("path=/a&interval=99999999999999999999", ["interval"]),
+            ("path=/a&interval=2147483648", ["interval"]),
+            ("path=/a&at=yesterday", ["at", "'yesterday'", "ISO 8601"]),
+            ("path=/a&at=2026-01-01T00:00:00", ["at", "zone"]),
+            ("path=/a&at=0001-01-01T00:00:00Z", ["at"]),
+            ("path=/a&at=0001-01-01T00:00:00%2B10:00", ["at"]),
+            ("path=/a&at=999999999999", ["at"]),
+            ("path=/a&at=nan", ["at"]),
+        ],
+    )
+    def test_a_bad_request_says_what_is_wrong(
+        self, client: FlaskClient, query: str, words: list[str]
+    ) -> None:
+        answer = client.get(f"/v1.0/jobs?{query}")
+        assert answer.status_code == 400
+        assert answer.content_type == "application/json"
+        assert answer.json is not None
+        assert answer.json.keys() == {"title", "description"}
+        assert answer.json["title"] == "Bad Request"
+        assert all(word in answer.json["description"] for word in words), answer.json
+
+    def test_a_path_that_nobody_registered(
+        self, client: FlaskClient, database: Database[Document], registered: Registered
+    ) -> None:
+        for path in ("/nope", "/removed"):
+            answer = client.get("/v1.0/jobs", query_string={"path": path})
+            assert answer.status_code == 404
+            assert answer.json is not None
+            assert answer.json["title"] == "Not Found"
+            assert f"canary-producer add {path}" in answer.json["description"]
+            WrittenBoard(database, "/removed", registered=False) if path == "/nope" else None
+        registered.is_away = True
+        assert client.get("/v1.0/jobs", query_string={"path": "/nope"}).status_code == 503
+
+    def test_a_path_that_is_registered_and_not_watched_yet(
+        self, client: FlaskClient, registered: Registered
+    ) -> None:
+        registered.paths.add(PATH)
+        answer = client.get("/v1.0/jobs", query_string={"path": PATH})
+        assert jobs_in(answer) == []
+        [board] = answer.get_json()
+        assert (board["freshness"], board["complete"]) == ("unwatched", False)
+
+    def test_no_zookeeper_is_needed_for_a_board_that_mongodb_knows(
+        self, client: FlaskClient, database: Database[Document], registered: Registered
+    ) -> None:
+        registered.is_away = True
+        WrittenBoard(database)
+        assert client.get("/v1.0/jobs", query_string={"path": PATH}).status_code == 200
+
+    def test_mongodb_is_away(self, away: FlaskClient) -> None:
+        answer = away.get("/v1.0/jobs", query_string={"path": PATH})
+        assert answer.status_code == 503
+        assert answer.json is not None
+        assert answer.json.keys() == {"title", "description"}
+        assert "Retry-After" in answer.headers
+
+
+class TestConductors:
+    def test_of_all_boards_and_of_one(
+        self, client: FlaskClient, database: Database[Document]
+    ) -> None:
+        since = ago(60)
+        conductor = {"name": "c1@host:7", "host": "host", "pid": 7, "since": since, "session": -2}
+        for path in (PATH, "/other"):
+            WrittenBoard(database, path)
+            database.conductors.insert_one(
+                {"_id": path, "board": path, "seen_at": now(), "conductors": [conductor]}
+            )
+        answer = client.get("/v1.0/conductor").json
+        assert answer is not None
+        assert answer["conductor_count"] == 2
+        assert client.get("/v1.0/conductor", query_string={"path": PATH}).json == {
+            "conductor_count": 1,
+            "conductors": [
+                {**conductor, "path": PATH, "since": iso(since), "session": "0xfffffffffffffffe"}
+            ],
+        }
+
+    def test_a_board_without_conductors_and_one_that_is_none(
+        self, client: FlaskClient, registered: Registered
+    ) -> None:
+        registered.paths.add(PATH)
+        query = {"path": PATH}
+        answer = client.get("/v1.0/conductor", query_string=query).json
+        assert answer == {"conductor_count": 0, "conductors": []}
+        assert client.get("/v1.0/conductor?path=/nope").status_code == 404
+        assert client.get("/v1.0/conductor?path=nope").status_code == 400
+
+
+class TestBoards:
+    def test_pages(self, client: FlaskClient, database: Database[Document]) -> None:
+        for number in range(5):
+            WrittenBoard(database, f"/board-{number}/é")
+        paths, cursor, pages = [], "", 0
+        while cursor is not None:
+            query = {"limit": 2, **({"cursor": cursor} if cursor else {})}
+            answer = client.get("/v2/boards", query_string=query).json
+            assert answer is not None
+            paths += [board["path"] for board in answer["boards"]]
+            cursor, pages = answer["next"], pages + 1
+        assert pages == 3
+        assert paths == [f"/board-{number}/é" for number in range(5)]
+
+    def test_a_board(self, client: FlaskClient, database: Database[Document]) -> None:
+        since = ago(50)
+        written = WrittenBoard(database, since=since, watched_since=since)
+        written.beat()
+        written.write(posted(1, now()), posted(2, now()), claimed(2, now()))
+        answer = client.get("/v2/boards").json
+        assert answer is not None
+        [board] = answer["boards"]
+        assert board.pop("live_until")
+        assert board == {
+            "path": PATH,
+            "registered": True,
+            "freshness": "live",
+            "freshness_since": iso(since),
+            "watcher": "worker-1",
+            "epoch": 42,
+            "revision": 3,
+            "watched_since": iso(since),
+            "unclaimed": 1,
+            "claimed": 1,
+        }
+
+    @pytest.mark.parametrize(
+        ("query", "status", "word"),
+        [
+            ("limit=0", 400, "limit"),
+            ("limit=1001", 400, "limit"),
+            ("cursor=%25", 400, "cursor"),
+            ("cursor=_w", 400, "cursor"),
+        ],
+    )
+    def test_errors_are_problem_documents(
+        self, client: FlaskClient, query: str, status: int, word: str
+    ) -> None:
+        answer = client.get(f"/v2/boards?{query}")
+        assert answer.content_type == "application/problem+json"
+        problem = json.loads(answer.data)
+        assert (answer.status_code, problem["status"]) == (status, status)
+        assert word in problem["detail"]
+        assert problem["title"] == "Bad Request"
+
+    def test_what_there_is_not(self, client: FlaskClient, away: FlaskClient) -> None:
+        nowhere, wrong = client.get("/v2/nope"), client.post("/v2/boards")
+        assert nowhere.status_code == 404
+        assert wrong.status_code == 405
+        assert "GET" in wrong.headers["Allow"]
+        assert client.get("/v1.0/nope").json is not None
+        unavailable = away.get("/v2/boards")
+        assert unavailable.status_code == 503
+        for answer in (nowhere, wrong, unavailable):
+            assert answer.content_type == "application/problem+json"
+
+
+class TestHealth:
+    def test_ready_with_what_is_wrong_beside_it(
+        self, config: Config, reading: Reading, database: Database[Document]
+    ) -> None:
+        WrittenBoard(database).beat()
+        WrittenBoard(database, "/b", worker=None, freshness=Freshness.UNWATCHED)
+
+        def refuse(timeout: float) -> None:
+            raise CanaryError(f"no mongodb://user:secret@host/ within {timeout:g} s")
+
+        client = client_of(config, reading, Registered(), {"zookeeper": refuse})
+        answer = client.get("/readyz")
+        assert answer.status_code == 200
+        assert answer.json == {
+            "ready": True,
+            "mongodb": {"ready": True},
+            "zookeeper": {"ready": False, "reason": "no mongodb://***@host/ within 2 s"},
+            "boards": {"live": 1, "unwatched": 1},
+        }
+        assert client.get("/livez").json == {"live": True}
+
+    def test_a_check_that_hangs_delays_nothing_else_and_is_asked_once(
+        self, config: Config, reading: Reading
+    ) -> None:
+        hanging, asked = threading.Event(), []
+
+        def hang(timeout: float) -> None:
+            asked.append(timeout)
+            hanging.wait(20)
+
+        client = client_of(config, reading, Registered(), {"zookeeper": hang})
+        begun = time.monotonic()
+        first, second = client.get("/readyz"), client.get("/readyz")
+        assert time.monotonic() - begun < 6
+        hanging.set()
+        for answer in (first, second):
+            assert answer.status_code == 200
+            assert answer.json is not None
+            assert answer.json["zookeeper"] == {"ready": False, "reason": "no answer within 2 s"}
+        assert len(asked) == 1
+
+    def test_not_ready_without_mongodb(self, away: FlaskClient) -> None:
+        answer = away.get("/readyz")
+        assert answer.status_code == 503
+        assert answer.json is not None
+        assert answer.json["ready"] is answer.json["mongodb"]["ready"] is False
+        assert answer.json["mongodb"]["reason"]
+
+
+class TestPage:
+    def test_it_runs_and_loads_nothing_but_its_own_files(self, client: FlaskClient) -> None:
+        page = client.get("/")
+        assert page.status_code == 200
+        assert page.content_type.startswith("text/html")
+        assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+        assert not re.search(r"<script(?![^>]*\ssrc=)|\son\w+=|style=|javascript:", page.text)
+        files = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+        assert len(files) == 3
+        for name in files:
+            answer = client.get(name)
+            assert answer.status_code == 200, name
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+    def test_what_boards_hold_is_put_in_as_text_only(self, client: FlaskClient) -> None:
+        script = client.get("/page/canary.js").text
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval", script)
+
+
+class Listener:
+    """Remembers what a feed tells."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def tell(self, event: Event) -> None:
+        self.events.append(event)
+
+    def names(self) -> list[EventName]:
+        return [event.name for event in self.events]
+
+    def of(self, name: EventName) -> list[Event]:
+        return [event for event in self.events if event.name is name]
+
+    def revisions(self) -> list[int]:
+        return [int((event.document or {})["revision"]) for event in self.of(EventName.CHANGE)]
+
+    def has_revision(self, number: int) -> Callable[[], bool]:
+        return lambda: number in self.revisions()
+
+    def is_available(self) -> bool:
+        stores = self.of(EventName.STORE)
+        return bool(stores) and stores[-1].available
+
+
+@contextmanager
+def feeding(database: Database[Document], reading: Reading, listener: Any) -> Iterator[Feed]:
+    feed = Feed(database, reading, listener)
+    threads = set(threading.enumerate())
+    feed.start()
+    mine = set(threading.enumerate()) - threads
+    try:
+        yield feed
+    finally:
+        feed.end()
+        for thread in mine:
+            thread.join(10)
+
+
+class TestFeed:
+    def test_boards_are_told_before_the_store_is_available(
+        self, database: Database[Document], connected: Database[Document], reading: Reading
+    ) -> None:
+        WrittenBoard(database).beat()
+        listener = Listener()
+        with feeding(connected, reading, listener):
+            eventually(listener.is_available)
+            store = listener.names().index(EventName.STORE)
+            assert EventName.BOARD in listener.names()[:store]
+
+    def test_every_change_and_gap_once_and_in_order(
+        self, database: Database[Document], connected: Database[Document], reading: Reading
+    ) -> None:
+        written, listener = WrittenBoard(database), Listener()
+        with feeding(connected, reading, listener):
+            eventually(listener.is_available)
+            for first in range(1, 3001, 1000):
+                written.write(*(posted(number, now()) for number in range(first, first + 1000)))
+            written.gap(ago(5), now(), 3, None)
+            eventually(lambda: listener.of(EventName.GAP))
+            assert listener.revisions() == list(range(1, 3001))
+            [gap] = listener.of(EventName.GAP)
+            assert gap.path == PATH
+
+    def test_a_board_whose_worker_dies_silently_is_told_of(
+        self, database: Database[Document], connected: Database[Document], reading: Reading
+    ) -> None:
+        written, listener = WrittenBoard(database), Listener()
+        written.beat(lasting=0)
+        with feeding(connected, reading, listener):
+            begun = time.monotonic()
+
+            def last() -> Freshness | None:
+                boards = listener.of(EventName.BOARD)
+                return boards[-1].board.freshness if boards and boards[-1].board else None
+
+            eventually(lambda: last() is Freshness.LIVE)
+            eventually(lambda: last() is Freshness.UNWATCHED, 10)
+            assert 2 < time.monotonic() - begun < 6
+            assert len(listener.of(EventName.BOARD)) == 2
+
+    def test_a_board_is_told_when_it_changes_and_when_it_goes(
+        self, database: Database[Document], connected: Database[Document], reading: Reading
+    ) -> None:
+        written, listener = WrittenBoard(database), Listener()
+        written.beat()
+        with feeding(connected, reading, listener):
+            eventually(listener.is_available)
+            written.update(freshness="suspended", freshness_since=now())
+            eventually(lambda: len(listener.of(EventName.BOARD)) == 2)
+            written.update(registered=False)
+            eventually(lambda: len(listener.of(EventName.BOARD)) == 3)
+            assert listener.of(EventName.BOARD)[-1] == Event(EventName.BOARD, PATH)
+
+    def test_nothing_is_lost_with_its_cursor(
+        self, database: Database[Document], connected: Database[Document], reading: Reading
+    ) -> None:
+        written, listener = WrittenBoard(database), Listener()
+        admin = database.client.admin
+        with feeding(connected, reading, listener):
+            eventually(listener.is_available)
+            for number in range(1, 6):
+                written.write(posted(number, now()))
+                eventually(listener.has_revision(number))
+                operations = admin.aggregate(
+                    [
+                        {"$currentOp": {"allUsers": True, "idleCursors": True}},
+                        {"$match": {"ns": re.compile(f"^{database.name}\\.")}},
+                    ]
+                )
+                cursors = [op["cursor"]["cursorId"] for op in operations if "cursor" in op]
+                database.command("killCursors", "$cmd.aggregate", cursors=cursors)
+            written.write(posted(6, now()))
+            eventually(lambda: len(listener.revisions()) == 6)
+            assert listener.revisions() == list(range(1, 7))
+
+    def test_a_lost_history_is_told_and_the_feed_goes_on(
+        self,
+        database: Database[Document],
+        connected: Database[Document],
+        reading: Reading,
+        config: Config,
+    ) -> None:
+        listener = Listener()
+        WrittenBoard(database)
+        with feeding(connected, reading, listener):
+            eventually(listener.is_available)
+            resets = len(listener.of(EventName.RESET))
+            database.client.drop_database(database.name)
+            eventually(lambda: len(listener.of(EventName.RESET)) > resets)
+            ensure_schema(database, config.mongo)
+            written = WrittenBoard(database)
+
+            def comes() -> bool:
+                written.write(posted(written.revision + 1, now()))
+                return bool(listener.revisions())
+
+            eventually(comes)
+
+    def test_a_token_that_mongodb_does_not_know_is_told_as_reset(
+        self, database: Database[Document], connected: Database[Document], reading: Reading
+    ) -> None:
+        written, listener = WrittenBoard(database), Listener()
+        feed = Feed(connected, reading, listener)
+        feed._token = {"_data": "82"}
+        feed.start()
+        try:
+            eventually(listener.is_available)
+            assert EventName.RESET in listener.names()
+            written.write(posted(1, now()))
+            eventually(listener.revisions)
+        finally:
+            feed.end()
+
+    def test_mongodb_away_is_no_end(self, config: Config) -> None:
+        database = connect(MongoOptions(uri="mongodb://127.0.0.1:1/?replicaSet=rs0", timeout=0.3))
+        listener = Listener()
+        threads = threading.active_count()
+        with feeding(database, Reading(database, KEEPS), listener):
+            eventually(lambda: threading.active_count() >= threads + 2)
+            assert not listener.is_available()
+        database.client.close()
+        assert config.mongo.uri
+
+
+def change_event(number: int, path: str = PATH) -> Event:
+    document = {
+        "_id": f"{path}#{number}",
+        "board": path,
+        "revision": number,
+        "kind": "posted",
+        "name": name_of(number),
+        "uuid": None,
+        "owner": None,
+        "outcome": None,
+        "at": None,
+        "seen_at": now(),
+        "creates": 1,
+        "deletes": 0,
+    }
+    return Event(EventName.CHANGE, path, document=document)
+
+
+class TestAudience:
+    def test_a_slow_client_is_dropped_with_a_reason_and_delays_no_other(self) -> None:
+        audience = Audience(render, DROPPED, 10)
+        slow, quick = audience.subscribe(), audience.subscribe()
+        assert slow is not None
+        assert quick is not None
+        taken = 0
+        for number in range(QUEUE_LIMIT + 1):
+            audience.tell(change_event(number))
+            taken += len(quick.take(0) or [])
+        assert taken == QUEUE_LIMIT + 1
+        assert slow.take(0) == [DROPPED]
+        assert slow.take(0) is None
+        assert audience.size == 1
+
+    def test_only_what_was_asked_for(self) -> None:
+        audience = Audience(render, DROPPED, 10)
+        one = audience.subscribe(frozenset({"/a"}))
+        assert one is not None
+        audience.tell(change_event(1, "/b"))
+        audience.tell(change_event(2, "/a"))
+        audience.tell(Event(EventName.RESET))
+        taken = one.take(0) or []
+        assert [text.split(b"\n")[0] for text in taken] == [b"id: /a#2", b"event: reset"]
+
+    def test_no_more_than_there_may_be(self) -> None:
+        audience = Audience(render, DROPPED, 1)
+        first = audience.subscribe()
+        assert isinstance(first, Subscription)
+        assert audience.subscribe() is None
+        audience.unsubscribe(first)
+        assert audience.subscribe() is not None
+
+    def test_who_comes_while_mongodb_is_away_is_told_so(self) -> None:
+        audience = Audience(render, DROPPED, 10)
+        audience.tell(Event(EventName.STORE, available=False, since=now()))
+        assert not audience.wait_until_known(0)
+        subscription = audience.subscribe()
+        assert subscription is not None
+        [away] = subscription.take(0) or []
+        assert b'"available": false' in away
+        audience.tell(Event(EventName.STORE, available=True, since=now()))
+        assert audience.wait_until_known(0)
+        later = audience.subscribe()
+        assert later is not None
+        assert later.take(0) == []
+
+    def test_a_comment_comes_when_nothing_happens(
+        self, config: Config, reading: Reading, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(stream, "HEARTBEAT", 0.1)
+        monkeypatch.setattr(stream, "TURN", 0.05)
+        audience = Audience(render, DROPPED, 1)
+        audience.tell(Event(EventName.STORE))
+        client = client_of(config, reading, Registered(), audience=audience)
+        with client.get("/v2/stream", buffered=False) as answer:
+            parts = answer.iter_encoded()
+            assert next(parts).startswith(b"retry: ")
+            assert next(parts).startswith(b": ")
+            audience.is_ending = True
+            assert list(parts) == []
+
+    def test_too_many_streams_are_told_to_try_later(self, config: Config, reading: Reading) -> None:
+        audience = Audience(render, DROPPED, 1)
+        audience.tell(Event(EventName.STORE))
+        client = client_of(config, reading, Registered(), audience=audience)
+        first = client.get("/v2/stream", buffered=False)
+        assert first.status_code == 200
+        assert first.headers["X-Accel-Buffering"] == "no"
+        assert first.headers["Cache-Control"] == "no-store"
+        second = client.get("/v2/stream")
+        assert second.status_code == 503
+        assert "Retry-After" in second.headers
+        first.close()
+        assert audience.size == 0
+        assert client.head("/v2/stream").status_code == 200
+        assert audience.size == 0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Server:
+    """A canary-server, for real."""
+
+    def __init__(self, spawn: Spawn, **variables: str) -> None:
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        variables |= {"OS_SERVER__PORT": str(self.port)}
+        self.command: Command = spawn("canary-server", **variables)
+        eventually(self.is_alive, 30, "canary-server answers")
+
+    def is_alive(self) -> bool:
+        assert self.command.process.poll() is None, self.command.output
+        try:
+            return self.get("/livez").ok
+        except requests.ConnectionError:
+            return False
+
+    def get(self, where: str, **query: Any) -> requests.Response:
+        return requests.get(self.address + where, params=query, timeout=20)
+
+
+class Stream:
+    """A client of the event stream, read by a thread of its own."""
+
+    def __init__(self, server: Server, *paths: str) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        self._connection.connect()
+        self._socket: socket.socket = self._connection.sock
+        self._connection.request("GET", "/v2/stream?" + urlencode({"path": paths}, doseq=True))
+        self._response = self._connection.getresponse()
+        assert self._response.status == 200
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.is_over = False
+        self.failure: Exception | None = None
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        name = ""
+        try:
+            while line := self._response.readline().decode():
+                if line.startswith("event: "):
+                    name = line.removeprefix("event: ").strip()
+                elif line.startswith("data: "):
+                    self.events.append((name, json.loads(line.removeprefix("data: "))))
+        except (http.client.HTTPException, OSError) as error:
+            self.failure = error
+        self.is_over = True
+
+    def of(self, name: str) -> list[dict[str, Any]]:
+        return [data for event, data in self.events if event == name]
+
+    def close(self) -> None:
+        """Leave, as a browser does that is closed."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join(10)
+        self._response.close()
+        self._connection.close()
+
+
+@pytest.fixture
+def start(spawn: Spawn, reading: Reading) -> Callable[..., Server]:
+    assert reading  # its schema is there
+    return lambda **variables: Server(spawn, **variables)
+
+
+@pytest.fixture
+def listen() -> Iterator[Callable[..., Stream]]:
+    with contextlib.ExitStack() as streams:
+        yield lambda *words: streams.enter_context(contextlib.closing(Stream(*words)))
+
+
+class TestProcess:
+    def test_changes_reach_every_client_and_streams_end_with_the_process(
+        self,
+        start: Callable[..., Server],
+        listen: Callable[..., Stream],
+        database: Database[Document],
+    ) -> None:
+        written = WrittenBoard(database)
+        written.beat()
+        other = WrittenBoard(database, "/other")
+        server = start()
+        everything, one = listen(server), listen(server, "/other")
+        eventually(lambda: len(everything.of("board")) == 2 and len(one.of("board")) == 1)
+        assert {board["freshness"] for board in everything.of("board")} == {"live"}
+
+        first = now()
+        written.write(posted(1, first))
+        other.write(posted(2, now()))
+        eventually(lambda: len(everything.of("change")) == 2 and len(one.of("change")) == 1)
+        assert one.of("change")[0]["path"] == "/other"
+        change = next(each for each in everything.of("change") if each["path"] == PATH)
+        assert change == {
+            "path": PATH,
+            "revision": 1,
+            "kind": "posted",
+            "uuid": "uuid-1",
+            "name": name_of(1),
+            "owner": None,
+            "outcome": None,
+            "at": iso(first),
+            "seen_at": iso(first),
+            "creates": 1,
+            "deletes": 0,
+        }
+        start_of_gap, end_of_gap = ago(9), ago(3)
+        written.gap(start_of_gap, end_of_gap, 2, None)
+        eventually(lambda: everything.of("gap"))
+        assert everything.of("gap") == [
+            {
+                "path": PATH,
+                "from": iso(start_of_gap),
+                "to": iso(end_of_gap),
+                "reason": "coalesced",
+                "creates": 2,
+                "deletes": None,
+            }
+        ]
+        jobs = server.get("/v1.0/jobs", path=PATH).json()
+        jsonschema.validate(jobs, JOBS_SCHEMA)
+        assert jobs[0]["job_count"] == 1
+
+        begun = time.monotonic()
+        assert server.command.end() == 0
+        assert time.monotonic() - begun < 6
+        eventually(lambda: everything.is_over and one.is_over)
+        assert everything.failure is one.failure is None  # their last chunk came
+        assert "Traceback" not in server.command.output
+
+    def test_a_burst_reaches_a_client_that_reads(
+        self,
+        start: Callable[..., Server],
+        listen: Callable[..., Stream],
+        database: Database[Document],
+    ) -> None:
+        written = WrittenBoard(database)
+        burst = listen(start())
+
+        def write(first: int) -> list[Change]:
+            return [posted(number, now()) for number in range(first, first + 1000)]
+
+        for first in range(1, 5001, 1000):
+            written.write(*write(first))
+        eventually(lambda: len(burst.of("change")) == 5000, 30)
+        assert [change["revision"] for change in burst.of("change")] == list(range(1, 5001))
+        assert burst.of("dropped") == []
+
+    def test_streams_of_clients_that_left_make_room(
+        self,
+        start: Callable[..., Server],
+        listen: Callable[..., Stream],
+        database: Database[Document],
+    ) -> None:
+        written = WrittenBoard(database)
+        server = start(OS_SERVER__MAX_STREAMS="1")
+        gone = listen(server)
+        assert server.get("/v2/stream").status_code == 503
+        gone.close()
+
+        def has_room() -> bool:
+            written.write(posted(written.revision + 1, now()))  # it is noticed by writing
+            with requests.get(f"{server.address}/v2/stream", stream=True, timeout=20) as answer:
+                return answer.status_code == 200
+
+        eventually(has_room)
+
+    @pytest.mark.faults
+    def test_a_frozen_mongodb_is_told_and_nothing_is_lost(
+        self,
+        start: Callable[..., Server],
+        listen: Callable[..., Stream],
+        database: Database[Document],
+    ) -> None:
+        written = WrittenBoard(database)
+        server = start(OS_MONGO__TIMEOUT="1")
+        client = listen(server)
+        eventually(lambda: client.of("board"))
+        mongod = psutil.Process(
+            json.loads(Path(os.environ["DEVSTACK_PIDS"]).read_text())["mongodb"]
+        )
+        mongod.suspend()
+        try:
+            eventually(lambda: [each["available"] for each in client.of("store")] == [False])
+            assert server.get("/v1.0/jobs", path=PATH).status_code == 503
+            assert server.get("/readyz").status_code == 503
+            assert server.get("/livez").status_code == 200
+        finally:
+            mongod.resume()
+        written.write(posted(1, now()))
+        eventually(lambda: [each["available"] for each in client.of("store")] == [False, True])
+        written.write(posted(2, now()))
+        eventually(lambda: len(client.of("change")) == 2)
+        assert [change["revision"] for change in client.of("change")] == [1, 2]
+        assert client.of("reset") == []
+        assert server.get("/v1.0/jobs", path=PATH).status_code == 200
+
+    def test_it_starts_and_answers_with_everything_away(self, spawn: Spawn) -> None:
+        server = Server(
+            spawn,
+            OS_MONGO__URI="mongodb://127.0.0.1:1/?replicaSet=rs0",
+            OS_MONGO__TIMEOUT="0.5",
+            OS_ZOOKEEPER__HOSTS="127.0.0.1:1",
+            OS_CASSANDRA__ENABLED="true",
+            OS_CASSANDRA__PORT="1",
+        )
+        ready = server.get("/readyz")
+        assert ready.status_code == 503
+        for name in ("mongodb", "zookeeper", "cassandra"):
+            assert ready.json()[name]["ready"] is False
+            assert ready.json()[name]["reason"]
+        assert server.get("/v1.0/jobs", path=PATH).status_code == 503
+        assert server.get("/v2/stream").status_code == 503
+        assert server.command.end() == 0
+
+    def test_zookeeper_tells_what_is_registered(
+        self, start: Callable[..., Server], run: Callable[..., Any]
+    ) -> None:
+        server = start()
+        eventually(lambda: server.get("/readyz").json()["zookeeper"]["ready"])
+        assert server.get("/v1.0/jobs", path=PATH).status_code == 404
+        added = run("canary-producer", "add", PATH)
+        assert added.returncode == 0, added.stderr
+        answer = server.get("/v1.0/jobs", path=PATH)
+        assert answer.status_code == 200
+        jsonschema.validate(answer.json(), JOBS_SCHEMA)
+
+    def test_a_wrong_option_is_one_line(self, run: Callable[..., Any]) -> None:
+        ended_at_once = run("canary-server", OS_SERVER__PORT="many")
+        assert ended_at_once.returncode == 2
+        assert len(ended_at_once.stderr.splitlines()) == 1
+        assert "[server] port" in ended_at_once.stderr
