@@ -1,0 +1,200 @@
+"""Canary from the outside: its commands and its HTTP, against what TaskFlow's own processes did.
+
+Nothing of Canary is imported here. What is compared: every change that Canary recorded matches
+exactly one operation, in order per job, nothing twice, none missing, by the same owners; the same
+in MongoDB, on the stream, and in ``/v1.0/jobs``; and at a human pace nothing is unseen.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import requests
+from kazoo.client import KazooClient
+from pymongo.database import Database
+
+from tests.integration.conftest import Spawn
+from tests.waiting import eventually
+
+SCHEMA = json.loads((Path(__file__).parents[1] / "schemas" / "v1.0-jobs.json").read_text())
+OPERATIONS = 120
+FLOWS = 12
+
+Operation = tuple[str, str, str | None]  # kind, uuid, owner
+
+
+class Stream:
+    """A client of the event stream."""
+
+    def __init__(self, url: str) -> None:
+        self.changes: list[dict[str, Any]] = []
+        self._response = requests.get(f"{url}/v2/stream", stream=True, timeout=60)
+        assert self._response.status_code == 200
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        name = ""
+        try:
+            for line in self._response.iter_lines(chunk_size=1):
+                field, _, value = line.decode().partition(": ")
+                if field == "event":
+                    name = value
+                elif field == "data" and name == "change":
+                    self.changes.append(json.loads(value))
+        except (requests.RequestException, AttributeError):
+            return  # the server was stopped
+
+    def join(self) -> None:
+        """Wait for the end of the stream, which the server's end brings."""
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+        self._response.close()
+
+
+@pytest.fixture
+def url() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+
+
+@pytest.fixture
+def operate(tmp_path: Path) -> Iterator[Callable[..., tuple["subprocess.Popen[bytes]", Path]]]:
+    """Start a process that works on a board; returns it with the log of what it did."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(what: str, board: str, *numbers: int) -> tuple["subprocess.Popen[bytes]", Path]:
+        log = tmp_path / f"operations-{len(started)}.jsonl"
+        command = [sys.executable, "-m", "tests.integration.operating", what, board, str(log)]
+        started.append(subprocess.Popen([*command, *map(str, numbers)], env=os.environ))
+        return started[-1], log
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def operations(log: Path) -> list[Operation]:
+    """Read what was done on a board."""
+    lines = (json.loads(line) for line in log.read_text().splitlines())
+    return [(line["kind"], line["uuid"], line["owner"]) for line in lines]
+
+
+def by_job(rows: list[Operation]) -> dict[str, list[tuple[str, str | None]]]:
+    """Return the order of events of each job."""
+    orders: dict[str, list[tuple[str, str | None]]] = defaultdict(list)
+    for kind, uuid, owner in rows:
+        orders[uuid].append((kind, owner))
+    return orders
+
+
+def freshness(url: str) -> dict[str, str]:
+    boards = requests.get(f"{url}/v2/boards", timeout=10).json()["boards"]
+    return {board["path"]: board["freshness"] for board in boards}
+
+
+def test_what_canary_tells_is_what_was_done(
+    corner: str,
+    url: str,
+    spawn: Spawn,
+    run: Callable[..., "subprocess.CompletedProcess[str]"],
+    operate: Callable[..., tuple["subprocess.Popen[bytes]", Path]],
+    zookeeper: KazooClient,
+    database: Database[dict[str, Any]],
+) -> None:
+    old, new = f"/{corner}/old/jobs", f"/{corner}/new/jobs"
+    zookeeper.ensure_path(old)
+    server = spawn("canary-server", OS_SERVER__PORT=url.rpartition(":")[2])
+    spawn("canary-worker")
+    assert run("canary-producer", "add", old, new).returncode == 0
+    eventually(lambda: _is_ready(url), why="canary-server answers")
+    eventually(
+        lambda: freshness(url) == {old: "live", new: "missing"}, why="both boards are watched"
+    )
+    stream = Stream(url)
+
+    logs = {}
+    processes = []
+    for board, what, numbers in (
+        (old, "hands", (1, OPERATIONS)),
+        (new, "conductor", (FLOWS,)),
+    ):
+        process, logs[board] = operate(what, board, *numbers)
+        processes.append(process)
+    for process in processes:
+        assert process.wait(60) == 0
+
+    done = {board: operations(log) for board, log in logs.items()}
+    assert len(done[old]) >= OPERATIONS
+    assert {kind for kind, _, _ in done[old]} == {
+        *("posted", "claimed", "abandoned", "consumed", "trashed")
+    }
+    assert len(done[new]) == 3 * FLOWS
+    for board, expected in done.items():
+        _compare(board, expected, database, stream)
+        _check_answer(url, board, expected)
+    assert list(database.gaps.find()) == [], "at such a pace nothing is unseen"
+    assert freshness(url) == {old: "live", new: "live"}
+    assert server.end() == 0, server.output
+    stream.join()
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/readyz", timeout=5).status_code == 200
+    except requests.ConnectionError:
+        return False
+
+
+def _compare(
+    board: str, expected: list[Operation], database: Database[dict[str, Any]], stream: Stream
+) -> None:
+    """Compare what MongoDB and the stream hold of a board with what was done on it."""
+    count = len(expected)
+    eventually(lambda: database.changes.count_documents({"board": board}) >= count)
+    recorded = list(database.changes.find({"board": board}).sort("revision"))
+    assert by_job([_row(change) for change in recorded]) == by_job(expected)
+    assert [change["revision"] for change in recorded] == list(range(1, count + 1))
+    eventually(lambda: len(_of(stream, board)) >= count)
+    streamed = _of(stream, board)
+    assert [change["revision"] for change in streamed] == list(range(1, count + 1))
+    assert [_row(change) for change in streamed] == [_row(change) for change in recorded]
+
+
+def _of(stream: Stream, board: str) -> list[dict[str, Any]]:
+    return [change for change in stream.changes if change["path"] == board]
+
+
+def _row(change: dict[str, Any]) -> Operation:
+    return change["kind"], change["uuid"], change["owner"]
+
+
+def _check_answer(url: str, board: str, expected: list[Operation]) -> None:
+    """Compare ``/v1.0/jobs`` with what follows from the operations."""
+    answer = requests.get(f"{url}/v1.0/jobs", params={"path": board}, timeout=10).json()
+    jsonschema.validate(answer, SCHEMA, cls=jsonschema.Draft202012Validator)
+    [told] = answer
+    ends = {"consumed": "COMPLETE", "trashed": "COMPLETE", "claimed": "CLAIMED"}
+    statuses, owners, outcomes = {}, {}, {}
+    for kind, uuid, owner in expected:
+        statuses[uuid] = ends.get(kind, "UNCLAIMED")
+        outcomes[uuid] = kind if statuses[uuid] == "COMPLETE" else None
+        owners[uuid] = owner if kind != "abandoned" else None
+    jobs = {job["_uuid"]: job for job in told["jobs"]}
+    assert told["job_count"] == len(told["jobs"]) == len(statuses)
+    assert {uuid: job["status"] for uuid, job in jobs.items()} == statuses
+    assert {uuid: job["outcome"] for uuid, job in jobs.items()} == outcomes
+    assert {uuid: job["owner"] for uuid, job in jobs.items()} == owners
+    [recent] = requests.get(f"{url}/v1.0/jobs?path={board}&interval=1", timeout=10).json()
+    assert (recent["freshness"], recent["complete"]) == ("live", True)
