@@ -5,7 +5,7 @@ from typing import Final
 from flask import Flask, Response
 
 from canary.config import Config
-from canary.server import boards, conductors, health, home, jobs, problems, stream
+from canary.server import boards, conductors, gaps, health, home, jobs, problems, stream
 from canary.server.audience import Audience
 from canary.server.health import Health
 from canary.server.registration import Registry
@@ -30,6 +30,7 @@ def create_app(
         jobs.blueprint(reading, registry, config.canary.interval),
         conductors.blueprint(reading, registry),
         boards.blueprint(reading),
+        gaps.blueprint(reading),
         stream.blueprint(audience),
         health.blueprint(health_),
         home.blueprint(),

@@ -129,6 +129,18 @@ class Reading:
         with errors_as_ours():
             return list(self._database.conductors.aggregate(pipeline))
 
+    def gaps(self, paths: Collection[str], *, after: str = "", limit: int) -> list[Document]:
+        """Return the gaps of the boards at ``paths``, of all where there are none, in order.
+
+        The order is by board and then by the revision that they were written with; ``after`` is the
+        ``_id`` of the last one of the page before.
+        """
+        match: Document = {"_id": {"$gt": after}}
+        if paths:
+            match["board"] = {"$in": sorted(paths)}
+        with errors_as_ours():
+            return list(self._database.gaps.find(match).sort("_id", 1).limit(limit))
+
     @contextmanager
     def jobs(
         self, path: str, interval: timedelta, at: datetime | None = None

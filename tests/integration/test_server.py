@@ -25,7 +25,7 @@ from werkzeug.test import TestResponse
 
 from canary.config import Config, MongoOptions
 from canary.errors import CanaryError, ZooKeeperUnavailable
-from canary.model.changes import Change
+from canary.model.changes import Change, Reason
 from canary.model.freshness import Freshness
 from canary.model.jobs import Outcome
 from canary.server import stream
@@ -414,6 +414,33 @@ class TestBoards:
         assert unavailable.status_code == 503
         for answer in (nowhere, wrong, unavailable):
             assert answer.content_type == "application/problem+json"
+
+
+class TestGaps:
+    def test_pages_of_all_boards_and_of_one(
+        self, client: FlaskClient, database: Database[Document]
+    ) -> None:
+        for path in (PATH, "/other/jobs"):
+            board = WrittenBoard(database, path)
+            board.gap(ago(20), ago(19), creates=2, deletes=1, number=0)
+            board.gap(ago(10), ago(9), None, None, number=1, reason=Reason.BOARD_DELETED)
+        pages, cursor = [], ""
+        while cursor is not None:
+            query = {"limit": 3} | ({"cursor": cursor} if cursor else {})
+            answer = client.get("/v2/gaps", query_string=query).json
+            assert answer is not None
+            pages.append(answer["gaps"])
+            cursor = answer["next"]
+        assert [len(page) for page in pages] == [3, 1]
+        every = [gap for page in pages for gap in page]
+        assert [gap["path"] for gap in every] == [PATH, PATH, "/other/jobs", "/other/jobs"]
+        one = client.get(f"/v2/gaps?path={PATH}").json
+        assert one is not None
+        assert one["gaps"] == every[:2]
+        first, second = one["gaps"]
+        assert set(first) == {"path", "from", "to", "reason", "creates", "deletes"}
+        assert (first["creates"], first["deletes"]) == (2, 1)
+        assert (second["reason"], second["creates"]) == ("board_deleted", None)
 
 
 class TestHealth:

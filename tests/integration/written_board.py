@@ -102,8 +102,9 @@ class WrittenBoard:
         deletes: int | None = 0,
         *,
         number: int = 0,
+        reason: Reason = Reason.COALESCED,
     ) -> None:
-        gap = Gap(start, end, Reason.COALESCED, creates, deletes)
+        gap = Gap(start, end, reason, creates, deletes)
         self.database.gaps.insert_one(gap_document(self.path, self.revision, number, gap))
 
 
