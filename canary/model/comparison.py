@@ -6,7 +6,6 @@ from canary.model.changes import Change, Gap, Kind, Reason, ending_of, node_chan
 from canary.model.jobs import Job, Lock, Outcome
 from canary.model.names import is_job, lock_name, locked_job
 from canary.model.observations import (
-    CREATES_MODULUS,
     JobRead,
     Listing,
     LockRead,
@@ -45,7 +44,7 @@ class Comparison:
     def _touched(self) -> list[str]:
         """Return the names of the jobs to look at, in order."""
         names = self.added | (self.state.children - self.listing.children)
-        names |= self.reads.jobs.keys() | self.reads.locks.keys() | self.state.unread
+        names |= self.reads.jobs.keys() | self.reads.locks.keys()
         jobs = {name if is_job(name) else locked_job(name) for name in names}
         return sorted(name for name in jobs if name is not None)
 
@@ -95,10 +94,13 @@ class Comparison:
     def _is_another(self, czxid: int | None, read: JobRead | LockRead | Unread | None) -> bool:
         """Tell whether a listed znode is surely another one than that known by ``czxid``.
 
-        None says that the known one was gone before it could be read. A znode that is gone by the
+        None says that the known one was gone before it could be read, or that its ACL hid it; what
+        is hidden is taken for the one that was there. A znode that is gone by the
         time it is read may have been the known one until then.
         """
-        if czxid is None or czxid > self.pzxid:
+        if czxid is None:
+            return read is not Unread.DENIED
+        if czxid > self.pzxid:
             return True
         return isinstance(read, JobRead | LockRead) and czxid != read.czxid <= self.pzxid
 
@@ -272,15 +274,18 @@ class Comparison:
         return node_change(kind, name, self.incarnation, self.listing.seen_at)
 
     def _account(self, reason: Reason) -> Gap | None:
-        """Return what the stat counts beyond the changes, or None if they explain all of it."""
+        """Return what the stat counts beyond the changes, or None if they explain all of it.
+
+        Counts only grow: where they shrank, or do not reach what was seen, they are another's.
+        """
         state, now = self.state, self.listing.stat
         if state.seen_at is None:
             return None  # the first look at a board: there is nothing to compare it with
         start, end = state.seen_at, self.listing.seen_at
         before_creates = state.stat.creates if state.stat else 0
         before_deletes = state.stat.deletes if state.stat else 0
-        creates = (now.creates - before_creates) % CREATES_MODULUS
-        deletes = (now.deletes - before_deletes) % CREATES_MODULUS
+        creates = now.creates - before_creates
+        deletes = now.deletes - before_deletes
         creates -= state.told_creates + sum(change.creates for _, change in self.creations)
         deletes -= state.told_deletes + sum(change.deletes for change in self.deletions)
         if self.is_era or creates < 0 or deletes < 0:

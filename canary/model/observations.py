@@ -9,7 +9,6 @@ from typing import Final
 from canary.model.payload import Payload
 
 _UINT32: Final = 2**32
-CREATES_MODULUS: Final = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +17,8 @@ class Stat:
 
     ZooKeeper answers ``cversion = 2 * creates - numChildren`` in 32 bits (its
     ``DataNode.copyStat``), so the number of creates is known modulo 2³¹, and with it that of
-    deletes.
+    deletes. That is enough: at 2³¹ - 1 creates ZooKeeper itself stops counting, and posting to
+    such a board fails.
     """
 
     czxid: int
@@ -28,13 +28,13 @@ class Stat:
 
     @property
     def creates(self) -> int:
-        """How many children were ever created, modulo 2³¹."""
+        """How many children were ever created."""
         return (self.cversion + self.num_children) % _UINT32 // 2
 
     @property
     def deletes(self) -> int:
-        """How many children were ever deleted, modulo 2³¹."""
-        return (self.creates - self.num_children) % CREATES_MODULUS
+        """How many children were ever deleted."""
+        return self.creates - self.num_children
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,9 @@ class Listing:
 class Unread(Enum):
     """Why a znode that was asked for is not there to read.
 
-    DENIED is for the trash alone: of a job or a lock the stat can be read whatever its ACL, and so
-    it is a ``JobRead`` without payload, a ``LockRead`` without owner.
+    Servers before 3.9 show everybody the stat of a job or a lock, whatever its ACL: there it is a
+    ``JobRead`` without payload, a ``LockRead`` without owner. Of what is DENIED only the name is
+    known, and that it stays the same as long as it is listed.
     """
 
     GONE = "no such node"

@@ -118,7 +118,9 @@ def _json_type(value: JSON) -> str:
 def _bounded(posting: dict[str, JSON]) -> tuple[str, bool]:
     """Return the masked JSON text of ``posting`` and whether anything of it was cut."""
     cutter = _Cutter()
-    kept = cutter.clean(posting, MAX_DEPTH)
+    # Of more entries than are kept the first ones are: let those be that say which job it is.
+    identity = {"uuid": posting["uuid"], "name": posting["name"]}
+    kept = cutter.clean(posting if len(posting) <= MAX_ENTRIES else identity | posting, MAX_DEPTH)
     body = json.dumps(kept, ensure_ascii=True, allow_nan=False)
     if len(body) <= MAX_TEXT:
         return body, cutter.cut
@@ -182,7 +184,7 @@ def _excerpt(raw: bytes) -> str:
     No rule tells where a secret ends in bytes that are no JSON, so all that follows the key is
     masked. The key may itself be written in UTF-16 or with JSON's escapes.
     """
-    shown = raw[:MAX_EXCERPT].decode("utf-8", "backslashreplace")
+    shown = raw[: MAX_EXCERPT + 1].decode("utf-8", "backslashreplace")
     plain = _ESCAPED_ASCII.sub(lambda match: chr(int(match[1], 16)), shown.replace("\0", ""))
     key = _SECRET_KEY.search(plain)
     if key:

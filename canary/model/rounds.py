@@ -6,13 +6,18 @@ board does not exist it calls ``advance_missing``. Both are pure.
 Promises: every change explains creates and deletes that happened, each explained once; what the
 board's stat counts beyond them is in a gap, exactly; changes of one job come in an order that is
 legal for a job. Does not promise to tell in which order the changes of different jobs happened,
-beyond this: deletes come before creates, and creates in the order of their zxids. A job that was
-deleted and made again under its own name between two listings, which only a hand does, is noticed
-where a listing lacks it or ``suspects`` names it; until then there is only the gap that it leaves.
+beyond this: deletes come before creates, and creates in the order of their zxids (a claim by a lock
+that is older than its job comes with the job).
 
-What can't be told apart by any listing: a job *consumed* by its owner, and one whose lock went
-first and that a hand removed then, or that was trashed and then taken out of the trash, where no
-listing came in between. It is called consumed.
+What no listing can tell apart: a job *consumed* by its owner, and one whose lock and znode went in
+two transactions (abandoned, then removed by a hand), or that was trashed and taken out of the trash
+before it was looked for, all between two listings. It is called consumed. And whose lock it was
+that is gone, where it changed hands in a round that left a gap and was gone again before it was
+read: the owner is then the one before.
+
+A job that was deleted and made again under its own name between two listings, which only a hand
+does, is noticed when it is read again: where ``suspects`` names it. Until then there is only the
+gap that it leaves; then the changes are told, and explain nothing that the gap has counted.
 """
 
 from dataclasses import replace
