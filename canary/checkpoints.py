@@ -1,8 +1,9 @@
 """Taking checkpoints: each watched board's state, as committed in MongoDB, into Cassandra.
 
 One greenlet for all boards of a worker. A board has its first checkpoint when it is taken, so that
-a handover leaves one, and then one every ``[cassandra] checkpoint_interval`` seconds. Cassandra
-being away, or slow, delays nothing but the checkpoints.
+a handover leaves one, or as soon as it was first looked at, and then one every
+``[cassandra] checkpoint_interval`` seconds. Cassandra being away, or slow, delays nothing but the
+checkpoints.
 """
 
 import logging
@@ -14,6 +15,7 @@ from gevent.event import Event
 from pymongo.database import Database
 
 from canary.errors import StoreError
+from canary.model.jobs import JobState
 from canary.stores.documents import Document
 from canary.stores.history import Header, HistoryStore
 from canary.stores.mongo import errors_as_ours
@@ -22,6 +24,11 @@ from canary.watchers.reading import now
 LOG = logging.getLogger(__name__)
 
 MAX_PAUSE: Final = 1.0  # seconds between looks at which boards there are
+RETRY_DELAY: Final = 10.0  # seconds before a board whose checkpoint failed has its next try
+
+READ_BATCH: Final = 200  # jobs; other greenlets wait while what MongoDB sends is decoded
+
+ON_BOARD: Final = [JobState.UNCLAIMED.value, JobState.CLAIMED.value]
 
 
 class Checkpointer:
@@ -37,7 +44,7 @@ class Checkpointer:
         self._database, self._history = database, history
         self._interval, self._watched = interval, watched
         self._due: dict[str, float] = {}  # by the monotonic clock
-        self._failing = False
+        self._is_failing = False
 
     def run(self, stopping: Event) -> None:
         """Take checkpoints as they fall due, until ``stopping`` is set."""
@@ -45,24 +52,31 @@ class Checkpointer:
             watched = set(self._watched())
             self._due = {path: due for path, due in self._due.items() if path in watched}
             for path in sorted(watched):
-                if stopping.is_set():
-                    return
-                if self._due.get(path, 0.0) <= time.monotonic():
-                    self._due[path] = time.monotonic() + self._interval
-                    self._try(path)
+                # After a failure the others would wait just as long for the same store: one try a
+                # look is enough.
+                if stopping.is_set() or not self._take_if_due(path):
+                    break
 
-    def _try(self, path: str) -> None:
+    def _take_if_due(self, path: str) -> bool:
+        """Return False if the board's checkpoint was due and failed."""
+        begun = time.monotonic()
+        if self._due.get(path, 0.0) > begun:
+            return True
         try:
             header = self.take(path)
         except StoreError as error:
-            if not self._failing:
+            if not self._is_failing:
                 LOG.warning("no checkpoint: %s", error, extra={"board": path})
-            self._failing = True
-            self._due[path] = time.monotonic() + min(self._interval, 10 * MAX_PAUSE)
-        else:
-            self._failing = False
-            if header is not None:
-                LOG.debug("checkpoint of %d jobs", header.jobs, extra={"board": path})
+            self._is_failing = True
+            self._due[path] = time.monotonic() + min(self._interval, RETRY_DELAY)
+            return False
+        if header is not None:
+            if self._is_failing:
+                LOG.info("checkpoints are taken again", extra={"board": path})
+            self._is_failing = False
+            self._due[path] = begun + self._interval
+            LOG.debug("checkpoint of %d jobs", header.jobs, extra={"board": path})
+        return True
 
     def take(self, path: str) -> Header | None:
         """Take one checkpoint of the board at ``path`` now; None if it was never looked at."""
@@ -71,7 +85,9 @@ class Checkpointer:
             board = self._database.boards.find_one({"_id": path}, session=session)
             if board is None or board["seen_at"] is None:
                 return None
-            alive = {"board": path, "state": {"$in": ["UNCLAIMED", "CLAIMED"]}}
-            jobs = self._database.jobs.find(alive, session=session)
+            jobs = self._database.jobs.find(
+                {"board": path, "state": {"$in": ON_BOARD}}, session=session, batch_size=READ_BATCH
+            )
             nodes = self._database.nodes.find({"board": path}, {"name": 1}, session=session)
-            return self._history.write(board, jobs, (node["name"] for node in nodes), now())
+            with jobs, nodes:
+                return self._history.write(board, jobs, (node["name"] for node in nodes), now())

@@ -17,12 +17,15 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 from canary import logs
 from canary.config import Config, load, parser
-from canary.errors import CanaryError, ConfigError, UsageError
+from canary.errors import CanaryError, ConfigError, UsageError, ZooKeeperUnavailable
 from canary.registry import Registry, WatchJobBoard
-from canary.zookeeper import connect, errors_as_ours
+from canary.zookeeper import connect, disconnect
+
+CLOSE_TIMEOUT: Final = 1.0  # seconds for ZooKeeper to answer that the session is closed
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,14 +69,17 @@ def _run(config: Config, arguments: argparse.Namespace) -> int:
         registry.check(arguments.paths)  # wrong words need no connection to be refused
     elif arguments.word is None:
         registry.check(config.canary.path)
-    with errors_as_ours(config.zookeeper.call_timeout):
-        client.start(timeout=config.zookeeper.call_timeout)
     try:
+        if not client.start_async().wait(config.zookeeper.call_timeout):
+            raise ZooKeeperUnavailable(
+                f"ZooKeeper at {','.join(config.zookeeper.hosts)} does not answer within"
+                f" {config.zookeeper.call_timeout:g} s: check [zookeeper] hosts"
+            )
         match arguments.word:
             case "add":
                 _add(registry, arguments.paths)
             case "remove":
-                return _remove(registry, arguments.paths)
+                _remove(registry, arguments.paths)
             case "list":
                 _list(registry, arguments.format)
             case _:
@@ -83,8 +89,7 @@ def _run(config: Config, arguments: argparse.Namespace) -> int:
                     )
                 _add(registry, config.canary.path)
     finally:
-        client.stop()
-        client.close()
+        disconnect(client, CLOSE_TIMEOUT)
     return 0
 
 
@@ -94,11 +99,10 @@ def _add(registry: Registry, paths: Sequence[str]) -> None:
         print(f"{path}: {'added' if path in added else 'is watched already'}")
 
 
-def _remove(registry: Registry, paths: Sequence[str]) -> int:
+def _remove(registry: Registry, paths: Sequence[str]) -> None:
     removed = registry.remove(paths)
     for path in dict.fromkeys(paths):
         print(f"{path}: {'removed' if path in removed else 'was not watched'}")
-    return 0
 
 
 def _list(registry: Registry, form: str) -> None:

@@ -8,13 +8,13 @@ many at once it is called; nothing here touches the watched boards themselves.
 import json
 import logging
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 import gevent
 from kazoo.client import TransactionRequest
-from kazoo.exceptions import KazooException, NoNodeError
+from kazoo.exceptions import KazooException, LockTimeout, NoAuthError, NoNodeError
 from oslo_serialization import jsonutils
 from taskflow import exceptions as taskflow_exceptions
 from taskflow.jobs.backends.impl_zookeeper import ZookeeperJob, ZookeeperJobBoard
@@ -80,7 +80,11 @@ class WatchJobBoard(ZookeeperJobBoard):
         with errors_as_ours(timeout), gevent.Timeout(timeout):
             try:
                 yield
+            except taskflow_exceptions.UnclaimableJob:
+                raise  # a JobFailure too, but an answer
             except taskflow_exceptions.JobFailure as error:
+                if isinstance(error.__cause__, KazooException):
+                    raise error.__cause__ from error
                 raise ZooKeeperUnavailable(f"TaskFlow could not do it: {error}") from error
 
 
@@ -110,7 +114,8 @@ class Registry:
     def __init__(self, board: WatchJobBoard) -> None:
         self.board = board
         self._client = board.client
-        self._read: dict[tuple[str, int], WatchJob | None] = {}
+        self._incarnation: int | None = None
+        self._read: dict[str, WatchJob | None] = {}  # of this incarnation; names come but once
 
     def look(self) -> Registered:
         """Return the watch jobs there are. What is no watch job is passed over, and logged once."""
@@ -122,23 +127,28 @@ class Registry:
         except BoardMissing:
             return Registered(None, (), frozenset())
         children = frozenset(names)
-        known = {name: job for (name, _), job in self._read.items() if name in children}
+        if stat.czxid != self._incarnation:
+            self._incarnation, self._read = stat.czxid, {}
+        self._read = {name: job for name, job in self._read.items() if name in children}
         answers = {
             name: self._client.get_async(f"{self.board.path}/{name}")
             for name in children
-            if is_job(name) and name not in known
+            if is_job(name) and name not in self._read
         }
         for name, answer in answers.items():
             try:
-                with errors_as_ours(timeout, answers=(NoNodeError,)):
+                with errors_as_ours(timeout, answers=(NoNodeError, NoAuthError)):
                     data, node = answer.get(timeout=timeout)
             except NoNodeError:
                 continue
-            self._read[name, node.czxid] = known[name] = self._decode(name, data, node.czxid)
-        self._read = {key: job for key, job in self._read.items() if key[0] in children}
+            except NoAuthError as error:
+                _pass_over(name, error)
+                self._read[name] = None
+            else:
+                self._read[name] = self._decode(name, data, node.czxid)
         jobs = [
             WatchJob(job.name, job.uuid, job.path, job.czxid, lock_name(job.name) in children)
-            for job in known.values()
+            for job in self._read.values()
             if job is not None
         ]
         jobs.sort(key=lambda job: job_sequence(job.name) or 0)
@@ -201,13 +211,28 @@ class Registry:
         folder = self.board.path.replace(basename(self.board.path), LOCK_FOLDER)
         lock = self._client.Lock(folder, "canary-producer")
         timeout = self._client.call_timeout
-        with errors_as_ours(timeout):
-            lock.acquire(timeout=timeout)
+        is_mine = False
+        # The outer limit is for calls that kazoo does not bound: it would leave our place in the
+        # queue behind, so that kazoo's own comes first.
+        with (
+            suppress(LockTimeout),
+            errors_as_ours(timeout, answers=(LockTimeout,)),
+            gevent.Timeout(timeout),
+        ):
+            is_mine = lock.acquire(timeout=0.8 * timeout)
+        if not is_mine:
+            raise ZooKeeperUnavailable(
+                f"the lock below {folder} was not to be had within {timeout:g} s: another"
+                " canary-producer holds it, or ZooKeeper does not answer; try again"
+            )
         try:
             yield
         finally:
-            with errors_as_ours(timeout), gevent.Timeout(timeout):
-                lock.release()
+            try:
+                with errors_as_ours(timeout), gevent.Timeout(timeout):
+                    lock.release()
+            except CanaryError as error:
+                LOG.debug("the lock goes with the session: %s", error)
 
     def _decode(self, name: str, data: bytes, czxid: int) -> WatchJob | None:
         try:
@@ -215,9 +240,13 @@ class Registry:
             [path] = self.check([posting["details"]["path"]])
             return WatchJob(name, str(posting["uuid"]), path, czxid, claimed=False)
         except (ValueError, TypeError, KeyError, RecursionError, UsageError) as error:
-            LOG.warning(
-                "passed over on Canary's own board: %s is no watch job (%s)",
-                json.dumps(name),
-                type(error).__name__,
-            )
+            _pass_over(name, error)
             return None
+
+
+def _pass_over(name: str, error: Exception) -> None:
+    LOG.warning(
+        "passed over on Canary's own board: %s is no watch job (%s)",
+        json.dumps(name),
+        type(error).__name__,
+    )

@@ -14,7 +14,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import gevent
@@ -22,7 +22,8 @@ from gevent.event import Event
 
 from canary import logs
 from canary.checkpoints import Checkpointer
-from canary.conductor import Claim, WatchConductor
+from canary.claims import Claim
+from canary.conductor import WatchConductor
 from canary.config import Config, load, parser
 from canary.errors import (
     CanaryError,
@@ -39,11 +40,13 @@ from canary.watchers.board import BoardWatch
 from canary.watchers.conductors import ConductorsWatch
 from canary.watchers.reading import now
 from canary.zookeeper import connect as connect_zookeeper
+from canary.zookeeper import disconnect
 
 LOG = logging.getLogger(__name__)
 
 HEARTBEAT_INTERVAL: Final = 1.0  # seconds; the server calls a board unwatched after three
-RETRY_DELAY: Final = 2.0  # seconds between tries to reach MongoDB at start
+RETRY_DELAY: Final = 2.0  # seconds until MongoDB is tried again
+CLOSE_TIMEOUT: Final = 1.0  # seconds for ZooKeeper to answer that the session is closed
 WAITING_INTERVAL: Final = 5.0  # seconds between two log lines that say so of ZooKeeper
 
 
@@ -61,7 +64,9 @@ class Worker:
         )
         self._database = connect_mongodb(config.mongo)
         self._store = LiveStore(self._database, self.conductor.conductor.name)
-        self._registered: frozenset[str] | None = None
+        self._seen: Registered | None = None
+        self._seen_anew = Event()
+        self._failure: Exception | None = None
         self._checkpointer: Checkpointer | None = None
         if config.cassandra.enabled:
             self._checkpointer = Checkpointer(
@@ -74,46 +79,57 @@ class Worker:
     def stop(self) -> None:
         """Ask ``run`` to return. Only sets flags, so a signal handler may call it."""
         self._stopping.set()
+        self._seen_anew.set()
         self.conductor.stop()
 
     def run(self) -> None:
         """Watch boards until ``stop``. Raises StoreRefused where a store can't be used."""
-        if not self._prepare_store():
+        try:
+            self._run()
+        finally:
+            disconnect(self._client, CLOSE_TIMEOUT)
+        if self._failure is not None:
+            raise self._failure
+
+    def _run(self) -> None:
+        # What may be inside pymongo is never killed; where it does not end, it is left behind.
+        prepared = Event()
+        self._spawn(lambda: self._prepare_store(prepared))
+        gevent.wait([prepared, self._stopping], count=1)
+        if self._stopping.is_set() or not self._await_zookeeper():
             return
-        if not self._await_zookeeper():
-            self._close()
-            return
-        beside: list[gevent.Greenlet[..., None]] = [gevent.spawn(self._beat)]
+        beside = [self._spawn(self._beat), self._spawn(self._note_removed)]
         if self._checkpointer is not None:
-            beside.append(gevent.spawn(self._checkpointer.run, self._stopping))
+            checkpointer = self._checkpointer
+            beside.append(self._spawn(lambda: checkpointer.run(self._stopping)))
         try:
             self.conductor.run()
         finally:
-            self._stopping.set()
+            self.stop()
             gevent.joinall(beside, timeout=HEARTBEAT_INTERVAL)
-            self._close()
 
-    def _close(self) -> None:
-        self._client.stop()
-        self._client.close()
+    def _spawn(self, part: Callable[[], None]) -> "gevent.Greenlet[..., None]":
+        """Run a part of the worker beside the others; if it fails, the worker ends."""
+
+        def guarded() -> None:
+            try:
+                part()
+            except Exception as error:  # noqa: BLE001 -- ``run`` raises it
+                self._failure = self._failure or error
+                self.stop()
+
+        greenlet: gevent.Greenlet[..., None] = gevent.spawn(guarded)
+        return greenlet
 
     def _await_zookeeper(self) -> bool:
         """Wait for the first connection to ZooKeeper; tell whether it is there."""
-        ready = Event()
-        self._client.add_listener(lambda _state: ready.set())
-        self._stopping.rawlink(lambda _: ready.set())
-        self._client.start_async()
-        while not self._stopping.is_set():
-            if self._client.connected:
-                return True
-            if not ready.wait(WAITING_INTERVAL):
-                hosts = ",".join(self._config.zookeeper.hosts)
-                LOG.warning("waiting for ZooKeeper at %s", hosts)
-            ready.clear()
-        return False
+        live = self._client.start_async()
+        while not gevent.wait([live, self._stopping], count=1, timeout=WAITING_INTERVAL):
+            LOG.warning("waiting for ZooKeeper at %s", ",".join(self._config.zookeeper.hosts))
+        return not self._stopping.is_set()
 
-    def _prepare_store(self) -> bool:
-        """Make MongoDB's schema, waiting for MongoDB; tell whether it is there."""
+    def _prepare_store(self, prepared: Event) -> None:
+        """Make MongoDB's schema, waiting for MongoDB."""
         while not self._stopping.is_set():
             try:
                 ensure_schema(self._database, self._config.mongo)
@@ -121,36 +137,49 @@ class Worker:
                 LOG.warning("waiting for MongoDB: %s", error)
                 self._stopping.wait(RETRY_DELAY)
             else:
-                return True
-        return False
+                prepared.set()
+                return
 
     def _watch(self, claim: Claim, stop: Event) -> None:
         """Watch one board, for one claim, until ``stop`` is set or the watch can't go on."""
         board = self._store.take(
-            claim.job.path, claim.epoch, lambda: self.conductor.holds(claim), now()
+            claim.job.path, claim.epoch, lambda: self.conductor.claims.holds(claim), now()
         )
         watch = BoardWatch(self._client, board)
         conductors = ConductorsWatch(self._client, board.path, board.show_conductors)
         stop.rawlink(lambda _: watch.stop())
-        beside = gevent.spawn(conductors.run)
+        beside = self._spawn(conductors.run)
         try:
             watch.run()
         finally:
             # Not awaited for long, and never killed: it may be inside pymongo.
             conductors.stop()
-            beside.join(timeout=RETRY_DELAY)
+            beside.join(timeout=CLOSE_TIMEOUT)
 
     def _looked(self, seen: Registered) -> None:
-        """Note which boards are registered no longer, once a change of what is registered."""
-        paths = frozenset(job.path for job in seen.jobs)
-        if seen.stat is None or paths == self._registered:
-            return
-        try:
-            self._store.forget_all_but(paths, seen.stat.pzxid, now())
-        except StoreError as error:
-            LOG.warning("what was removed is not noted yet: %s", error)
-        else:
-            self._registered = paths
+        self._seen = seen
+        self._seen_anew.set()
+
+    def _note_removed(self) -> None:
+        """Note in the store which boards are registered no longer, once a change of them."""
+        noted: frozenset[str] | None = None
+        while not self._stopping.is_set():
+            self._seen_anew.wait()
+            self._seen_anew.clear()
+            seen = self._seen
+            if seen is None or seen.stat is None:
+                continue
+            paths = frozenset(job.path for job in seen.jobs)
+            if paths == noted:
+                continue
+            try:
+                self._store.forget_all_but(paths, seen.stat.pzxid, now())
+            except StoreError as error:
+                LOG.warning("what was removed is not noted yet: %s", error)
+                self._stopping.wait(RETRY_DELAY)
+                self._seen_anew.set()
+            else:
+                noted = paths
 
     def _beat(self) -> None:
         host, pid = os.uname().nodename, os.getpid()
@@ -187,6 +216,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except CanaryError as error:
         print(f"canary-worker: {error}", file=sys.stderr)
+        return 1
+    except Exception:
+        LOG.exception("canary-worker ends: a defect, please report it")
         return 1
     return 0
 

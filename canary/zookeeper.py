@@ -9,12 +9,16 @@ What ``connect`` returns differs from a plain ``KazooClient`` under gevent in th
   gevent lets only one greenlet wait there and kazoo swallows the error.
 - Every watch callback runs in a greenlet of its own: kazoo's recipes read inside their callbacks,
   and in kazoo's one greenlet for all of them one large board would delay every other.
+- While the connection is lost every call fails at once. A plain client keeps it for later, and so a
+  queue that grows with the outage, most of it for callers that have given up.
 - It goes on trying to reconnect for ever, at least every ``RECONNECT_DELAY`` seconds.
+- Credentials are not logged; kazoo writes them out at level DEBUG.
 
 ``wait`` gives an asynchronous call a limit and turns kazoo's errors into Canary's own. A call that
 timed out may have been done all the same.
 """
 
+import contextlib
 import logging
 import socket
 from collections import OrderedDict, deque
@@ -23,7 +27,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import gevent
-from gevent.lock import RLock
+from gevent.socket import wait_write
 from kazoo.client import KazooClient
 from kazoo.exceptions import (
     AuthFailedError,
@@ -38,7 +42,9 @@ from kazoo.exceptions import (
 )
 from kazoo.handlers.gevent import SequentialGeventHandler
 from kazoo.handlers.threading import KazooTimeoutError
-from kazoo.retry import KazooRetry
+from kazoo.protocol.serialization import Auth, Connect
+from kazoo.protocol.states import KeeperState
+from kazoo.retry import KazooRetry, RetryFailedError
 from kazoo.security import CREATOR_ALL_ACL, OPEN_ACL_UNSAFE
 
 from canary.config import ZooKeeperOptions
@@ -47,6 +53,31 @@ from canary.errors import BoardDenied, BoardMissing, CanaryError, ZooKeeperUnava
 LOG = logging.getLogger(__name__)
 
 RECONNECT_DELAY: Final = 2.0  # seconds at most between two tries; kazoo's default grows to minutes
+RECONNECT_JITTER: Final = 0.4  # of the delay, so that workers do not come back all at once
+
+
+NO_ANSWER: Final = (
+    ConnectionLoss,
+    ConnectionClosedError,
+    KazooTimeoutError,
+    OperationTimeoutError,
+    RetryFailedError,
+    SessionExpiredError,
+    SessionMovedError,
+)
+
+
+class _NoCredentials(logging.Filter):
+    """Leaves out what kazoo logs of requests that hold a password, or a session's."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether ``record`` may be written."""
+        arguments = record.args if isinstance(record.args, tuple) else ()
+        return not any(isinstance(argument, Auth | Connect) for argument in arguments)
+
+
+KAZOO_LOG: Final = logging.getLogger("kazoo.client")
+KAZOO_LOG.addFilter(_NoCredentials())
 
 
 class Handler(SequentialGeventHandler):
@@ -65,29 +96,39 @@ class Handler(SequentialGeventHandler):
 def _run_callback(callback: Any) -> None:
     try:
         callback.func(*callback.args)
-    except (KazooException, KazooTimeoutError, gevent.Timeout) as error:
-        # The watches of canary.watchers report their own errors; what is left is kazoo's retrying
-        # recipes at a connection that is gone.
-        LOG.debug("a watch callback ended with %r", error)
     except Exception:
         LOG.exception("a watch callback failed")
 
 
 class _Wakeup:
-    """The written end of the socket pair, used by one greenlet at a time."""
+    """The written end of the socket pair: nobody waits for it, and no byte is lost.
+
+    kazoo reads one byte a request, and takes an error here for the end of the connection. Where the
+    pair is full, for requests of a connection that was lost leave their bytes behind, one greenlet
+    writes the rest as room comes. Most calls are made by the hub, which can't wait.
+    """
 
     def __init__(self, end: Any) -> None:
+        end.setblocking(False)
         self._end = end
-        self._lock = RLock()
+        self._owed = 0
 
     def send(self, data: bytes) -> int:
-        """Write ``data``; other greenlets wait until it is written."""
-        if gevent.getcurrent() is gevent.get_hub():
-            # kazoo's completions call from the hub, which cannot wait. It need not: with few
-            # requests in flight the buffer has room.
-            return int(self._end.send(data))
-        with self._lock:
-            return int(self._end.send(data))
+        """Write ``data``, now or as soon as there is room."""
+        if self._owed == 0:
+            try:
+                return int(self._end.send(data))
+            except BlockingIOError:
+                gevent.spawn(self._pay)
+        self._owed += len(data)
+        return len(data)
+
+    def _pay(self) -> None:
+        with contextlib.suppress(OSError, ValueError):  # closed meanwhile
+            while self._owed:
+                wait_write(self._end.fileno())
+                self._end.send(b"\0")
+                self._owed -= 1
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._end, name)
@@ -98,6 +139,7 @@ class Client(KazooClient):
 
     def __init__(self, *args: Any, max_in_flight: int, call_timeout: float, **kwargs: Any) -> None:
         self.call_timeout = call_timeout
+        self.session_timeout: float = kwargs["timeout"]
         self._max_in_flight = max_in_flight
         self._in_flight = 0
         self._waiting: OrderedDict[str, deque[tuple[Any, Any]]] = OrderedDict()
@@ -109,18 +151,36 @@ class Client(KazooClient):
         identity = self.client_id
         return int(identity[0]) if identity and self.connected else None
 
-    def _call(self, request: Any, async_object: Any) -> bool | None:
+    @property
+    def is_dead(self) -> bool:
+        """Whether kazoo's connection has ended by itself, and will never be made again."""
+        return self._connection.connection_stopped.is_set() and not self._stopped.is_set()
+
+    def revive(self) -> None:
+        """Begin again where kazoo has given up: an answer that it can't read ends it for good."""
+        if self.is_dead:
+            LOG.error("kazoo has given the connection to ZooKeeper up; a new one is made")
+            self.start_async()
+
+    def forget(self, path: str, watcher: Any) -> None:
+        """Call ``watcher`` for ``path`` no more. The server keeps its watch until it fires."""
+        for watchers in (self._data_watchers, self._child_watchers):
+            if path in watchers:
+                watchers[path].discard(watcher)
+
+    def _call(self, request: Any, async_object: Any) -> bool:
         if self._in_flight >= self._max_in_flight:
-            folder = (getattr(request, "path", None) or "").rpartition("/")[0]
-            self._waiting.setdefault(folder, deque()).append((request, async_object))
-            return None
+            self._waiting.setdefault(_folder(request), deque()).append((request, async_object))
+            return True
         return self._send(request, async_object)
 
-    def _send(self, request: Any, async_object: Any) -> bool | None:
+    def _send(self, request: Any, async_object: Any) -> bool:
         self._in_flight += 1
         async_object.rawlink(self._answered)
-        sent: bool | None = super()._call(request, async_object)
-        return sent
+        if self.client_state == KeeperState.CONNECTING:
+            async_object.set_exception(ConnectionLoss())
+            return False
+        return super()._call(request, async_object) is not False  # which says that it failed
 
     def _answered(self, _result: Any) -> None:
         """Let the next folder's first request go. Called in the hub: nothing here may wait."""
@@ -131,6 +191,17 @@ class Client(KazooClient):
             if requests:
                 self._waiting[folder] = requests  # at the end: its next turn comes after the others
             self._send(request, async_object)
+
+
+def _folder(request: Any) -> str:
+    """Return the parent of the node that a request is about: of a transaction, of its first one.
+
+    Requests of one folder keep their order, so that a lock that a transaction makes is there for a
+    read that was called after it.
+    """
+    operations = getattr(request, "operations", None)
+    path = getattr(operations[0] if operations else request, "path", None)
+    return (path or "").rpartition("/")[0]
 
 
 def connect(options: ZooKeeperOptions) -> Client:
@@ -146,11 +217,12 @@ def connect(options: ZooKeeperOptions) -> Client:
             max_tries=-1,
             delay=0.1,
             backoff=2,
-            max_delay=RECONNECT_DELAY,
+            max_jitter=RECONNECT_JITTER,
+            max_delay=RECONNECT_DELAY / (1 + RECONNECT_JITTER),
             sleep_func=gevent.sleep,
         ),
         command_retry=KazooRetry(max_tries=1, sleep_func=gevent.sleep),
-        logger=logging.getLogger("kazoo.client"),
+        logger=KAZOO_LOG,
         use_ssl=options.use_tls,
         ca=options.ca_file,
         certfile=options.cert_file,
@@ -161,6 +233,25 @@ def connect(options: ZooKeeperOptions) -> Client:
         max_in_flight=options.max_in_flight,
         call_timeout=options.call_timeout,
     )
+
+
+def disconnect(client: Client, timeout: float) -> None:
+    """End the session, and what it holds with it, or after ``timeout`` seconds leave it to expire.
+
+    kazoo's own ``stop`` waits for a server that does not answer, for ten seconds and more.
+    """
+    stopping = gevent.spawn(_stop, client)
+    stopping.join(timeout)
+    if not stopping.dead:
+        LOG.warning("ZooKeeper does not answer; the session is left to expire")
+
+
+def _stop(client: Client) -> None:
+    try:
+        client.stop()
+        client.close()
+    except Exception:
+        LOG.exception("the connection to ZooKeeper was not closed")
 
 
 def wait(result: Any, timeout: float) -> Any:
@@ -185,19 +276,12 @@ def errors_as_ours(
     except NoNodeError as error:
         raise BoardMissing("ZooKeeper has no such node") from error
     except NoAuthError as error:
-        raise BoardDenied("the node's ACL does not let Canary read it") from error
+        raise BoardDenied("the node's ACL does not let Canary do that") from error
     except AuthFailedError as error:
         raise ZooKeeperUnavailable(
             "ZooKeeper refuses the credentials: check [zookeeper] username and password"
         ) from error
-    except (
-        ConnectionLoss,
-        ConnectionClosedError,
-        OperationTimeoutError,
-        SessionExpiredError,
-        SessionMovedError,
-        KazooTimeoutError,
-    ) as error:
+    except NO_ANSWER as error:
         raise ZooKeeperUnavailable(f"ZooKeeper does not answer: {type(error).__name__}") from error
     except gevent.Timeout as error:
         limit = f" within {timeout:g} s" if timeout else ""

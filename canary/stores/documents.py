@@ -2,11 +2,14 @@
 
 Every ``_id`` begins with the board's path, so that collections can be sharded by board.
 
-``boards``      one a board: who watches it (``epoch``, ``writer``), its ``revision``, the account
+``boards``      one a board: who watches it (``epoch``, ``writer``), how often it was taken
+                (``takes``, which unlike the epoch never goes back), its ``revision``, the account
                 (``stat``, ``seen_at``, ``told``), ``freshness`` since when, ``watched_since``.
-``jobs``        one a job, by its znode's czxid: what it is, its state, claim and payload; after its
-                end ``outcome`` and ``ended_at``, until its time to live is over.
-``nodes``       one a child of a board that is neither a job nor a job's lock.
+``jobs``        one a job, by its znode's czxid: what it is, its state, claim and payload; ``owner``
+                is who claims it, or did at its end; after its end ``outcome`` and ``ended_at``
+                (ZooKeeper's clock where it tells) and ``ended_seen_at`` (Canary's), from which its
+                time to live counts.
+``nodes``       one a child of a board that is neither a job nor a job's lock, by its path.
 ``changes``     the log, one a change, by board and revision.
 ``gaps``        one an interval in which changes were not seen one by one.
 ``conductors``  one a board: the conductors that are registered on it.
@@ -97,13 +100,14 @@ def change_document(board: str, epoch: int, revision: int, change: Change) -> Do
 
 
 def conductors_document(
-    board: str, epoch: int, conductors: Iterable[Conductor], now: datetime
+    board: str, epoch: int, takes: int, conductors: Iterable[Conductor], now: datetime
 ) -> Document:
     """Return a board's conductors as a document of ``conductors``."""
     return {
         "_id": board,
         "board": board,
         "epoch": Int64(epoch),
+        "takes": Int64(takes),
         "seen_at": now,
         "conductors": [
             {
@@ -119,9 +123,13 @@ def conductors_document(
 
 
 def gap_document(board: str, revision: int, number: int, gap: Gap) -> Document:
-    """Return a gap as a document of ``gaps``; ``revision`` is the one that it was written with."""
+    """Return a gap as a document of ``gaps``; ``revision`` is the one that it was written with.
+
+    Several writes may bring gaps and no change, at one revision: its interval is in its identity.
+    """
+    start, end = (int(moment.timestamp() * 1000) for moment in (gap.start, gap.end))
     return {
-        "_id": f"{change_id(board, revision)}/{number}",
+        "_id": f"{change_id(board, revision)}/{start:x}-{end:x}/{number}",
         "board": board,
         "from": gap.start,
         "to": gap.end,
@@ -129,6 +137,12 @@ def gap_document(board: str, revision: int, number: int, gap: Gap) -> Document:
         "creates": gap.creates,
         "deletes": gap.deletes,
     }
+
+
+def node_document(board: str, name: str) -> Document:
+    """Return a child of a board that is no job as a document of ``nodes``."""
+    # By its path and not like jobs: its name, which anybody may choose, can have a # in it.
+    return {"_id": f"{board}/{name}", "board": board, "name": name}
 
 
 def _payload_document(payload: Payload | None) -> Document | None:
@@ -176,7 +190,7 @@ def _changed_fields(change: Change) -> Document:
         }
         return {"state": JobState.CLAIMED.value, "lock": lock, "owner": change.owner}
     if change.kind is Kind.ABANDONED:
-        return {"state": JobState.UNCLAIMED.value, "lock": None}
+        return {"state": JobState.UNCLAIMED.value, "lock": None, "owner": None}
     if change.kind in ENDINGS:
         fields = {
             "state": JobState.COMPLETE.value,

@@ -1,92 +1,43 @@
 """Checkpoints in Cassandra: a board's whole state as MongoDB holds it, now and then.
 
-    checkpoint_rows   one row a child,      partition (board, taken_at, epoch, revision, bucket)
-    checkpoints       one row a checkpoint, partition (board, day)
-
-The row in ``checkpoints`` is written last: children without it are of a checkpoint that was never
-finished, and no reader sees them. The key holds epoch and revision, so that a late writer
+A checkpoint's row in ``checkpoints`` is written last: children without it are of a checkpoint that
+was never finished, and no reader sees them. The key holds epoch and revision, so that a late writer
 overwrites nothing of another's. ``BUCKET_ROWS`` and ``BUCKET_BYTES`` keep every partition below
 100 MB. Rows expire by themselves. Cassandra is first called by ``open``; until that has succeeded,
-and whenever Cassandra is away, calls raise StoreUnavailable.
+and whenever Cassandra is away, calls raise StoreUnavailable, and work again once it is back.
 """
 
 import json
-import logging
-import ssl
+import threading
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from itertools import chain
-from typing import Any, Final
+from itertools import chain, islice
+from typing import Any, Final, NamedTuple
 
-from cassandra import (
-    AuthenticationFailed,
-    ConsistencyLevel,
-    DriverException,
-    InvalidRequest,
-    ProtocolVersion,
-    RequestExecutionException,
-    Unauthorized,
-)
-from cassandra.auth import PlainTextAuthProvider
-from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
-from cassandra.concurrent import execute_concurrent_with_args
-from cassandra.io.asyncioreactor import AsyncioConnection
-from cassandra.policies import DCAwareRoundRobinPolicy, RoundRobinPolicy, TokenAwarePolicy
+from cassandra.cluster import Cluster
+from cassandra.concurrent import execute_concurrent
+from cassandra.query import BatchStatement, BatchType
 
 from canary.config import CassandraOptions
-from canary.errors import StoreRefused, StoreUnavailable
+from canary.errors import StoreUnavailable
+from canary.stores import cql
 from canary.stores.documents import Document
+from canary.stores.ring import REQUEST_TIMEOUT, ensure_schema, errors_as_ours, make_cluster
 
-LOG = logging.getLogger(__name__)
-
-BUCKET_ROWS: Final = 1_000  # at most 64 KiB of payload each
+BUCKET_ROWS: Final = 1_000  # at most 64 KiB of payload each, twice that where all is quotes
 BUCKET_BYTES: Final = 32 * 2**20
-ROW_BYTES: Final = 400  # what a row takes beside its names and payload
-CONCURRENCY: Final = 16  # inserts of one checkpoint in flight
+ROW_BYTES: Final = 400  # what a row takes beside its texts
+# Rows of one partition go together, as one mutation: a row alone costs five times as much CPU. No
+# more of them, since other greenlets wait while they are put together.
+BATCH_ROWS: Final = 50
+BATCH_BYTES: Final = 256 * 1024  # well below the 16 MB that Cassandra takes of a mutation
+CONCURRENCY: Final = 2  # batches in flight
 CONNECT_TIMEOUT: Final = 5.0  # seconds
-REQUEST_TIMEOUT: Final = 10.0  # seconds
 _JOB, _NODE = "job", "node"
-
-# The keyspace goes into the statements as text, since CQL takes no parameter there; the option is
-# checked to be a plain name when it is read.
-_SCHEMA: Final = {
-    "checkpoint_rows": """
-    CREATE TABLE IF NOT EXISTS {keyspace}.checkpoint_rows (
-        board text, taken_at timestamp, epoch bigint, revision bigint, bucket int, number int,
-        kind text, name text, id text, czxid bigint, uuid text, job_name text, state text,
-        owner text, lock_czxid bigint, lock_session bigint, posted_at timestamp, seen_at timestamp,
-        claimed_at timestamp, payload text,
-        PRIMARY KEY ((board, taken_at, epoch, revision, bucket), number)
-    )
-    """,
-    "checkpoints": """
-    CREATE TABLE IF NOT EXISTS {keyspace}.checkpoints (
-        board text, day date, taken_at timestamp, epoch bigint, revision bigint,
-        buckets int, jobs int, incarnation bigint, pzxid bigint, cversion int, num_children int,
-        PRIMARY KEY ((board, day), taken_at, epoch, revision)
-    ) WITH CLUSTERING ORDER BY (taken_at DESC, epoch DESC, revision DESC)
-    """,
-}
-_INSERT_ROW: Final = (
-    "INSERT INTO {keyspace}.checkpoint_rows (board, taken_at, epoch, revision, bucket, number,"
-    " kind, name, id, czxid, uuid, job_name, state, owner, lock_czxid, lock_session, posted_at, seen_at,"
-    " claimed_at, payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-    " USING TTL ?"
-)
-_INSERT_HEADER: Final = (
-    "INSERT INTO {keyspace}.checkpoints (board, day, taken_at, epoch, revision, buckets, jobs,"
-    " incarnation, pzxid, cversion, num_children) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TTL ?"
-)
-_SELECT_HEADERS: Final = (
-    "SELECT board, taken_at, epoch, revision, buckets, jobs FROM {keyspace}.checkpoints"
-    " WHERE board = ? AND day = ?"
-)
-_SELECT_ROWS: Final = (
-    "SELECT * FROM {keyspace}.checkpoint_rows WHERE board = ? AND taken_at = ? AND epoch = ?"
-    " AND revision = ? AND bucket = ?"
-)
+_NODE_COLUMNS: Final = (None,) * 12  # of a job only
+_NO_STAT: Final = dict.fromkeys(("czxid", "pzxid", "cversion", "num_children"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,26 +57,36 @@ class HistoryStore:
 
     def __init__(self, options: CassandraOptions) -> None:
         self._options = options
+        self._opening = threading.Lock()
         self._cluster: Cluster | None = None
         self._session: Any = None
         self._statements: dict[str, Any] = {}
 
-    def open(self) -> None:
+    def open(self, timeout: float = CONNECT_TIMEOUT) -> None:
         """Connect, and make the schema if that is allowed; does nothing when it is open already.
 
-        Raises StoreUnavailable, or StoreRefused where Cassandra will not have it so.
+        Raises StoreUnavailable, or StoreRefused where Cassandra will not have it so. ``timeout`` is
+        for each of the configured nodes.
         """
         if self._session is not None:
             return
-        cluster = self._make_cluster()
+        if not self._opening.acquire(timeout=timeout):
+            raise StoreUnavailable("Cassandra does not answer: still connecting")
+        try:
+            if self._session is None:
+                self._connect(timeout)
+        finally:
+            self._opening.release()
+
+    def _connect(self, timeout: float) -> None:
+        cluster = make_cluster(self._options, timeout)
         try:
             with errors_as_ours():
                 session = cluster.connect()
-                if self._options.create_schema:
-                    self._ensure_schema(session)
+                ensure_schema(session, self._options)
                 self._statements = {
                     text: session.prepare(text.format(keyspace=self._options.keyspace))
-                    for text in (_INSERT_ROW, _INSERT_HEADER, _SELECT_HEADERS, _SELECT_ROWS)
+                    for text in cql.STATEMENTS
                 }
         except BaseException:
             cluster.shutdown()
@@ -134,42 +95,45 @@ class HistoryStore:
 
     def close(self) -> None:
         """Close every connection."""
-        if self._cluster is not None:
-            self._cluster.shutdown()
-        self._cluster = self._session = None
+        cluster, self._cluster, self._session = self._cluster, None, None
+        if cluster is not None:
+            cluster.shutdown()
 
     def ping(self, timeout: float) -> None:
         """Ask Cassandra something small. Raises StoreUnavailable after ``timeout`` seconds."""
-        self.open()
+        deadline = time.monotonic() + timeout
+        self.open(timeout)
         with errors_as_ours():
-            self._session.execute("SELECT key FROM system.local", timeout=timeout)
+            left = max(0.1, deadline - time.monotonic())
+            self._session.execute("SELECT key FROM system.local", timeout=left)
 
     def write(
         self, board: Document, jobs: Iterable[Document], nodes: Iterable[str], taken_at: datetime
     ) -> Header:
-        """Write a checkpoint of a board's document, of its jobs and of its other children."""
+        """Write a checkpoint of a board's document, of its jobs and of its other children.
+
+        ``jobs`` and ``nodes`` are read as they are written, a batch at a time; what they raise
+        comes through, and leaves no checkpoint.
+        """
         self.open()
-        key = (board["_id"], taken_at, board["epoch"], board["revision"])
+        # As Cassandra keeps it: to the millisecond.
+        taken_at = taken_at.astimezone(UTC)
+        taken_at = taken_at.replace(microsecond=taken_at.microsecond // 1000 * 1000)
+        key = (board["_id"], taken_at, int(board["epoch"]), int(board["revision"]))
         counts = {"buckets": 0, "jobs": 0}
+        batches = self._batches(self._rows(key, jobs, nodes, counts))
+        # A few at a time, not handed to the driver as they come: it would draw them, MongoDB's
+        # cursor and all, in its event loop, and wait for ever if that raised.
+        while some := [(batch, ()) for batch in islice(batches, CONCURRENCY)]:
+            with errors_as_ours():
+                execute_concurrent(self._session, some, concurrency=CONCURRENCY)
+        header = Header(*key, counts["buckets"], counts["jobs"])
+        stat = board["stat"] or _NO_STAT
         with errors_as_ours():
-            rows = self._rows(key, jobs, nodes, counts)
-            results = execute_concurrent_with_args(
-                self._session,
-                self._statements[_INSERT_ROW],
-                rows,
-                concurrency=CONCURRENCY,
-                results_generator=True,
-            )
-            for success, result in results:
-                if not success:
-                    raise result
-            stat = board["stat"] or dict.fromkeys(("czxid", "pzxid", "cversion", "num_children"))
-            header = Header(*key, counts["buckets"], counts["jobs"])
-            day = taken_at.astimezone(UTC).date()
             self._session.execute(
-                self._statements[_INSERT_HEADER],
+                self._statements[cql.INSERT_HEADER],
                 (
-                    *(header.board, day, header.taken_at, header.epoch, header.revision),
+                    *(header.board, taken_at.date(), taken_at, header.epoch, header.revision),
                     *(header.buckets, header.jobs),
                     *(stat["czxid"], stat["pzxid"], stat["cversion"], stat["num_children"]),
                     self._options.ttl,
@@ -183,9 +147,7 @@ class HistoryStore:
         self.open()
         with errors_as_ours():
             rows = self._session.execute(
-                self._statements[_SELECT_HEADERS],
-                (board, day),
-                timeout=REQUEST_TIMEOUT,
+                self._statements[cql.SELECT_HEADERS], (board, day), timeout=REQUEST_TIMEOUT
             )
             return [
                 Header(row[0], row[1].replace(tzinfo=UTC), row[2], row[3], row[4], row[5])
@@ -193,15 +155,33 @@ class HistoryStore:
             ]
 
     def rows(self, header: Header) -> Iterator[Any]:
-        """Yield the rows of a checkpoint, jobs and nodes, as named tuples of their columns."""
+        """Yield the rows of a checkpoint, jobs and nodes, as named tuples of their columns.
+
+        Their moments are in UTC and do not say so, as the driver gives them.
+        """
         self.open()
-        with errors_as_ours():
-            for bucket in range(header.buckets):
+        for bucket in range(header.buckets):
+            with errors_as_ours():
                 yield from self._session.execute(
-                    self._statements[_SELECT_ROWS],
+                    self._statements[cql.SELECT_ROWS],
                     (header.board, header.taken_at, header.epoch, header.revision, bucket),
                     timeout=REQUEST_TIMEOUT,
                 )
+
+    def _batches(self, rows: Iterable["_Row"]) -> Iterator[BatchStatement]:
+        """Yield the inserts of ``rows``, those of one partition together."""
+        insert = self._statements[cql.INSERT_ROW]
+        waiting: list[_Row] = []
+        size = 0
+        for row in rows:
+            is_full = len(waiting) >= BATCH_ROWS or size + row.weight > BATCH_BYTES
+            if waiting and (is_full or row.bucket != waiting[0].bucket):
+                yield _batch(insert, waiting)
+                waiting, size = [], 0
+            waiting.append(row)
+            size += row.weight
+        if waiting:
+            yield _batch(insert, waiting)
 
     def _rows(
         self,
@@ -209,60 +189,35 @@ class HistoryStore:
         jobs: Iterable[Document],
         nodes: Iterable[str],
         counts: dict[str, int],
-    ) -> Iterator[tuple[Any, ...]]:
+    ) -> Iterator["_Row"]:
         """Yield the rows to insert, and count the buckets and jobs meanwhile."""
         bucket = number = size = 0
         columns = chain(
-            (_job_columns(job) for job in jobs), ((_NODE, name, *(None,) * 12) for name in nodes)
+            (_job_columns(job) for job in jobs), ((_NODE, name, *_NODE_COLUMNS) for name in nodes)
         )
         for column in columns:
-            weight = ROW_BYTES + len(column[1]) + len(column[-1] or "")
+            weight = ROW_BYTES + sum(len(text) for text in column if isinstance(text, str))
             if number >= BUCKET_ROWS or (number and size + weight > BUCKET_BYTES):
                 bucket, number, size = bucket + 1, 0, 0
-            yield (*key, bucket, number, *column, self._options.ttl)
+            yield _Row(bucket, weight, (*key, bucket, number, *column, self._options.ttl))
             counts["jobs"] += column[0] == _JOB
             counts["buckets"] = bucket + 1
             number, size = number + 1, size + weight
 
-    def _make_cluster(self) -> Cluster:
-        options = self._options
-        balancing = (
-            DCAwareRoundRobinPolicy(options.local_datacenter)
-            if options.local_datacenter
-            else RoundRobinPolicy()
-        )
-        profile = ExecutionProfile(
-            load_balancing_policy=TokenAwarePolicy(balancing),
-            consistency_level=ConsistencyLevel.name_to_value[options.consistency],
-            request_timeout=REQUEST_TIMEOUT,
-        )
-        credentials = (
-            PlainTextAuthProvider(options.username, options.password) if options.username else None
-        )
-        return Cluster(
-            list(options.cluster),
-            port=options.port,
-            protocol_version=ProtocolVersion.V4,  # of Cassandra 3 to 5
-            # The one event loop of the driver that works in a process patched by gevent.
-            connection_class=AsyncioConnection,
-            execution_profiles={EXEC_PROFILE_DEFAULT: profile},
-            auth_provider=credentials,
-            ssl_context=_tls(options) if options.tls else None,
-            connect_timeout=CONNECT_TIMEOUT,
-            control_connection_timeout=CONNECT_TIMEOUT,
-        )
 
-    def _ensure_schema(self, session: Any) -> None:
-        keyspace, replication = self._options.keyspace, self._options.replication
-        known = session.cluster.metadata.keyspaces
-        if keyspace not in known:
-            session.execute(
-                f"CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = {replication}"
-            )
-        tables = known[keyspace].tables if keyspace in known else {}
-        for table, statement in _SCHEMA.items():
-            if table not in tables:
-                session.execute(statement.format(keyspace=keyspace))
+class _Row(NamedTuple):
+    """A row to insert: its partition, about how many bytes it takes, its values."""
+
+    bucket: int
+    weight: int
+    values: tuple[Any, ...]
+
+
+def _batch(insert: Any, rows: Iterable[_Row]) -> BatchStatement:
+    batch = BatchStatement(batch_type=BatchType.UNLOGGED)
+    for row in rows:
+        batch.add(insert, row.values)
+    return batch
 
 
 def _job_columns(job: Document) -> tuple[Any, ...]:
@@ -283,31 +238,3 @@ def _job_columns(job: Document) -> tuple[Any, ...]:
         lock.get("at"),
         json.dumps(job["payload"]) if job["payload"] else None,
     )
-
-
-def _tls(options: CassandraOptions) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=options.ca_file)
-    if not options.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if options.cert_file:
-        context.load_cert_chain(options.cert_file, options.key_file, options.key_password)
-    return context
-
-
-@contextmanager
-def errors_as_ours() -> Iterator[None]:
-    """Turn what the driver raises in the ``with`` into StoreUnavailable or StoreRefused."""
-    try:
-        yield
-    except (AuthenticationFailed, Unauthorized, InvalidRequest) as error:
-        raise StoreRefused(f"Cassandra refuses: {error}") from error
-    except NoHostAvailable as error:
-        causes = list(error.errors.values()) if isinstance(error.errors, dict) else []
-        if any(isinstance(cause, AuthenticationFailed) for cause in causes):
-            raise StoreRefused(
-                "Cassandra refuses the credentials: check [cassandra] username and password"
-            ) from error
-        raise StoreUnavailable(f"Cassandra does not answer: {error}") from error
-    except (RequestExecutionException, DriverException, OSError) as error:
-        raise StoreUnavailable(f"Cassandra could not do it now: {error}") from error

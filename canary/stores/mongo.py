@@ -6,7 +6,7 @@ client must be made after a fork and never be used from a greenlet that somebody
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from pymongo.errors import (
     ConnectionFailure,
     ExecutionTimeout,
     InvalidOperation,
+    InvalidURI,
     OperationFailure,
     PyMongoError,
     WTimeoutError,
@@ -42,15 +43,23 @@ INDEX_KEYS: Final[dict[str, list[list[tuple[str, int]]]]] = {
     ],
     "gaps": [[("board", ASCENDING), ("to", DESCENDING)]],
 }
-TTL_FIELDS: Final = {"jobs": "ended_at", "changes": "seen_at", "gaps": "to"}
+# All by Canary's clock: a job must not be gone because ZooKeeper's is wrong.
+TTL_FIELDS: Final = {"jobs": "ended_seen_at", "changes": "seen_at", "gaps": "to", "workers": "beat"}
 
+_NAMESPACE_EXISTS: Final = 48
 _INDEX_OPTIONS_CONFLICT: Final = 85
 # Server error codes that pass by themselves though the driver has no class of its own for them.
 _PASSING: Final = frozenset(
     {
+        6,  # HostUnreachable, from a mongos
+        7,  # HostNotFound, the same
         24,  # LockTimeout
+        43,  # CursorNotFound, after a restart
         50,  # MaxTimeMSExpired
+        89,  # NetworkTimeout, from a mongos
         112,  # WriteConflict
+        133,  # FailedToSatisfyReadPreference, from a mongos
+        175,  # QueryPlanKilled
         225,  # TransactionTooOld
         226,  # AtomicityFailure
         228,  # CannotImplicitlyCreateCollection
@@ -68,7 +77,7 @@ _PASSING: Final = frozenset(
 def connect(options: MongoOptions) -> Database[Document]:
     """Return the database of ``options``; MongoDB itself is first called when it is first used.
 
-    Raises ConfigError's sibling StoreRefused where the options make no client.
+    Raises StoreRefused where no client can be made of the options.
     """
     credentials: dict[str, Any] = {}
     if options.username:
@@ -83,12 +92,14 @@ def connect(options: MongoOptions) -> Database[Document]:
         }
         tls = {name: value for name, value in tls.items() if value is not None}
     milliseconds = int(options.timeout * 1000)
-    with errors_as_ours():
+    try:
         client: MongoClient[Document] = MongoClient(
             options.uri,
             tz_aware=True,
             appname="canary",
             w="majority",
+            readPreference="primary",
+            retryWrites=True,
             timeoutMS=milliseconds,
             serverSelectionTimeoutMS=milliseconds,
             maxPoolSize=MAX_POOL_SIZE,
@@ -96,6 +107,18 @@ def connect(options: MongoOptions) -> Database[Document]:
             **tls,
         )
         return client[options.database]
+    except (InvalidURI, ValueError):
+        # Not with the driver's words, nor after its error: it quotes what it could not make out,
+        # and that may be a part of the password.
+        problem = (
+            "[mongo] uri is no valid URI of MongoDB: write mongodb://host:port/ and give user and"
+            " password by their own options, or percent-encode them"
+        )
+    except PyMongoError as error:
+        problem = f"The options of [mongo] make no client: {_brief(error)}"
+    except OSError as error:
+        problem = f"[mongo] ca_file or cert_key_file can't be read: {error}"
+    raise StoreRefused(problem)
 
 
 @contextmanager
@@ -145,13 +168,7 @@ def ensure_schema(database: Database[Document], options: MongoOptions) -> None:
     Raises StoreRefused on a standalone mongod, which has neither transactions nor change streams.
     """
     with errors_as_ours():
-        hello = database.client.admin.command("hello")
-        if "setName" not in hello and hello.get("msg") != "isdbgrid":
-            raise StoreRefused(
-                "This MongoDB is a standalone mongod; Canary needs transactions and change streams."
-                " Make it a replica set of one: start it with --replSet rs0, then run"
-                " mongosh --eval 'rs.initiate()'"
-            )
+        _check_kind(database.client.admin.command("hello"))
         existing = set(database.list_collection_names())
         for name in ("boards", "jobs", "nodes", "changes", "gaps", "conductors", "workers"):
             if name not in existing:
@@ -165,15 +182,25 @@ def ensure_schema(database: Database[Document], options: MongoOptions) -> None:
             _ensure_ttl(database, name, field, lives.get(name, options.change_ttl))
 
 
+def _check_kind(hello: Mapping[str, Any]) -> None:
+    if hello.get("isreplicaset"):
+        raise StoreUnavailable(
+            "This MongoDB is a replica set that was never initiated: run"
+            " mongosh --eval 'rs.initiate()'"
+        )
+    if "setName" not in hello and hello.get("msg") != "isdbgrid":
+        raise StoreRefused(
+            "This MongoDB is a standalone mongod; Canary needs transactions and change streams."
+            " Make it a replica set of one: start it with --replSet rs0, then run"
+            " mongosh --eval 'rs.initiate()'"
+        )
+
+
 def _create_collection(database: Database[Document], name: str) -> None:
-    namespace_exists = 48
     try:
-        database.create_collection(name)
-    except OperationFailure as error:  # another process made it first
-        if error.code != namespace_exists:
-            raise
-    except PyMongoError:
-        if name not in database.list_collection_names():
+        database.create_collection(name, check_exists=False)
+    except OperationFailure as error:
+        if error.code != _NAMESPACE_EXISTS:  # another process made it first
             raise
 
 
@@ -193,5 +220,6 @@ def _ensure_ttl(database: Database[Document], collection: str, field: str, secon
 
 
 def _brief(error: PyMongoError) -> str:
-    """Return the first sentence of a driver's error: the rest is its view of the topology."""
-    return str(error).split(", full error:", 1)[0].split(" Topology Description:", 1)[0][:500]
+    """Return what a driver's error says in one line, without its view of the topology."""
+    words = str(error).split(", full error:", 1)[0].split(", Topology Description:", 1)[0]
+    return " ".join(words.split())[:500]

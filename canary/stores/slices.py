@@ -1,7 +1,8 @@
 """What one transaction may hold, and the writes that it is made of."""
 
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,12 +11,14 @@ from pymongo import DeleteOne, ReplaceOne
 
 from canary.model.changes import Change, Gap
 from canary.model.freshness import Freshness
+from canary.model.payload import Payload
 from canary.model.state import BoardState, Step
-from canary.stores.documents import Document, stat_document
+from canary.stores.documents import Document, node_document, stat_document
 
 SLICE_CHANGES: Final = 1_000
 SLICE_BYTES: Final = 4 * 2**20
-CHANGE_BYTES: Final = 1_500  # what a change and its job weigh in BSON beside names and payload
+CHANGE_BYTES: Final = 1_500  # what a change and its job weigh in BSON beside texts of any length
+NAME_COPIES: Final = 4  # a name is in the change and in the job, or in the node and its identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,17 @@ class Slice:
     gaps: tuple[Gap, ...]
     closing: BoardState | None
 
+    def smaller(self) -> "tuple[Slice, ...] | None":
+        """Return the same in two halves; a single change with less of its payload; else None."""
+        half = len(self.changes) // 2
+        if half:
+            return (
+                Slice(self.changes[:half], (), None),
+                Slice(self.changes[half:], self.gaps, self.closing),
+            )
+        lighter = tuple(change for change in map(_lighter, self.changes) if change is not None)
+        return (replace(self, changes=lighter),) if lighter else None
+
 
 def slices(steps: Sequence[Step], limit: int = SLICE_CHANGES) -> Iterator[Slice]:
     """Cut what ``steps`` say into slices; the last one closes the last step."""
@@ -37,15 +51,36 @@ def slices(steps: Sequence[Step], limit: int = SLICE_CHANGES) -> Iterator[Slice]
     part: list[Change] = []
     size = 0
     for change in changes:
-        weight = CHANGE_BYTES + 4 * len(change.name)
-        if change.payload and change.payload.text:
-            weight += len(change.payload.text)
+        weight = _weight(change)
         if part and (len(part) >= limit or size + weight > SLICE_BYTES):
             yield Slice(tuple(part), (), None)
             part, size = [], 0
         part.append(change)
         size += weight
     yield Slice(tuple(part), gaps, steps[-1].state)
+
+
+def _weight(change: Change) -> int:
+    """Return about how many bytes of BSON a change is written as."""
+    texts = [*(change.name,) * NAME_COPIES, *(change.uuid, change.owner) * 2]
+    if change.payload:
+        texts += [change.payload.text, change.payload.excerpt, change.payload.name]
+    return CHANGE_BYTES + sum(len(text.encode("utf-8", "replace")) for text in texts if text)
+
+
+def _lighter(change: Change) -> Change | None:
+    """Return ``change`` with a payload cut to who the job is; None if there is nothing to cut."""
+    payload = change.payload
+    if payload is None or (payload.truncated and (payload.text, payload.excerpt) == _rest(payload)):
+        return None
+    text, excerpt = _rest(payload)
+    return replace(change, payload=replace(payload, text=text, excerpt=excerpt, truncated=True))
+
+
+def _rest(payload: Payload) -> tuple[str | None, str | None]:
+    if payload.text is None:
+        return None, None
+    return json.dumps({"uuid": payload.uuid, "name": payload.name}), None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +124,8 @@ class Told:
 def board_update(part: Slice, told: Told, freshness: Freshness, now: datetime) -> list[Document]:
     """Return the update of the board's document, as a pipeline: some fields depend on others."""
     fields: Document = {
+        **_shown(freshness, now),
         "revision": {"$add": ["$revision", Int64(len(part.changes))]},
-        "freshness": freshness.value,
-        "freshness_since": {
-            "$cond": [{"$eq": ["$freshness", freshness.value]}, "$freshness_since", now]
-        },
         "told": {"$literal": told.document()},
     }
     if part.closing is not None:
@@ -103,12 +135,28 @@ def board_update(part: Slice, told: Told, freshness: Freshness, now: datetime) -
     return [{"$set": fields}]
 
 
+def freshness_update(freshness: Freshness, now: datetime) -> list[Document]:
+    """Return the update of the board's document that changes nothing but its freshness."""
+    return [{"$set": _shown(freshness, now)}]
+
+
+def _shown(freshness: Freshness, now: datetime) -> Document:
+    is_already = {"$eq": ["$freshness", freshness.value]}
+    return {
+        "freshness": freshness.value,
+        "freshness_since": {"$cond": [is_already, "$freshness_since", now]},
+    }
+
+
 def node_writes(path: str, changes: Sequence[Change]) -> Iterator[Any]:
-    """Yield the writes of ``nodes``, in the order of the changes that they come from."""
+    """Yield the writes of ``nodes``, one a name: what the last change that is about it says."""
+    last: dict[str, bool] = {}
     for change in changes:
         if change.other_added is not None:
-            identity = f"{path}#{change.other_added}"
-            document = {"_id": identity, "board": path, "name": change.other_added}
-            yield ReplaceOne({"_id": identity}, document, upsert=True)
+            last[change.other_added] = True
         if change.other_removed is not None:
-            yield DeleteOne({"_id": f"{path}#{change.other_removed}"})
+            last[change.other_removed] = False
+    for name, is_there in last.items():
+        document = node_document(path, name)
+        identity = {"_id": document["_id"]}
+        yield ReplaceOne(identity, document, upsert=True) if is_there else DeleteOne(identity)

@@ -1,27 +1,30 @@
 """Watching one board: rounds of reading, and what each round says into the live store.
 
-One greenlet, ``run``, reads and compares; the outbox's greenlet writes, so that rounds go on while
-a write is under way. ZooKeeper is never blocked by the store.
+One greenlet reads and compares, the outbox's writes, so that rounds go on while a write is under
+way. ZooKeeper is never blocked by the store.
 
 Promises: a change on the board is told to the store once; ``run`` returns when it was told to stop
-and what was read is stored, and raises when the watch can't go on: ``Fenced`` when the board is
-another's, ``ZooKeeperUnavailable`` when the session is over.
+and what was read is stored, as far as the store takes it within the outbox's limit. It raises when
+the watch can't go on: ``Fenced`` when the board is another's, ``ZooKeeperUnavailable`` when the
+session is over, or may be, for nothing was heard for its timeout; whatever else a defect raises.
 """
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import gevent
 from gevent.event import Event
 from kazoo.protocol.states import KazooState
 
-from canary.errors import BoardDenied, BoardMissing, CanaryError, ZooKeeperUnavailable
+from canary.errors import BoardDenied, BoardMissing, ZooKeeperUnavailable
 from canary.model.changes import Reason
 from canary.model.freshness import Freshness
 from canary.model.names import lock_name
 from canary.model.rounds import advance, advance_missing, wanted
 from canary.model.state import Step
-from canary.stores.live import LiveBoard
+from canary.stores.writer import LiveBoard
 from canary.watchers.node import NodeWatch
 from canary.watchers.outbox import Outbox
 from canary.watchers.reading import BoardReader, now, suspects_after
@@ -31,6 +34,7 @@ LOG = logging.getLogger(__name__)
 
 RETRY_DELAY: Final = 0.5  # seconds before the first new try after a failure; doubled each time
 MAX_RETRY_DELAY: Final = 30.0  # seconds
+CHECK_INTERVAL: Final = 10.0  # seconds without a change until the watches are looked after
 SESSION_OVER: Final = "the session is over, and the claim with it"
 
 
@@ -47,45 +51,59 @@ class BoardWatch:
         self._wake, self._stop = Event(), Event()
         self._suspects: set[str] = set()
         self._reconnected = True
-        self._failure: CanaryError | None = None
+        self._silence: gevent.Greenlet[..., None] | None = None
+        self._failure: Exception | None = None
 
     def stop(self) -> None:
         """Ask ``run`` to come to an end. May be called from anywhere, and twice."""
         self._stop.set()
-        self._wake.set()
-        self._outbox.stop()
 
     def run(self) -> None:
         """Watch until ``stop``; see the module for what is raised."""
         reader = BoardReader(self._client, self.path, self._lock_changed)
         node = NodeWatch(self._client, self.path, self._wake.set)
         self._client.add_listener(self._on_state)
-        # Never killed: a greenlet that is inside pymongo takes its pool of sockets with it.
-        writer = gevent.spawn(self._outbox.run)
-        writer.link(lambda _: self.stop())
+        writing = gevent.spawn(self._guarded, self._outbox.run)
+        reading = gevent.spawn(self._guarded, partial(self._read_loop, node, reader))
         try:
-            self._read_loop(node, reader)
+            self._stop.wait()
         finally:
             self._client.remove_listener(self._on_state)
+            self._heard()
+            reading.kill()
             node.close()
+            reader.close()
             self._outbox.stop()
-            writer.join()
-        if self._failure is None:
-            self._failure = self._outbox.failure
+            # Never killed: a greenlet that is inside pymongo takes its pool of sockets with it.
+            writing.join()
         if self._failure is not None:
             raise self._failure
+
+    def _guarded(self, part: Callable[[], None]) -> None:
+        """Run a part of the watch; its end, whatever it is, is the end of the watch."""
+        try:
+            part()
+        except Exception as error:  # noqa: BLE001 -- ``run`` raises it
+            self._fail(error)
+        finally:
+            self.stop()
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = self._failure or error
+        self.stop()
 
     def _read_loop(self, node: NodeWatch, reader: BoardReader) -> None:
         delay = RETRY_DELAY
         self._wake.set()
         while True:
-            self._wake.wait()
+            is_woken = self._wake.wait(CHECK_INTERVAL)
             self._wake.clear()
-            if self._stop.is_set():
-                return
             try:
-                node.refresh()
-                self._round(reader)
+                if is_woken:
+                    node.refresh()
+                    self._round(reader)
+                else:
+                    node.check()
             except BoardMissing:
                 self._missing()
             except BoardDenied:
@@ -110,8 +128,10 @@ class BoardWatch:
             self._reason = Reason.OVERFLOW
         if self._reconnected:
             self._reconnected = False
-            reader.sync()
             self._suspects |= {lock_name(job.name) for job in self._state.jobs.values() if job.lock}
+            if self._reason is Reason.ERA:
+                self._suspects |= self._state.children
+            reader.sync()
         listing = reader.list()
         suspects = frozenset(self._suspects & listing.children)
         self._suspects.clear()
@@ -125,7 +145,8 @@ class BoardWatch:
 
     def _missing(self) -> None:
         self._suspects.clear()
-        self._take_on(advance_missing(self._state, now()), Freshness.MISSING)
+        is_era = self._reason is Reason.ERA
+        self._take_on(advance_missing(self._state, now(), is_era=is_era), Freshness.MISSING)
 
     def _take_on(self, step: Step, freshness: Freshness) -> None:
         first = self._state.seen_at is None
@@ -137,18 +158,30 @@ class BoardWatch:
             self._outbox.show(freshness)
 
     def _blame(self, reason: Reason, freshness: Freshness) -> None:
-        self._reason = reason
+        if self._reason is not Reason.ERA:  # the counters can't be compared until the next round
+            self._reason = reason
         self._outbox.show(freshness)
 
     def _on_state(self, state: str) -> None:
         """Called in kazoo's connection greenlet: only flags are set here."""
+        self._heard()
         if state == KazooState.LOST:
-            self._failure = self._failure or ZooKeeperUnavailable(SESSION_OVER)
-            self.stop()
+            self._fail(ZooKeeperUnavailable(SESSION_OVER))
         elif state == KazooState.SUSPENDED:
+            # kazoo may learn only much later that the session is over.
+            patience = self._client.session_timeout
+            self._silence = gevent.spawn_later(
+                patience, self._fail, ZooKeeperUnavailable(f"no answer for {patience:g} s")
+            )
             self._reconnected = True
             self._blame(Reason.SUSPENDED, Freshness.SUSPENDED)
         self._wake.set()
+
+    def _heard(self) -> None:
+        """Note that the connection is no longer silent, or that this does not matter any more."""
+        if self._silence is not None:
+            self._silence.kill(block=False)
+            self._silence = None
 
     def _lock_changed(self, name: str) -> None:
         self._suspects.add(name)

@@ -6,7 +6,7 @@ znode goes with the conductor's session. Its content is hostile, like everything
 Promises: what it hands on is what ZooKeeper held when it was last looked at, at most
 ``MAX_CONDUCTORS`` of it. It is not part of the board's account: conductors are told as they are
 now, not change by change. A conductor that lost its session may go on working without being
-registered.
+registered; one whose znode may not be read is left out.
 """
 
 import logging
@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Final
 
 from gevent.event import Event
-from kazoo.exceptions import NoNodeError
+from kazoo.exceptions import NoAuthError, NoNodeError
 
 from canary.errors import BoardMissing, CanaryError
 from canary.model import payload
@@ -30,6 +30,7 @@ LOG = logging.getLogger(__name__)
 MAX_CONDUCTORS: Final = 1_000  # of one board; a document of MongoDB holds 16 MB
 RETRY_DELAY: Final = 1.0  # seconds before the first new try after a failure; doubled each time
 MAX_RETRY_DELAY: Final = 30.0  # seconds
+CHECK_INTERVAL: Final = 30.0  # seconds without a change until the watches are looked after
 
 Tell = Callable[[list[Conductor], datetime], None]
 
@@ -59,23 +60,28 @@ class ConductorsWatch:
         self._wake.set()
         try:
             while True:
-                self._wake.wait()
+                is_woken = self._wake.wait(CHECK_INTERVAL)
                 self._wake.clear()
                 if self._stop.is_set():
                     return
                 try:
-                    node.refresh()
-                    found = self._read()
-                    if found != told:
-                        self._tell(found, now())
-                        told = found
+                    if is_woken:
+                        node.refresh()
+                        found = self._read()
+                        if found != told:
+                            self._tell(found, now())
+                            told = found
+                    else:
+                        node.check()
+                    delay = RETRY_DELAY
+                    continue
                 except CanaryError as error:
                     LOG.debug("conductors not seen: %s", error, extra=self._extra)
-                    self._stop.wait(delay)
-                    self._wake.set()
-                    delay = min(delay * 2, MAX_RETRY_DELAY)
-                else:
-                    delay = RETRY_DELAY
+                except Exception:
+                    LOG.exception("conductors not seen", extra=self._extra)
+                self._stop.wait(delay)
+                self._wake.set()
+                delay = min(delay * 2, MAX_RETRY_DELAY)
         finally:
             node.close()
 
@@ -94,9 +100,9 @@ class ConductorsWatch:
         found = []
         for name, answer in answers.items():
             try:
-                with errors_as_ours(timeout, answers=(NoNodeError,)):
+                with errors_as_ours(timeout, answers=(NoNodeError, NoAuthError)):
                     data, stat = answer.get(timeout=timeout)
-            except NoNodeError:
+            except (NoNodeError, NoAuthError):
                 continue
             since = zookeeper_time(stat.ctime)
             found.append(

@@ -8,71 +8,76 @@ Promises: after ``refresh`` has returned, whatever happens to the node, to its d
 of its children calls ``wake``, or the next ``refresh`` builds the watches anew. ``wake`` may be
 called without need, and once for many changes; it is called from kazoo's greenlets, so it must only
 set a flag. It does not tell what happened: read the node after ``refresh``.
+
+One thing kills a watch so that nobody is told: an event that is due while the node's ACL forbids
+reading it is dropped by ZooKeeper, the watch with it, and no ACL's change makes an event. So call
+``check`` while nothing wakes.
 """
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import gevent
 from gevent.event import AsyncResult
+from kazoo.exceptions import KazooException
 from kazoo.protocol.states import EventType, KazooState, ZnodeStat
 from kazoo.recipe.watchers import ChildrenWatch, DataWatch
 
-from canary.zookeeper import Client, errors_as_ours
+from canary.zookeeper import Client, errors_as_ours, wait
+
+LOG = logging.getLogger(__name__)
 
 
 class _Supervised:
-    """Mixed into kazoo's recipes: their errors are told, and their reconnecting is left to us."""
+    """Mixed into kazoo's recipes: they add no session listener, try once, and tell of errors."""
 
     _stopped: bool
-    failed: Callable[[], None]
-    is_current: Callable[[], bool]
 
-    def _watcher(self, event: Any) -> None:
-        if event.type == EventType.NONE:
-            return  # the connection was lost, and the watch with it
-        try:
-            super()._watcher(event)  # type: ignore[misc]
-        except Exception:
-            self.failed()
-            raise
-        if event.type == EventType.DELETED:
-            self.failed()
-
-    def _session_watcher(self, state: str) -> bool:  # noqa: ARG002 -- kazoo's signature
-        """Return whether kazoo may forget this listener."""
-        return not self.is_current()
+    def __init__(self, client: Client, path: str, func: Any, failed: Callable[[], None]) -> None:
+        super().__init__(client, path)  # type: ignore[call-arg]
+        self._func, self._failed = func, failed
+        self._retry = client.retry  # DataWatch's own goes on for ever
 
     def retire(self) -> None:
         """Call nobody any more."""
         self._stopped = True
 
+    def _watcher(self, event: Any) -> None:
+        if event.type == EventType.NONE:
+            return  # the connection was lost, and the watch with it
+        super()._watcher(event)  # type: ignore[misc]
+        if event.type == EventType.DELETED:
+            self._failed()
+
+    def _try(self, read: Callable[[Any], None], event: Any) -> None:
+        try:
+            read(event)
+        except KazooException as error:
+            LOG.debug("a watch ended with %r", error)
+            self._failed()
+        except Exception:
+            self._failed()
+            raise
+
 
 class _Data(_Supervised, DataWatch):
-    def __init__(
-        self,
-        client: Client,
-        path: str,
-        func: Any,
-        failed: Callable[[], None],
-        is_current: Callable[[], bool],
-    ) -> None:
-        self.failed, self.is_current = failed, is_current
-        super().__init__(client, path, func)
+    def arm(self) -> None:
+        """Begin to watch."""
+        super()._get_data()
+
+    def _get_data(self, event: Any = None) -> None:
+        self._try(super()._get_data, event)
 
 
 class _Children(_Supervised, ChildrenWatch):
-    def __init__(
-        self,
-        client: Client,
-        path: str,
-        func: Any,
-        failed: Callable[[], None],
-        is_current: Callable[[], bool],
-    ) -> None:
-        self.failed, self.is_current = failed, is_current
-        super().__init__(client, path, func, allow_session_lost=False)
+    def arm(self) -> None:
+        """Begin to watch."""
+        super()._get_children()
+
+    def _get_children(self, event: Any = None) -> None:
+        self._try(super()._get_children, event)
 
 
 class NodeWatch:
@@ -84,7 +89,9 @@ class NodeWatch:
         self._children: _Children | None = None
         self._generation = 0
         self._stale = True
-        self._incarnation: int | None = None
+        self._incarnation: int | None = None  # of the node, None while there is none
+        self._followed: int | None = None  # that whose children are watched
+        self._checked: tuple[int, ...] | None = None
         client.add_listener(self._on_state)
 
     def refresh(self) -> None:
@@ -93,19 +100,39 @@ class NodeWatch:
         Raises ZooKeeperUnavailable, or BoardDenied where the node may not be read. A node that does
         not exist is watched for its creation.
         """
-        while self._stale:
+        while self._stale or self._incarnation != self._followed:
             self._stale = False
             self._retire()
             generation = self._generation
-            supervision = partial(self._failed, generation), partial(self._is_current, generation)
+            failed = partial(self._failed, generation)
             try:
-                on_data = partial(self._on_data, generation)
-                self._data = self._bounded(_Data, on_data, supervision)
-                if self._incarnation is not None:
-                    self._children = self._bounded(_Children, self._on_children, supervision)
+                data = _Data(self._client, self._path, partial(self._on_data, generation), failed)
+                self._data = data
+                self._bounded(data.arm)
+                self._followed = self._incarnation
+                if self._followed is not None:
+                    children = _Children(self._client, self._path, self._on_children, failed)
+                    self._children = children
+                    self._bounded(children.arm)
             except BaseException:
                 self._stale = True
                 raise
+
+    def check(self) -> None:
+        """Find out whether a watch has died without a word, and ``wake`` if it may have.
+
+        Raises what ``refresh`` raises.
+        """
+        try:
+            stat = wait(self._client.exists_async(self._path), self._client.call_timeout)
+        except BaseException:
+            self._stale = True
+            raise
+        seen = (stat.czxid, stat.mzxid, stat.pzxid, stat.aversion) if stat else None
+        if seen != self._checked:
+            # It may be that all of it was told; to build watches anew costs less than to know.
+            self._checked, self._stale = seen, True
+            self._wake()
 
     def close(self) -> None:
         """Stop watching."""
@@ -117,23 +144,25 @@ class NodeWatch:
         for watch in (self._data, self._children):
             if watch is not None:
                 watch.retire()
+                self._client.forget(self._path, watch._watcher)  # noqa: SLF001 -- kazoo has no other
         self._data = self._children = None
-        self._incarnation = None
+        self._incarnation = self._followed = None
 
-    def _bounded(self, recipe: Any, func: Any, supervision: tuple[Any, Any]) -> Any:
-        """Make one of kazoo's recipes, which would wait for a connection for ever."""
-        outcome: AsyncResult[Any] = AsyncResult()
+    def _bounded(self, arm: Callable[[], None]) -> None:
+        """Arm one of kazoo's recipes, which would wait for an answer for ever."""
+        outcome: AsyncResult[None] = AsyncResult()
 
-        def make() -> None:
+        def run() -> None:
             try:
-                outcome.set(recipe(self._client, self._path, func, *supervision))
+                arm()
+                outcome.set()
             except Exception as error:  # noqa: BLE001 -- raised again below, whatever it is
                 outcome.set_exception(error)
 
-        greenlet = gevent.spawn(make)
+        greenlet = gevent.spawn(run)
         with errors_as_ours(self._client.call_timeout):
             try:
-                return outcome.get(timeout=self._client.call_timeout)
+                outcome.get(timeout=self._client.call_timeout)
             finally:
                 greenlet.kill(block=False)
 
@@ -147,21 +176,14 @@ class NodeWatch:
     def _on_data(
         self, generation: int, _data: bytes | None, stat: ZnodeStat | None, _event: Any
     ) -> None:
-        if not self._is_current(generation):
-            return
-        incarnation = stat.czxid if stat else None
-        if self._data is not None and incarnation != self._incarnation:
-            self._stale = True  # deleted, created, or both: the watch on its children is gone
-        self._incarnation = incarnation
-        self._wake()
+        if generation == self._generation:
+            self._incarnation = stat.czxid if stat else None
+            self._wake()
 
     def _on_children(self, _children: list[str]) -> None:
         self._wake()
 
-    def _is_current(self, generation: int) -> bool:
-        return generation == self._generation
-
     def _failed(self, generation: int) -> None:
-        if self._is_current(generation):
+        if generation == self._generation:
             self._stale = True
             self._wake()

@@ -19,8 +19,8 @@ from gevent.event import Event
 from canary.errors import CanaryError, StoreError
 from canary.model.freshness import Freshness
 from canary.model.state import Step
-from canary.stores.live import LiveBoard
 from canary.stores.mongo import within
+from canary.stores.writer import LiveBoard
 from canary.watchers.reading import now
 
 LOG = logging.getLogger(__name__)
@@ -37,7 +37,6 @@ class Outbox:
     """The steps of one board that are not written yet. ``run`` is one greenlet's; call it once."""
 
     def __init__(self, board: LiveBoard) -> None:
-        self.failure: CanaryError | None = None
         self._board = board
         self._extra = {"board": board.path, "epoch": board.epoch}
         self._steps: deque[Step] = deque()
@@ -45,6 +44,7 @@ class Outbox:
         self._freshness = Freshness.CATCHING_UP
         self._since: datetime | None = None  # when it changed, until that is written
         self._unfinished = False
+        self._deadline = float("inf")  # by the monotonic clock, once it is to stop
         self._work, self._room, self._stopping = Event(), Event(), Event()
 
     def put(self, step: Step, freshness: Freshness) -> None:
@@ -78,32 +78,42 @@ class Outbox:
         self._room.set()
 
     def run(self) -> None:
-        """Write until told to stop; then give the board up. ``failure`` says what went wrong."""
+        """Write until told to stop; then give the board up.
+
+        Raises Fenced where the board is another worker's: then nothing more can be written.
+        """
+        try:
+            self._write_all()
+        finally:
+            self._release()
+
+    def _write_all(self) -> None:
         delay = RETRY_DELAY
-        deadline = float("inf")
-        while self.failure is None:
-            if self._stopping.is_set() and deadline == float("inf"):
-                deadline = time.monotonic() + DRAIN_TIMEOUT
+        while True:
+            if self._stopping.is_set():
+                self._deadline = min(self._deadline, time.monotonic() + DRAIN_TIMEOUT)
             if self._is_idle():
                 if self._stopping.is_set():
-                    break
+                    return
                 self._work.wait()
                 self._work.clear()
                 continue
-            if time.monotonic() >= deadline:
+            if time.monotonic() >= self._deadline:
                 LOG.warning("%d changes are not written", self._changes, extra=self._extra)
-                break
+                return
             try:
-                with within(deadline - time.monotonic()):
+                with within(self._deadline - time.monotonic()):
                     self._write()
                 delay = RETRY_DELAY
             except StoreError as error:
                 LOG.warning("not written, will be tried again: %s", error, extra=self._extra)
-                gevent.sleep(min(delay, RETRY_DELAY) if self._stopping.is_set() else delay)
+                self._pause(delay)
                 delay = min(delay * 2, MAX_RETRY_DELAY)
-            except CanaryError as error:
-                self.failure = error
-        self._release(deadline)
+
+    def _pause(self, delay: float) -> None:
+        """Wait before the next try, shorter once it is the time to stop."""
+        if self._stopping.is_set() or self._stopping.wait(delay):
+            gevent.sleep(RETRY_DELAY)
 
     def _is_idle(self) -> bool:
         return not (self._unfinished or self._steps or self._since)
@@ -133,9 +143,9 @@ class Outbox:
         self._bytes = sum(weight(step) for step in self._steps)
         self._room.set()
 
-    def _release(self, deadline: float) -> None:
+    def _release(self) -> None:
         try:
-            with within(max(1.0, deadline - time.monotonic())):
+            with within(max(1.0, self._deadline - time.monotonic())):
                 self._board.release(now())
         except CanaryError as error:
             LOG.warning("not released: %s", error, extra=self._extra)

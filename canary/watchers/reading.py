@@ -9,8 +9,9 @@ from functools import partial
 from typing import Any
 
 from kazoo.exceptions import NoAuthError, NoNodeError
-from kazoo.protocol.states import ZnodeStat
+from kazoo.protocol.states import EventType, ZnodeStat
 
+from canary.errors import BoardDenied
 from canary.model import payload
 from canary.model.names import trash_path
 from canary.model.observations import (
@@ -50,6 +51,14 @@ class BoardReader:
 
     def __init__(self, client: Client, path: str, lock_changed: Callable[[str], None]) -> None:
         self._client, self._path, self._lock_changed = client, path, lock_changed
+        self._hides_stats = False  # whether the server is one that does
+        self._watchers: dict[str, Callable[[Any], None]] = {}  # by the lock's name, one a lock
+
+    def close(self) -> None:
+        """Call ``lock_changed`` no more."""
+        for name, watcher in self._watchers.items():
+            self._client.forget(f"{self._path}/{name}", watcher)
+        self._watchers.clear()
 
     def sync(self) -> None:
         """Make sure that what is read from now on is not older than this moment."""
@@ -72,18 +81,22 @@ class BoardReader:
         get = self._client.get_async
         jobs = {name: get(f"{self._path}/{name}") for name in wanted.jobs}
         locks = {
-            name: get(f"{self._path}/{name}", watch=partial(self._on_lock, name))
-            for name in wanted.locks
+            name: get(f"{self._path}/{name}", watch=self._watcher(name)) for name in wanted.locks
         }
         trash = {name: get(trash_path(self._path, name)) for name in wanted.trash}
+        # Each answer is let go when it is decoded: together they may be large.
         return Reads(
-            {name: self._job(name, answer) for name, answer in jobs.items()},
-            {name: self._lock(name, answer) for name, answer in locks.items()},
-            {name: self._trashed(answer) for name, answer in trash.items()},
+            {name: self._job(name, jobs.pop(name)) for name in wanted.jobs},
+            {name: self._lock(name, locks.pop(name)) for name in wanted.locks},
+            {name: self._trashed(trash.pop(name)) for name in wanted.trash},
         )
 
+    def _watcher(self, name: str) -> Callable[[Any], None]:
+        return self._watchers.setdefault(name, partial(self._on_lock, name))
+
     def _on_lock(self, name: str, event: Any) -> None:
-        if event.type != "NONE":
+        self._watchers.pop(name, None)
+        if event.type != EventType.NONE:  # it was not lost with the connection
             self._lock_changed(name)
 
     def _job(self, name: str, answer: Any) -> JobRead | Unread:
@@ -112,20 +125,30 @@ class BoardReader:
         return TrashRead(stat.czxid, zookeeper_time(stat.ctime), payload.decode(data).uuid)
 
     def _found(self, path: str, answer: Any) -> Found | Unread:
-        """Return data and stat; without data where only the stat may be read, as ZooKeeper lets."""
+        """Return data and stat; without data where only the stat may be read.
+
+        Servers before 3.9 let everybody read a stat, newer ones only who may read the data.
+        """
         try:
             return self._answer(answer)
         except NoNodeError:
             return Unread.GONE
         except NoAuthError:
-            stat = wait(self._client.exists_async(path), self._client.call_timeout)
-            return Unread.GONE if stat is None else (None, stat)
+            pass
+        if not self._hides_stats:
+            try:
+                stat = wait(self._client.exists_async(path), self._client.call_timeout)
+            except BoardDenied:
+                self._hides_stats = True
+            else:
+                return Unread.GONE if stat is None else (None, stat)
+        return Unread.DENIED
 
     def _answer(self, answer: Any) -> tuple[bytes, ZnodeStat]:
         """Await an answer; NoNode and NoAuth are answers, all else is none."""
         with errors_as_ours(self._client.call_timeout, answers=(NoNodeError, NoAuthError)):
-            found: tuple[bytes, ZnodeStat] = answer.get(timeout=self._client.call_timeout)
-        return found
+            data, stat = answer.get(timeout=self._client.call_timeout)
+        return data or b"", stat  # a znode may be without data, not even empty
 
 
 def suspects_after(listing: Listing, reads: Reads) -> Iterable[str]:

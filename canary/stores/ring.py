@@ -1,0 +1,127 @@
+"""The one way to Cassandra: the driver's cluster, the schema, and its errors as Canary's own.
+
+Promises: what may pass by itself is ``StoreUnavailable``, what somebody has to mend is
+``StoreRefused``; a ring that was away is found again within ``RECONNECT_DELAY`` and a connection's
+time of its return.
+"""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from cassandra import (
+    AuthenticationFailed,
+    ConsistencyLevel,
+    DriverException,
+    ProtocolVersion,
+    RequestValidationException,
+)
+from cassandra.auth import PlainTextAuthProvider
+from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
+from cassandra.connection import ConnectionException
+from cassandra.io.asyncioreactor import AsyncioConnection
+from cassandra.policies import (
+    ConstantReconnectionPolicy,
+    DCAwareRoundRobinPolicy,
+    TokenAwarePolicy,
+)
+from cassandra.protocol import ErrorMessage
+from cassandra.protocol import RequestValidationException as ValidationMessage
+
+from canary.config import CassandraOptions
+from canary.errors import StoreRefused, StoreUnavailable
+from canary.stores import cql
+
+REQUEST_TIMEOUT: Final = 10.0  # seconds
+RECONNECT_DELAY: Final = 1.0  # seconds between tries; the driver's own grows to 10 minutes
+
+
+def make_cluster(options: CassandraOptions, connect_timeout: float) -> Cluster:
+    """Return the driver's cluster for ``options``, which is connected by its ``connect``."""
+    profile = ExecutionProfile(
+        load_balancing_policy=TokenAwarePolicy(
+            DCAwareRoundRobinPolicy(options.local_datacenter or "")
+        ),
+        consistency_level=ConsistencyLevel.name_to_value[options.consistency],
+        request_timeout=REQUEST_TIMEOUT,
+    )
+    credentials = (
+        PlainTextAuthProvider(options.username, options.password) if options.username else None
+    )
+    with errors_as_ours():
+        return Cluster(
+            list(options.cluster),
+            port=options.port,
+            protocol_version=ProtocolVersion.V4,  # of Cassandra 3 to 5
+            # The one event loop of the driver that works in a process patched by gevent.
+            connection_class=AsyncioConnection,
+            execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+            reconnection_policy=ConstantReconnectionPolicy(RECONNECT_DELAY, max_attempts=None),
+            auth_provider=credentials,
+            ssl_context=_tls(options) if options.tls else None,
+            connect_timeout=connect_timeout,
+            control_connection_timeout=connect_timeout,
+        )
+
+
+def _tls(options: CassandraOptions) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=options.ca_file)
+        if not options.verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if options.cert_file:
+            context.load_cert_chain(options.cert_file, options.key_file, options.key_password)
+    except OSError as error:
+        raise StoreRefused(
+            f"[cassandra] ca_file, cert_file or key_file can't be used: {error}"
+        ) from error
+    return context
+
+
+def ensure_schema(session: Any, options: CassandraOptions) -> None:
+    """Make the keyspace and the tables, if that is allowed.
+
+    Raises StoreRefused where something is missing that may not be made.
+    """
+    known = session.cluster.metadata.keyspaces
+    keyspace = options.keyspace
+    tables = set(known[keyspace].tables) if keyspace in known else set()
+    missing = [table for table in cql.SCHEMA if table not in tables]
+    if not missing:
+        return
+    if not options.create_schema:
+        raise StoreRefused(
+            f"Cassandra has no table {' or '.join(missing)} in the keyspace {keyspace}: an"
+            " administrator makes them, or a worker with [cassandra] create_schema = true"
+        )
+    with errors_as_ours():
+        if keyspace not in known:
+            session.execute(
+                f"CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = {options.replication}"
+            )
+        for table in missing:
+            session.execute(cql.SCHEMA[table].format(keyspace=keyspace))
+
+
+@contextmanager
+def errors_as_ours() -> Iterator[None]:
+    """Turn what the driver raises in the ``with`` into StoreUnavailable or StoreRefused."""
+    try:
+        yield
+    except (AuthenticationFailed, RequestValidationException, ValidationMessage) as error:
+        raise StoreRefused(f"Cassandra refuses: {_brief(error)}") from error
+    except NoHostAvailable as error:
+        causes = list(error.errors.values()) if isinstance(error.errors, dict) else []
+        if any(isinstance(cause, AuthenticationFailed) for cause in causes):
+            raise StoreRefused(
+                "Cassandra refuses the credentials: check [cassandra] username and password"
+            ) from error
+        raise StoreUnavailable(f"Cassandra does not answer: {_brief(error)}") from error
+    except (DriverException, ErrorMessage, ConnectionException, OSError) as error:
+        raise StoreUnavailable(f"Cassandra could not do it now: {_brief(error)}") from error
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).split())[:500]

@@ -1,0 +1,273 @@
+"""One board in the live store, written by whoever took it, as long as nobody else does.
+
+Promises of ``LiveBoard.write``: all of a slice is written or nothing of it; a slice is written
+once, however often it is tried and whatever answers are lost; once another worker has taken the
+board nothing more is written under the old epoch, and ``Fenced`` says so. A slice is at most
+``SLICE_CHANGES`` changes and ``SLICE_BYTES`` bytes, and half of that where MongoDB can't take it;
+a single change that MongoDB can't take loses its payload rather than stop the board. It does not
+try again by itself: on a ``StoreError`` the caller calls ``resume``, later; what was written is not
+written twice.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from bson import Int64
+from bson.errors import BSONError
+from pymongo import InsertOne, ReplaceOne, UpdateOne
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure
+from pymongo.read_concern import ReadConcern
+
+from canary.errors import Fenced, StoreError, StoreRefused, StoreUnavailable
+from canary.model.changes import Change, Gap, Reason
+from canary.model.conductors import Conductor
+from canary.model.freshness import Freshness
+from canary.model.state import BoardState, Step
+from canary.stores.documents import (
+    Document,
+    change_document,
+    conductors_document,
+    gap_document,
+    job_writes,
+)
+from canary.stores.mongo import errors_as_ours
+from canary.stores.slices import (
+    SLICE_CHANGES,
+    Slice,
+    Told,
+    board_update,
+    freshness_update,
+    node_writes,
+    slices,
+)
+
+LOG = logging.getLogger(__name__)
+
+# Server error codes that say that what was sent is at fault, or that there was too much of it.
+_UNFIT: Final = frozenset(
+    {
+        15,  # Overflow: nested too deeply
+        22,  # InvalidBSON
+        388,  # TransactionTooLargeForCache
+        10334,  # BSONObjectTooLarge
+        17419,  # the document would grow too large
+        17420,
+    }
+)
+
+
+class _Moved(Exception):  # noqa: N818 -- never leaves this module
+    """The board's document is not where this writer left it."""
+
+
+class LiveBoard:
+    """A board that this worker has taken. Used by one greenlet at a time.
+
+    ``show_conductors`` alone may be another's. ``state`` is what was stored when it was taken;
+    ``reason`` is what to blame for what happened between then and the first look. ``session`` is
+    the one that the board's document names, for the next taker to kill.
+    """
+
+    def __init__(
+        self,
+        database: Database[Document],
+        taken: Document,
+        state: BoardState,
+        reason: Reason,
+        session: ClientSession,
+    ) -> None:
+        self.path: str = taken["_id"]
+        self.epoch, self.revision = int(taken["epoch"]), int(taken["revision"])
+        self.state, self.reason = state, reason
+        self._takes = int(taken["takes"])
+        # The epoch alone would let in a second run under the same claim.
+        self._mine = {
+            "_id": self.path,
+            "epoch": Int64(self.epoch),
+            "takes": Int64(self._takes),
+        }
+        self._database, self._session = database, session
+        self._told = Told.of(state)
+        self._pending: list[Slice] = []
+        self._slice_changes = SLICE_CHANGES
+        self._in_doubt = False  # the first of them may be written, only the answer was lost
+
+    def write(self, steps: Sequence[Step], freshness: Freshness, now: datetime) -> None:
+        """Write what ``steps`` say, in order, and then the board's freshness since ``now``.
+
+        Where it raises a StoreError, call ``resume`` until that returns.
+        """
+        self._pending += slices(steps, self._slice_changes)
+        self.resume(freshness, now)
+
+    def resume(self, freshness: Freshness, now: datetime) -> None:
+        """Write what is left of what ``write`` was given."""
+        while self._pending:
+            part = self._pending[0]
+            # Until the last slice is there the board is not what ZooKeeper holds, and says so.
+            shown = freshness if len(self._pending) == 1 else Freshness.CATCHING_UP
+            try:
+                with errors_as_ours():
+                    self._write_once(part, shown, now)
+            except _Moved:
+                self._check_written(part)
+            except StoreError as error:
+                if not self._shrink(part, error):
+                    raise
+                continue
+            self._in_doubt = False
+            self.revision += len(part.changes)
+            self._told = self._told.after(part)
+            self._pending.pop(0)
+        self._slice_changes = SLICE_CHANGES
+
+    def mark(self, freshness: Freshness, now: datetime) -> None:
+        """Write only the freshness, since ``now`` unless it is so already."""
+        update = freshness_update(freshness, now)
+        # In the session, here and in release: that ends a transaction which a lost connection has
+        # left open there, and which would hold the document for a minute.
+        with errors_as_ours():
+            found = self._database.boards.update_one(self._mine, update, session=self._session)
+        if found.matched_count == 0:
+            raise Fenced(f"{self.path}: another worker has taken it")
+
+    def show_conductors(self, conductors: Sequence[Conductor], now: datetime) -> None:
+        """Write which conductors are registered on the board, unless a later taker has."""
+        document = conductors_document(self.path, self.epoch, self._takes, conductors, now)
+        # By takes: epochs begin anew when the ensemble does.
+        mine = {"_id": self.path, "takes": {"$not": {"$gt": self._takes}}}
+        for _ in range(2):
+            try:
+                with errors_as_ours():
+                    self._database.conductors.replace_one(mine, document, upsert=True)
+            except StoreRefused as refusal:
+                if not isinstance(refusal.__cause__, DuplicateKeyError):
+                    raise
+                # Another's document is there, a later taker's or one made this very moment.
+            else:
+                return
+        raise Fenced(f"{self.path}: another worker has taken it")
+
+    def release(self, now: datetime) -> None:
+        """Give the board up: nobody watches it from ``now`` on, until somebody takes it."""
+        fields = {
+            "writer": None,
+            "freshness": Freshness.UNWATCHED.value,
+            "freshness_since": now,
+        }
+        with errors_as_ours():
+            self._database.boards.update_one(self._mine, {"$set": fields}, session=self._session)
+        # Not where that failed: as long as the document names the session nobody else may get it
+        # from pymongo's pool, or the next taker would kill it under their hands.
+        self._session.end_session()
+
+    def _write_once(self, part: Slice, freshness: Freshness, now: datetime) -> None:
+        """Write one slice in one transaction that checks epoch and revision."""
+        left = self._mine | {"revision": self.revision}
+        with self._session.start_transaction():
+            update = board_update(part, self._told.after(part), freshness, now)
+            result = self._database.boards.update_one(left, update, session=self._session)
+            if result.matched_count == 0:
+                raise _Moved
+            # No earlier try of this slice was committed, and none can be any more.
+            self._in_doubt = False
+            numbered = list(enumerate(part.changes, self.revision + 1))
+            try:
+                self._insert(numbered, part.gaps)
+            except (BSONError, OverflowError, UnicodeError) as error:
+                reason = f"{type(error).__name__}: {str(error)[:100]}"
+                raise StoreRefused(f"MongoDB can't hold what is to be written: {reason}") from error
+            self._in_doubt = True
+            try:
+                self._session.commit_transaction()
+            except OperationFailure as error:
+                self._in_doubt = error.has_error_label("UnknownTransactionCommitResult")
+                raise
+
+    def _insert(self, numbered: list[tuple[int, Change]], gaps: Sequence[Gap]) -> None:
+        database, session = self._database, self._session
+        if numbered:
+            log = [
+                InsertOne(change_document(self.path, self.epoch, revision, change))
+                for revision, change in numbered
+            ]
+            database.changes.bulk_write(log, ordered=False, session=session)
+        whole, fields = job_writes(self.path, numbered)
+        jobs: list[Any] = [
+            ReplaceOne({"_id": identity}, document, upsert=True)
+            for identity, document in whole.items()
+        ]
+        jobs += [
+            UpdateOne({"_id": identity}, {"$set": values}) for identity, values in fields.items()
+        ]
+        if jobs:
+            database.jobs.bulk_write(jobs, ordered=False, session=session)
+        nodes = list(node_writes(self.path, [change for _, change in numbered]))
+        if nodes:
+            database.nodes.bulk_write(nodes, ordered=False, session=session)
+        if gaps:
+            last = numbered[-1][0] if numbered else self.revision
+            documents = [gap_document(self.path, last, n, gap) for n, gap in enumerate(gaps)]
+            database.gaps.bulk_write(
+                [ReplaceOne({"_id": gap["_id"]}, gap, upsert=True) for gap in documents],
+                ordered=False,
+                session=session,
+            )
+
+    def _check_written(self, part: Slice) -> None:
+        """Return if ``part`` was written and only the answer lost; else raise."""
+        # Linearizable: a primary that was replaced and does not know it yet must not answer.
+        boards = self._database.boards.with_options(read_concern=ReadConcern("linearizable"))
+        fields = ["epoch", "takes", "revision"]
+        with errors_as_ours():
+            found = boards.find_one({"_id": self.path}, fields)
+        if found is None or any(found[name] != value for name, value in self._mine.items()):
+            raise Fenced(f"{self.path}: another worker has taken it")
+        if found["revision"] == self.revision:
+            raise StoreUnavailable(f"{self.path}: MongoDB took back a write, it has a new primary")
+        if not self._in_doubt or found["revision"] != self.revision + len(part.changes):
+            raise Fenced(
+                f"{self.path}: at revision {found['revision']}, left at {self.revision}:"
+                " somebody else wrote under this worker's epoch"
+            )
+
+    def _shrink(self, part: Slice, error: StoreError) -> bool:
+        """Make the first slice smaller where that may help; tell whether to try again at once."""
+        cause = error.__cause__
+        # One that may be written already must stay what it is, to be recognized.
+        if self._in_doubt or not (_is_unfit(cause) or _is_aborted(cause)):
+            return False
+        # MongoDB may have aborted it for what else there was to do, so that is no reason to cut it.
+        smaller = part.smaller() if _is_unfit(cause) or len(part.changes) > 1 else None
+        if smaller is None:
+            return False
+        LOG.warning(
+            "%d changes can't be written at once, trying less: %s",
+            len(part.changes),
+            error,
+            extra={"board": self.path, "epoch": self.epoch},
+        )
+        self._slice_changes = max(1, len(part.changes) // 2)
+        self._pending[0:1] = smaller
+        return _is_unfit(cause)
+
+
+def _is_unfit(cause: BaseException | None) -> bool:
+    """Tell whether an error is about what was to be written, not about who or where."""
+    if isinstance(cause, BulkWriteError):
+        errors = (cause.details or {}).get("writeErrors", [])
+        return any(error["code"] in _UNFIT for error in errors)
+    if isinstance(cause, OperationFailure):
+        return cause.code in _UNFIT
+    return isinstance(cause, BSONError | OverflowError | UnicodeError)
+
+
+def _is_aborted(cause: BaseException | None) -> bool:
+    """Tell whether MongoDB aborted a transaction, as it does with one that fills its cache."""
+    return isinstance(cause, OperationFailure) and cause.has_error_label(
+        "TransientTransactionError"
+    )

@@ -1,0 +1,103 @@
+"""A TCP proxy before MongoDB that loses what MongoDB answers, or what it is asked."""
+
+from contextlib import suppress
+from enum import Enum
+from typing import Any
+
+import gevent
+from gevent import socket
+from gevent.event import Event
+from gevent.server import StreamServer
+
+CHUNK = 65536
+
+
+class Lose(Enum):
+    """What is lost; from then on the proxy lets nobody through until it is mended."""
+
+    REQUEST = "the request to commit"
+    ANSWER = "the answer to a commit that was done"
+
+
+class LossyProxy:
+    """Forwards to ``host:port``. One commit is lost after ``lose``."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = (host, port)
+        self._losing: Lose | None = None
+        self._is_cut = False
+        self.losses = 0
+        self._sockets: set[Any] = set()
+        self._server = StreamServer(("127.0.0.1", 0), self._serve)
+
+    @property
+    def uri(self) -> str:
+        return f"mongodb://127.0.0.1:{self._server.server_port}/?directConnection=true"
+
+    def start(self) -> None:
+        self._server.start()
+
+    def lose(self, what: Lose) -> None:
+        self._losing = what
+
+    def mend(self) -> None:
+        self._losing, self._is_cut = None, False
+
+    def stop(self) -> None:
+        self._server.stop()
+        self._cut()
+
+    def _cut(self) -> None:
+        self._is_cut = True
+        for each in list(self._sockets):
+            # Shut down, for the other end and for who is reading here; closed by who serves it.
+            try:
+                each.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                self._sockets.discard(each)
+
+    def _serve(self, client: Any, _address: object) -> None:
+        if self._is_cut:
+            client.close()
+            return
+        with client, socket.create_connection(self._target) as server:
+            self._sockets |= {client, server}
+            doomed = Event()
+            back = gevent.spawn(self._answers, server, client, doomed)
+            try:
+                self._requests(client, server, doomed)
+            finally:
+                for each in (client, server):
+                    with suppress(OSError):
+                        each.shutdown(socket.SHUT_RDWR)
+                back.join()
+                self._sockets -= {client, server}
+
+    def _requests(self, client: Any, server: Any, doomed: Event) -> None:
+        while data := _receive(client):
+            if self._losing and b"commitTransaction\0" in data:
+                losing, self._losing = self._losing, None
+                self.losses += 1
+                if losing is Lose.REQUEST:
+                    self._cut()
+                    return
+                doomed.set()
+            server.sendall(data)
+
+    def _answers(self, server: Any, client: Any, doomed: Event) -> None:
+        while data := _receive(server):
+            if doomed.is_set():
+                self._cut()
+                return
+            try:
+                client.sendall(data)
+            except OSError:
+                return
+
+
+def _receive(peer: Any) -> bytes:
+    try:
+        data: bytes = peer.recv(CHUNK)
+    except OSError:
+        return b""
+    return data

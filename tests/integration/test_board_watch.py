@@ -1,0 +1,214 @@
+"""One board's watch in this process: how it ends, and what it leaves behind."""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import gevent
+import pytest
+from kazoo.client import KazooClient
+from pymongo.database import Database
+
+from canary.config import Config
+from canary.errors import Fenced, ZooKeeperUnavailable
+from canary.model.state import Step
+from canary.stores.live import LiveStore
+from canary.stores.mongo import connect as connect_mongodb
+from canary.stores.mongo import ensure_schema
+from canary.stores.writer import LiveBoard
+from canary.watchers.board import BoardWatch
+from canary.watchers.reading import now
+from canary.zookeeper import Client, connect, disconnect
+from tests.integration.boards import claim, kinds, mirrored, post
+from tests.integration.proxy import Proxy
+from tests.waiting import eventually
+
+Mongo = Database[dict[str, Any]]
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    with Proxy(os.environ["DEVSTACK_ZOOKEEPER"]) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def client(config: Config, proxy: Proxy) -> Iterator[Client]:
+    client = connect(replace(config.zookeeper, hosts=(proxy.address,), session_timeout=2.0))
+    client.start(timeout=5)
+    yield client
+    disconnect(client, 1.0)
+
+
+@pytest.fixture
+def store(config: Config, database: Mongo) -> Iterator[LiveStore]:
+    assert database.name == config.mongo.database
+    used = connect_mongodb(config.mongo)
+    ensure_schema(used, config.mongo)
+    yield LiveStore(used, "test")
+    used.client.close()
+
+
+@pytest.fixture
+def path(corner: str, zookeeper: KazooClient) -> str:
+    path = f"/{corner}/watched/jobs"
+    zookeeper.ensure_path(path)
+    return path
+
+
+class Watching:
+    """A watch, run."""
+
+    def __init__(self, client: Client, board: LiveBoard) -> None:
+        self.watch = BoardWatch(client, board)
+        self.greenlet = gevent.spawn(self._run)
+        self.failure: Exception | None = None
+
+    def _run(self) -> None:
+        try:
+            self.watch.run()
+        except Exception as error:  # noqa: BLE001 -- looked at by the test
+            self.failure = error
+
+
+def take(store: LiveStore, path: str, epoch: int = 1) -> LiveBoard:
+    return store.take(path, epoch, lambda: True, now())
+
+
+def test_it_leaves_nothing_behind(
+    client: Client, store: LiveStore, database: Mongo, zookeeper: KazooClient, path: str
+) -> None:
+    job = post(zookeeper, path)
+    claim(zookeeper, path, job)
+    listeners = set(client.state_listeners)
+    for epoch in range(1, 6):
+        watching = Watching(client, take(store, path, epoch))
+        eventually(lambda: mirrored(database, path) == {job: ("CLAIMED", "ann")})
+        eventually(lambda: client._data_watchers[f"{path}/{job}.lock"])
+        watching.watch.stop()
+        watching.greenlet.get(timeout=5)
+        assert watching.failure is None
+        assert client.state_listeners == listeners
+        assert not any(client._data_watchers.values())
+        assert not any(client._child_watchers.values())
+
+
+def test_a_lock_that_is_read_again_is_watched_once(
+    client: Client, store: LiveStore, database: Mongo, zookeeper: KazooClient, path: str
+) -> None:
+    job = post(zookeeper, path)
+    claim(zookeeper, path, job)
+    watching = Watching(client, take(store, path))
+    eventually(lambda: mirrored(database, path) == {job: ("CLAIMED", "ann")})
+    for _ in range(5):
+        watching.watch._lock_changed(f"{job}.lock")
+        another = post(zookeeper, path)
+        eventually(partial(database.jobs.find_one, {"board": path, "name": another}))
+    assert len(client._data_watchers[f"{path}/{job}.lock"]) == 1
+    watching.watch.stop()
+    watching.greenlet.get(timeout=5)
+
+
+def test_a_defect_in_writing_ends_it_visibly(
+    client: Client,
+    store: LiveStore,
+    database: Mongo,
+    path: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def defect(_self: LiveBoard, _steps: Sequence[Step], *_rest: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(LiveBoard, "write", defect)
+    watching = Watching(client, take(store, path))
+    watching.greenlet.get(timeout=5)
+    assert isinstance(watching.failure, ZeroDivisionError)
+    board = database.boards.find_one({"_id": path})
+    assert board is not None
+    assert board["freshness"] == "unwatched"
+
+
+def test_a_defect_in_reading_ends_it_visibly(
+    client: Client,
+    store: LiveStore,
+    database: Mongo,
+    zookeeper: KazooClient,
+    path: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watching = Watching(client, take(store, path))
+    eventually(lambda: database.boards.find_one({"_id": path, "freshness": "live"}))
+    monkeypatch.setattr(BoardWatch, "_take_on", lambda *_: 1 // 0)
+    post(zookeeper, path)
+    watching.greenlet.get(timeout=5)
+    assert isinstance(watching.failure, ZeroDivisionError)
+
+
+def test_another_workers_board_is_left_to_it(
+    client: Client, store: LiveStore, database: Mongo, zookeeper: KazooClient, path: str
+) -> None:
+    first = Watching(client, take(store, path, 1))
+    eventually(lambda: database.boards.find_one({"_id": path, "freshness": "live"}))
+    second = Watching(client, take(store, path, 2))
+    job = post(zookeeper, path)
+    first.greenlet.get(timeout=5)
+    assert isinstance(first.failure, Fenced)
+    eventually(lambda: job in mirrored(database, path))
+    assert kinds(database, path) == ["posted"]
+    second.watch.stop()
+    second.greenlet.get(timeout=5)
+
+
+def test_it_stops_at_once_while_zookeeper_is_silent(
+    client: Client,
+    store: LiveStore,
+    database: Mongo,
+    path: str,
+    proxy: Proxy,
+) -> None:
+    watching = Watching(client, take(store, path))
+    eventually(lambda: database.boards.find_one({"_id": path, "freshness": "live"}))
+    with proxy.frozen():
+        watching.watch._wake.set()
+        started = time.monotonic()
+        watching.watch.stop()
+        watching.greenlet.get(timeout=5)
+        assert time.monotonic() - started < 1
+    assert watching.failure is None
+
+
+def test_silence_for_the_sessions_timeout_is_the_end(
+    client: Client, store: LiveStore, database: Mongo, path: str, proxy: Proxy
+) -> None:
+    """kazoo tells of a lost session only when the server does."""
+    watching = Watching(client, take(store, path))
+    eventually(lambda: database.boards.find_one({"_id": path, "freshness": "live"}))
+    with proxy.away():
+        eventually(lambda: database.boards.find_one({"_id": path, "freshness": "suspended"}), 1)
+        started = time.monotonic()
+        watching.greenlet.get(timeout=5)
+        assert 1.0 < time.monotonic() - started < 3.0
+    assert isinstance(watching.failure, ZooKeeperUnavailable)
+
+
+def test_a_short_silence_is_not(
+    client: Client,
+    store: LiveStore,
+    database: Mongo,
+    path: str,
+    proxy: Proxy,
+) -> None:
+    watching = Watching(client, take(store, path))
+    for _ in range(3):
+        eventually(lambda: database.boards.find_one({"_id": path, "freshness": "live"}))
+        with proxy.away():
+            eventually(lambda: database.boards.find_one({"_id": path, "freshness": "suspended"}), 1)
+    eventually(lambda: database.boards.find_one({"_id": path, "freshness": "live"}))
+    watching.greenlet.join(client.session_timeout)
+    assert not watching.greenlet.dead
+    watching.watch.stop()
+    watching.greenlet.get(timeout=5)
+    assert watching.failure is None

@@ -1,0 +1,224 @@
+"""The conductor: what it claims, when it looks, and what does not stop it."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import gevent
+import pytest
+from gevent.event import Event
+from kazoo.client import KazooClient
+
+from canary import conductor as module
+from canary.claims import Claim
+from canary.conductor import WatchConductor
+from canary.config import Config
+from canary.model.names import conductor_folder
+from canary.registry import Registered, WatchJobBoard
+from canary.zookeeper import Client, connect, disconnect
+from tests.integration.boards import post, posting
+from tests.integration.proxy import Proxy
+from tests.waiting import eventually
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    with Proxy(os.environ["DEVSTACK_ZOOKEEPER"]) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def client(config: Config, proxy: Proxy) -> Iterator[Client]:
+    client = connect(replace(config.zookeeper, hosts=(proxy.address,), session_timeout=2.0))
+    client.start(timeout=5)
+    yield client
+    disconnect(client, 1.0)
+
+
+@pytest.fixture
+def jobboard(config: Config) -> str:
+    return config.canary.jobboard
+
+
+class Conducted:
+    """A conductor, and what it was seen to do."""
+
+    def __init__(self, client: Client, jobboard: str, max_boards: int = 100) -> None:
+        self.looks = 0
+        self.running: list[Claim] = []
+        self.claims: list[Claim] = []
+        self.fails: set[str] = set()  # paths of boards whose watch fails at once
+        self.during_look: Callable[[], None] = lambda: None
+        board = WatchJobBoard("test", client, jobboard)
+        self.conductor = WatchConductor("test", board, self._watch, self._looked, max_boards)
+        self.greenlet = gevent.spawn(self.conductor.run)
+
+    def boards(self) -> list[str]:
+        return sorted(claim.job.path for claim in self.running)
+
+    def _watch(self, claim: Claim, stop: Event) -> None:
+        self.claims.append(claim)
+        if claim.job.path in self.fails:
+            raise RuntimeError("it fails")
+        self.running.append(claim)
+        try:
+            stop.wait()
+        finally:
+            self.running.remove(claim)
+
+    def _looked(self, _seen: Registered) -> None:
+        self.looks += 1
+        self.during_look()
+
+
+@pytest.fixture
+def conducted(client: Client, jobboard: str) -> Iterator[Conducted]:
+    conducted = Conducted(client, jobboard)
+    yield conducted
+    conducted.conductor.stop()
+    conducted.greenlet.join(10)
+
+
+def add(zookeeper: KazooClient, jobboard: str, *paths: str) -> list[str]:
+    zookeeper.ensure_path(jobboard)
+    return [post(zookeeper, jobboard, posting("watch", path=path)) for path in paths]
+
+
+def assert_it_rests(conducted: Conducted) -> None:
+    """Assert that it does not look when nothing happens."""
+    before = conducted.looks
+    with pytest.raises(AssertionError):
+        eventually(lambda: conducted.looks > before + 2, 0.5)
+
+
+def test_it_claims_what_is_free_and_rests(
+    conducted: Conducted, zookeeper: KazooClient, jobboard: str
+) -> None:
+    names = add(zookeeper, jobboard, "/a", "/b", "/a")
+    eventually(lambda: conducted.boards() == ["/a", "/b"])
+    assert_it_rests(conducted)
+    locks = [name for name in zookeeper.get_children(jobboard) if name.endswith(".lock")]
+    assert sorted(locks) == [f"{names[0]}.lock", f"{names[1]}.lock"], "the first of two"
+    eventually(lambda: zookeeper.get_children(conductor_folder(jobboard)))
+
+
+def test_it_claims_no_more_than_it_may(
+    client: Client, zookeeper: KazooClient, jobboard: str
+) -> None:
+    conducted = Conducted(client, jobboard, max_boards=2)
+    names = add(zookeeper, jobboard, "/a", "/b", "/c")
+    eventually(lambda: len(conducted.running) == 2)
+    assert_it_rests(conducted)
+    assert conducted.boards() == ["/a", "/b"]
+    for name in (f"{names[0]}.lock", names[0]):
+        zookeeper.delete(f"{jobboard}/{name}")
+    eventually(lambda: conducted.boards() == ["/b", "/c"])
+    conducted.conductor.stop()
+    conducted.greenlet.get(timeout=10)
+    assert sorted(zookeeper.get_children(jobboard)) == names[1:]
+
+
+def test_what_fails_comes_back_with_backoff_and_holds_nothing_up(
+    conducted: Conducted, zookeeper: KazooClient, jobboard: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RETRY_DELAY", 0.2)
+    conducted.fails = {"/a"}
+    add(zookeeper, jobboard, "/a", "/b")
+    eventually(lambda: conducted.boards() == ["/b"])
+    eventually(lambda: len(conducted.claims) >= 5)
+    tries = [claim for claim in conducted.claims if claim.job.path == "/a"]
+    assert len({claim.epoch for claim in tries}) == len(tries), "abandoned and claimed each time"
+    conducted.fails = set()
+    eventually(lambda: conducted.boards() == ["/a", "/b"])
+    assert "/b" not in [claim.job.path for claim in conducted.claims[2:]]
+
+
+def test_a_job_that_failed_here_and_runs_elsewhere_is_not_polled(
+    conducted: Conducted, zookeeper: KazooClient, jobboard: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RETRY_DELAY", 0.5)
+    conducted.fails = {"/a"}
+    [name] = add(zookeeper, jobboard, "/a")
+    eventually(lambda: conducted.claims)
+    eventually(lambda: not zookeeper.exists(f"{jobboard}/{name}.lock"))
+    zookeeper.create(f"{jobboard}/{name}.lock", b"{}", ephemeral=True)
+    eventually(lambda: conducted.conductor._backoffs[name].due < time.monotonic())
+    eventually(lambda: time.monotonic() > conducted.conductor._backoffs[name].due + 0.2)
+    assert_it_rests(conducted)
+    zookeeper.delete(f"{jobboard}/{name}.lock")
+    eventually(lambda: len(conducted.claims) == 2)
+
+
+def test_a_lost_session_ends_each_run_and_begins_it_once(
+    conducted: Conducted, client: Client, proxy: Proxy, zookeeper: KazooClient, jobboard: str
+) -> None:
+    add(zookeeper, jobboard, "/a", "/b")
+    eventually(lambda: conducted.boards() == ["/a", "/b"])
+    before = {claim.epoch for claim in conducted.running}
+    session = client.session
+    with proxy.away():
+        eventually(lambda: all(not n.endswith(".lock") for n in zookeeper.get_children(jobboard)))
+    eventually(lambda: client.session not in {None, session})
+    eventually(
+        lambda: (
+            conducted.boards() == ["/a", "/b"]
+            and not before & {claim.epoch for claim in conducted.running}
+        )
+    )
+    assert len(conducted.claims) == 4
+    assert {claim.session for claim in conducted.running} == {client.session}
+    entities = conductor_folder(jobboard)
+    [name] = eventually(lambda: zookeeper.get_children(entities))
+    assert zookeeper.exists(f"{entities}/{name}").ephemeralOwner == client.session
+
+
+def test_an_entity_of_a_session_before_is_outlived(
+    client: Client, zookeeper: KazooClient, jobboard: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that starts again with the number of the one before, as in a container."""
+    monkeypatch.setattr(module, "RETRY_DELAY", 0.1)
+    before = KazooClient(os.environ["DEVSTACK_ZOOKEEPER"])
+    before.start()
+    entity = f"{conductor_folder(jobboard)}/test@{os.uname().nodename}:{os.getpid()}"
+    before.create(entity, b"{}", ephemeral=True, makepath=True)
+    conducted = Conducted(client, jobboard)
+    add(zookeeper, jobboard, "/a")
+    eventually(lambda: conducted.boards() == ["/a"])
+    assert zookeeper.exists(entity).ephemeralOwner != client.session
+    before.stop()
+    before.close()
+    eventually(
+        lambda: (found := zookeeper.exists(entity)) and found.ephemeralOwner == client.session
+    )
+    conducted.conductor.stop()
+    conducted.greenlet.get(timeout=10)
+
+
+def test_a_defect_ends_it_visibly_and_frees_its_jobs(
+    conducted: Conducted, zookeeper: KazooClient, jobboard: str
+) -> None:
+    names = add(zookeeper, jobboard, "/a")
+    eventually(lambda: conducted.boards() == ["/a"])
+
+    def defect() -> None:
+        raise ZeroDivisionError
+
+    conducted.during_look = defect
+    add(zookeeper, jobboard, "/b")
+    conducted.greenlet.join(10)
+    assert isinstance(conducted.greenlet.exception, ZeroDivisionError)
+    assert conducted.boards() == []
+    assert not zookeeper.exists(f"{jobboard}/{names[0]}.lock")
+
+
+def test_it_stops_at_once_while_zookeeper_is_silent(
+    conducted: Conducted, proxy: Proxy, zookeeper: KazooClient, jobboard: str
+) -> None:
+    eventually(lambda: conducted.looks)
+    with proxy.frozen():
+        conducted.conductor._wake.set()
+        add(zookeeper, jobboard, "/a")
+        conducted.conductor.stop()
+        conducted.greenlet.get(timeout=1)
+    assert conducted.conductor.wait(0)

@@ -1,0 +1,207 @@
+"""Canary's own board: one watch job a board, whoever adds and whatever lies there."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+
+import gevent
+import pytest
+from kazoo.client import KazooClient
+from kazoo.security import make_digest_acl
+
+from canary.claims import Claims
+from canary.config import Config
+from canary.errors import BoardDenied, UsageError, ZooKeeperUnavailable
+from canary.registry import LOCK_FOLDER, Registry, WatchJobBoard
+from canary.zookeeper import Client, connect, disconnect
+from tests.integration.boards import posting
+from tests.integration.proxy import Proxy
+from tests.waiting import eventually
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    with Proxy(os.environ["DEVSTACK_ZOOKEEPER"]) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def client(config: Config, proxy: Proxy) -> Iterator[Client]:
+    options = replace(config.zookeeper, hosts=(proxy.address,), call_timeout=3.0)
+    client = connect(options)
+    client.start(timeout=5)
+    yield client
+    disconnect(client, 1.0)
+
+
+@pytest.fixture
+def board(client: Client, config: Config) -> WatchJobBoard:
+    return WatchJobBoard("test", client, config.canary.jobboard)
+
+
+@pytest.fixture
+def registry(board: WatchJobBoard) -> Registry:
+    return Registry(board)
+
+
+def paths(registry: Registry) -> list[str]:
+    return [job.path for job in registry.look().jobs]
+
+
+class TestAddAndRemove:
+    def test_a_board_has_one_watch_job(self, registry: Registry) -> None:
+        assert registry.add(["/a/jobs", "/b/jobs", "/a/jobs"]) == ["/a/jobs", "/b/jobs"]
+        assert registry.add(["/b/jobs", "/c/jobs"]) == ["/c/jobs"]
+        assert paths(registry) == ["/a/jobs", "/b/jobs", "/c/jobs"]
+        assert registry.is_registered("/a/jobs")
+        assert registry.remove(["/a/jobs", "/never/jobs"]) == ["/a/jobs"]
+        assert paths(registry) == ["/b/jobs", "/c/jobs"]
+        assert not registry.is_registered("/a/jobs")
+
+    def test_two_watch_jobs_of_one_board_go_together(
+        self, registry: Registry, board: WatchJobBoard
+    ) -> None:
+        registry.add(["/a/jobs"])
+        board.post("watch", details={"path": "/a/jobs"})
+        assert len(registry.look().jobs) == 2
+        assert registry.remove(["/a/jobs"]) == ["/a/jobs"]
+        assert registry.look().jobs == ()
+
+    def test_a_claimed_watch_job_is_removed_with_its_lock(
+        self, registry: Registry, board: WatchJobBoard, zookeeper: KazooClient
+    ) -> None:
+        registry.add(["/a/jobs"])
+        [job] = registry.look().jobs
+        assert Claims(board, "worker").make(job) is not None
+        [claimed] = registry.look().jobs
+        assert claimed.claimed
+        registry.remove(["/a/jobs"])
+        assert zookeeper.get_children(board.path) == []
+
+    def test_a_board_that_is_not_there_yet_has_no_jobs(self, registry: Registry) -> None:
+        seen = registry.look()
+        assert (seen.stat, seen.jobs) == (None, ())
+        assert registry.remove(["/a/jobs"]) == []
+
+    def test_canarys_own_board_is_refused(self, registry: Registry, board: WatchJobBoard) -> None:
+        with pytest.raises(UsageError, match="own board"):
+            registry.add(["/a/jobs", board.path])
+        assert registry.look().jobs == ()
+
+    def test_who_cannot_have_the_lock_posts_nothing(
+        self, registry: Registry, zookeeper: KazooClient, board: WatchJobBoard
+    ) -> None:
+        folder = f"{board.path.rpartition('/')[0]}/{LOCK_FOLDER}"
+        with zookeeper.Lock(folder, "another"), pytest.raises(ZooKeeperUnavailable, match="again"):
+            registry.add(["/a/jobs"])
+        assert registry.look().jobs == ()
+        assert registry.add(["/a/jobs"]) == ["/a/jobs"]
+
+    def test_without_a_connection_it_says_so_in_time(
+        self, registry: Registry, client: Client, proxy: Proxy
+    ) -> None:
+        registry.add(["/a/jobs"])
+        with proxy.away():
+            eventually(lambda: not client.connected)
+            with gevent.Timeout(4), pytest.raises(ZooKeeperUnavailable):
+                registry.add(["/b/jobs"])
+        with proxy.frozen(), gevent.Timeout(8), pytest.raises(ZooKeeperUnavailable):
+            registry.add(["/b/jobs"])
+        eventually(lambda: client.connected)
+        assert paths(registry) == ["/a/jobs"]
+
+    def test_an_acl_is_called_an_acl(self, zookeeper: KazooClient, board: WatchJobBoard) -> None:
+        """TaskFlow calls every error of ZooKeeper an internal one."""
+        zookeeper.ensure_path(board.path)
+        zookeeper.ensure_path(board.trash_path)
+        read_only = make_digest_acl("a", "b", create=True)
+        zookeeper.set_acls(board.path, [read_only])
+        with pytest.raises(BoardDenied), board.limited(3):
+            board.post("watch", details={"path": "/a/jobs"})
+
+
+class TestGarbage:
+    def test_what_is_no_watch_job_is_passed_over(
+        self, registry: Registry, zookeeper: KazooClient, board: WatchJobBoard
+    ) -> None:
+        registry.add(["/a/jobs"])
+        secret = make_digest_acl("somebody", "else", all=True)
+        for name, data in {
+            "job0000000100": b"no json",
+            "job0000000101": b"null",
+            "job0000000102": b"[1]",
+            "job0000000103": b"\xff\xfe",
+            "job0000000104": b"[" * 100_000,
+            "job0000000105": posting(path="relative"),
+            "job0000000106": posting(path=board.path),
+            "job0000000107": posting(path=["/x"]),
+            "job0000000108": None,
+            "jobless": posting(path="/x/jobs"),
+            "job0000000000.lock.lock": b"",
+            "other": posting(path="/x/jobs"),
+        }.items():
+            zookeeper.create(f"{board.path}/{name}", data)
+        zookeeper.create(f"{board.path}/job0000000200", posting(path="/y/jobs"), acl=[secret])
+        assert paths(registry) == ["/a/jobs"]
+        assert registry.add(["/a/jobs", "/b/jobs"]) == ["/b/jobs"]
+
+    def test_a_board_that_was_made_again_is_read_again(
+        self, registry: Registry, zookeeper: KazooClient, board: WatchJobBoard
+    ) -> None:
+        """Its jobs have the names of those that were there before."""
+        registry.add(["/a/jobs"])
+        assert paths(registry) == ["/a/jobs"]
+        zookeeper.delete(board.path, recursive=True)
+        other = Registry(board)
+        other.add(["/b/jobs"])
+        assert [job.name for job in other.look().jobs] == ["job0000000000"]
+        assert paths(registry) == ["/b/jobs"]
+
+
+class TestClaims:
+    def test_one_of_two_has_it(self, registry: Registry, board: WatchJobBoard) -> None:
+        registry.add(["/a/jobs"])
+        [job] = registry.look().jobs
+        claims, others = Claims(board, "worker"), Claims(board, "worker")
+        claim = claims.make(job)
+        assert claim is not None
+        assert others.make(job) is None
+        assert claims.holds(claim)
+        claims.abandon(claim)
+        assert not claims.holds(claim)
+        again = others.make(job)
+        assert again is not None
+        assert again.epoch > claim.epoch
+        claims.abandon(claim)
+        assert others.holds(again), "a claim is abandoned by who holds that very lock"
+
+    def test_a_claim_whose_answer_was_lost_is_found(
+        self, registry: Registry, board: WatchJobBoard, client: Client, proxy: Proxy
+    ) -> None:
+        registry.add(["/a/jobs"])
+        [job] = registry.look().jobs
+        claims = Claims(board, "worker")
+        with proxy.frozen(), pytest.raises(ZooKeeperUnavailable):
+            claims.make(job)
+        eventually(lambda: client.connected)
+        [seen] = registry.look().jobs
+        assert claims.may_be_made(seen)
+        found = claims.make(seen)
+        assert found is not None
+        assert claims.holds(found)
+        assert found.session == client.session
+
+    def test_a_claim_that_never_arrived_is_made_at_once(
+        self, registry: Registry, board: WatchJobBoard, client: Client, proxy: Proxy
+    ) -> None:
+        registry.add(["/a/jobs"])
+        [job] = registry.look().jobs
+        claims = Claims(board, "worker")
+        with proxy.away():
+            eventually(lambda: not client.connected)
+            with pytest.raises(ZooKeeperUnavailable):
+                claims.make(job)
+        eventually(lambda: client.connected)
+        claim = claims.make(job)
+        assert claim is not None
+        assert claims.holds(claim)
