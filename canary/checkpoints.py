@@ -64,8 +64,10 @@ class Checkpointer:
             return True
         try:
             header = self.take(path)
-        except StoreError as error:
-            if not self._is_failing:
+        except Exception as error:  # a checkpoint is no reason to end the watches, whatever it is
+            if not isinstance(error, StoreError):
+                LOG.exception("a checkpoint failed", extra={"board": path})
+            elif not self._is_failing:
                 LOG.warning("no checkpoint: %s", error, extra={"board": path})
             self._is_failing = True
             self._due[path] = time.monotonic() + min(self._interval, RETRY_DELAY)

@@ -15,7 +15,7 @@ from kazoo.exceptions import NoNodeError
 from taskflow import exceptions as taskflow_exceptions
 from taskflow.jobs.backends.impl_zookeeper import ZookeeperJob
 
-from canary.errors import CanaryError
+from canary.errors import CanaryError, ZooKeeperUnavailable
 from canary.registry import WatchJob, WatchJobBoard
 from canary.zookeeper import errors_as_ours
 
@@ -56,8 +56,10 @@ class Claims:
                 with self._board.limited(self._client.call_timeout):
                     self._board.claim(held, self._owner)
                 claim = self._read_back(job, held)
-        except (taskflow_exceptions.UnclaimableJob, taskflow_exceptions.NotFound):
-            LOG.debug("%s was claimed by another worker, or removed", job.name)
+        except taskflow_exceptions.UnclaimableJob:
+            claim = self._read_back(job, held)  # the claim may be one whose answer was lost
+        except taskflow_exceptions.NotFound:
+            LOG.debug("%s was removed", job.name)
         finally:
             self._board.let_go(held)
         self._uncertain.discard(job.name)
@@ -95,6 +97,9 @@ class Claims:
                 _, stat = answer.get(timeout=timeout)
         except NoNodeError:
             return None
-        if stat.ephemeralOwner != self._client.session:
+        session = self._client.session
+        if session is None:
+            raise ZooKeeperUnavailable("the connection was lost; whose lock it is can't be told")
+        if stat.ephemeralOwner != session:
             return None
         return Claim(job, stat.czxid, stat.ephemeralOwner, held)

@@ -215,9 +215,12 @@ class WatchConductor(base.Conductor):
         LOG.info("watching", extra=extra)
         try:
             self._dispatch_job(run.claim.held)
-            self.claims.abandon(run.claim)
         except Exception:
             LOG.exception("the run of a watch job failed", extra=extra)
+        try:
+            self.claims.abandon(run.claim)
+        except Exception:
+            LOG.exception("a watch job was not abandoned", extra=extra)
         del self._runs[name]
         if not run.stop.is_set():
             self._back_off(name, time.monotonic() - run.started)

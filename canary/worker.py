@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NoReturn
 
 import gevent
 from gevent.event import Event
@@ -200,8 +200,16 @@ class Worker:
             LOG.debug("the heartbeat is left behind: %s", error)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line ``argv`` and return the exit status."""
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line ``argv`` and exit with its status."""
+    status = _run(argv)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    # All that matters has ended; cassandra-driver would still wait for a frozen Cassandra.
+    os._exit(status)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     command = parser("canary-worker", "Watch the boards that canary-producer registered.")
     arguments = command.parse_args(argv)
     try:
@@ -224,4 +232,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -206,7 +206,7 @@ def _check_rules(config: Config) -> None:
     if canary.jobboard in canary.path:
         raise ConfigError(
             f"[canary] path holds {canary.jobboard}, which is [canary] jobboard. Take it out: "
-            "Canary shows its own board without being asked.",
+            "Canary does not watch its own board.",
             option="[canary] path",
             value=canary.jobboard,
         )

@@ -179,9 +179,9 @@ class MongoOptions:
 
 @dataclass(frozen=True, slots=True)
 class CassandraOptions:
-    """Cassandra: a checkpoint of every board's whole state now and then, for any past moment."""
+    """Cassandra: a checkpoint of every board's whole state now and then."""
 
-    enabled: bool = _option(True, Flag(), "Whether Canary writes and reads checkpoints at all.")
+    enabled: bool = _option(True, Flag(), "Whether Canary writes checkpoints at all.")
     cluster: tuple[str, ...] = _option(
         ("127.0.0.1",), Words(kinds.HOST, at_least=1), "Some of the ring's nodes, to begin with."
     )

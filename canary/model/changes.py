@@ -36,7 +36,8 @@ class Change:
     explains; none where a gap has counted them already. ``at`` is ZooKeeper's own time where a
     znode tells it, else None; ``seen_at`` is Canary's. ``czxid`` and ``incarnation`` identify the
     job (``names.job_id``), ``lock_czxid`` the claim. ``session`` is the ZooKeeper session of a
-    claim. ``payload`` comes with the first change of a job.
+    claim. ``payload`` comes with the first change of a job. ``lock_stays`` tells of an ending that
+    the job's lock outlived it.
     """
 
     kind: Kind
@@ -53,6 +54,7 @@ class Change:
     lock_czxid: int | None = None
     outcome: Outcome | None = None
     payload: Payload | None = None
+    lock_stays: bool = False
 
     @property
     def other_added(self) -> str | None:
@@ -62,8 +64,7 @@ class Change:
         """
         if self.kind is Kind.NODE_CREATED:
             return self.name
-        outlived = self.kind in ENDINGS and self.lock_czxid is not None and self.deletes < 2
-        return lock_name(self.name) if outlived else None
+        return lock_name(self.name) if self.lock_stays else None
 
     @property
     def other_removed(self) -> str | None:

@@ -80,8 +80,7 @@ class Comparison:
         """Tell whether a job, or its lock, could not be read as it was when it was listed."""
         job = self.jobs.get(name)
         return job is not None and (
-            job.is_unread
-            or self._is_late(self.reads.jobs.get(name))
+            self._is_late(self.reads.jobs.get(name))
             or (job.lock is not None and self._is_late(self.reads.locks.get(lock_name(name))))
         )
 
@@ -89,20 +88,18 @@ class Comparison:
         """Tell whether what was listed was gone when it was read; what was there is another one."""
         if isinstance(read, JobRead | LockRead):
             return read.czxid > self.pzxid
-        return read is not None
+        return read is Unread.GONE
 
     def _is_another(self, czxid: int | None, read: JobRead | LockRead | Unread | None) -> bool:
         """Tell whether a listed znode is surely another one than that known by ``czxid``.
 
-        None says that the known one was gone before it could be read, or that its ACL hid it; what
-        is hidden is taken for the one that was there. A znode that is gone by the
-        time it is read may have been the known one until then.
+        Surely: one that is gone by the time it is read, or hidden, may be the known one. None is
+        the czxid of what was gone, or hidden by its ACL, when it was to be read.
         """
-        if czxid is None:
-            return read is not Unread.DENIED
-        if czxid > self.pzxid:
-            return True
-        return isinstance(read, JobRead | LockRead) and czxid != read.czxid <= self.pzxid
+        found = read.czxid if isinstance(read, JobRead | LockRead) else self.pzxid + 1
+        if found > self.pzxid:
+            return czxid is not None and czxid > self.pzxid
+        return found > self.counted if czxid is None else found != czxid
 
     def _is_counted(self, read: JobRead | LockRead | Unread | None) -> bool:
         """Tell whether a znode was there already when the last account was closed."""
@@ -214,7 +211,8 @@ class Comparison:
         listed = lock in self.listing.children
         read = self.reads.locks.get(lock)
         lock_gone = job.lock is not None and (not listed or self._is_another(job.lock.czxid, read))
-        if job.lock is not None and not lock_gone:
+        lock_stays = job.lock is not None and not lock_gone
+        if lock_stays:
             self.surviving.add(lock)
         if job.lock is not None and lock_gone and is_counted:
             self.deletions.append(self._abandoned(job, job.lock))
@@ -222,6 +220,7 @@ class Comparison:
         deletes = 2 if lock_gone else int(not is_counted)
         seen_at = self.listing.seen_at
         ending = ending_of(job, self.incarnation, seen_at, deletes, Outcome.UNKNOWN)
+        ending = replace(ending, lock_stays=lock_stays)
         trashed = self.reads.trash.get(job.name)
         in_trash = self._is_in_trash(job, trashed)
         if isinstance(trashed, TrashRead) and in_trash:

@@ -28,7 +28,8 @@ class Lock:
     """A claim: the ephemeral sibling of a job's znode.
 
     ``czxid``, ``session`` (its ephemeralOwner) and ``at`` (ZooKeeper's time of the claim) are None
-    where the lock was listed but gone before it could be read; ``owner`` also where it is garbage.
+    where the lock was listed but gone before it could be read, or its ACL hides it; ``owner`` also
+    where it is garbage.
     """
 
     czxid: int | None
@@ -42,7 +43,8 @@ class Job:
     """A job that is on a board.
 
     ``czxid`` and ``at`` (ZooKeeper's time of the posting) are None where it was listed but gone
-    before it could be read; ``uuid`` and ``job_name`` also where its payload is malformed.
+    before it could be read, or its ACL hides it; ``uuid`` and ``job_name`` also where its payload
+    is malformed.
     """
 
     name: str
@@ -60,5 +62,5 @@ class Job:
 
     @property
     def is_unread(self) -> bool:
-        """Whether it, or its lock, was gone before it could be read."""
+        """Whether it, or its lock, was gone or hidden when it was to be read."""
         return self.czxid is None or (self.lock is not None and self.lock.czxid is None)

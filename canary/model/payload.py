@@ -23,10 +23,13 @@ MASK: Final = "***"
 CUT: Final = "…"
 
 _SECRET_KEY: Final = re.compile(  # what keys are searched for
-    r"passw|passphrase|pwd|secret|token|credential|authorization|cookie|bearer"
-    r"|(?:api|auth|access|private|signing|encryption|ssh|master)[\W_]*key",
+    r"pass(?!ive|age|eng|ed|es|ing|thr)|pwd|pswd|psk|secret|token|credential|cookie|bearer|jwt"
+    r"|signature|authorization|(?<![a-z])(?:auth|otp)(?![a-z])|^private$"
+    r"|(?:api|auth|access|private|signing|encryption|ssh|master|tls|ssl|certificate|cert|fernet"
+    r"|kerberos|host|session|service|storage|account|shared)[\W_]*key",
     re.IGNORECASE,
 )
+_USERINFO: Final = re.compile(r"(?<=://)[^\s/@:]*:[^\s@]*(?=@)")  # user and password in a URI
 _ESCAPED_ASCII: Final = re.compile(r"\\u00([0-7][0-9a-f])", re.IGNORECASE)
 _PRIORITIES: Final = frozenset({"VERY_HIGH", "HIGH", "NORMAL", "LOW", "VERY_LOW"})
 
@@ -152,7 +155,7 @@ class _Cutter:
         match value:
             case str():
                 self.cut |= len(value) > MAX_STRING
-                return text(value, MAX_STRING)
+                return _USERINFO.sub(MASK, text(value, MAX_STRING))
             case float() if not math.isfinite(value):
                 return str(value)  # NaN and the infinities are no JSON
             case dict() | list() if depth == 0:

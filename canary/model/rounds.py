@@ -46,7 +46,7 @@ def wanted(state: BoardState, listing: Listing, suspects: frozenset[str] = froze
     jobs = frozenset(name for name in added | (again & there) if is_job(name))
     locks = {name for name in added if locked_job(name) in there}
     locks |= {name for name in again if locked_job(name) is not None}
-    locks |= {lock_name(name) for name in jobs}
+    locks |= {lock_name(name) for name in jobs | state.unread}
     return Wanted(jobs, there & locks, frozenset(state.jobs.keys() - there))
 
 
@@ -109,9 +109,9 @@ def _deleted(
 
 def _is_newer(state: BoardState, stat: Stat) -> bool:
     """Tell whether the state is of a later moment than ``stat``: then the ensemble was restored."""
-    incarnation = state.incarnation
-    return (incarnation is not None and incarnation > stat.czxid) or (
-        state.stat is not None and state.stat.pzxid > stat.pzxid
+    known = state.stat
+    return (state.incarnation is not None and state.incarnation > stat.czxid) or (
+        known is not None and (known.czxid > stat.czxid or known.pzxid > stat.pzxid)
     )
 
 

@@ -14,12 +14,18 @@ def blueprint(reading: Reading, registry: Registry) -> Blueprint:
     @conductors.get("/v1.0/conductor")
     def answer() -> representation.JSON:
         path = parameters.optional_path(request.args)
-        if path is not None:
-            check_registered(path, reading.board(path), registry)
+        if path is None:
+            boards = reading.boards()
+        else:
+            board = reading.board(path)
+            check_registered(path, board, registry)
+            boards = [board] if board is not None else []
+        freshness = {board.path: board.freshness for board in boards}
         found = [
             conductor
             for document in reading.conductors(path)
-            for conductor in representation.conductors(document)
+            if document["board"] in freshness
+            for conductor in representation.conductors(document, freshness[document["board"]])
         ]
         return {"conductor_count": len(found), "conductors": found}
 

@@ -54,6 +54,7 @@ class _ZooKeeper:
 
     def _check_connected(self) -> None:
         if not self._client.connected:
+            self._client.revive()
             raise ZooKeeperUnavailable(
                 "There is no connection to ZooKeeper; is it up, and is [zookeeper] hosts right?"
             )

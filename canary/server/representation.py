@@ -118,8 +118,11 @@ def gap(document: Fields) -> JSON:
     }
 
 
-def conductors(document: Fields) -> list[JSON]:
-    """Return a board's conductors as those of ``/v1.0/conductor``."""
+def conductors(document: Fields, freshness: Freshness) -> list[JSON]:
+    """Return a board's conductors as those of ``/v1.0/conductor``.
+
+    ``freshness`` is the board's: what is not live is what they were at ``seen_at``.
+    """
     return [
         {
             "name": conductor["name"],
@@ -128,6 +131,8 @@ def conductors(document: Fields) -> list[JSON]:
             "pid": conductor.get("pid"),
             "since": optional_iso(conductor.get("since")),
             "session": _hexadecimal(conductor.get("session")),
+            "seen_at": iso(document["seen_at"]),
+            "freshness": freshness.value,
         }
         for conductor in document["conductors"]
     ]

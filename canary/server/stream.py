@@ -4,7 +4,7 @@
     change   something happened on a board; its id is the board's path and revision
     gap      something happened that Canary did not see one by one
     store    whether MongoDB answers: while it does not, nothing comes
-    reset    events were missed: fetch anew what is shown
+    reset    events were missed, as by who connects again: fetch anew what is shown
     dropped  the last one: the client was too slow; connect and fetch anew
 
 A comment comes every ``HEARTBEAT`` seconds: gunicorn notices a client that is gone only when it
@@ -60,6 +60,7 @@ def _sent(name: str, data: Mapping[str, Any], identity: str | None = None) -> by
     return f"{head}event: {name}\ndata: {json.dumps(data)}\n\n".encode()
 
 
+_RESET: Final = _sent(EventName.RESET.value, {})
 DROPPED: Final = _sent(
     "dropped", {"reason": f"more than {QUEUE_LIMIT} events were waiting; connect and fetch anew"}
 )
@@ -81,7 +82,9 @@ def blueprint(audience: Audience) -> Blueprint:
                 "ends; connect again in a while"
             )
         _limit_sending()
-        response = Response(_events(audience, subscription), content_type="text/event-stream")
+        is_resuming = "Last-Event-ID" in request.headers
+        events = _events(audience, subscription, is_resuming)
+        response = Response(events, content_type="text/event-stream")
         response.headers["Cache-Control"] = "no-store"
         response.headers["X-Accel-Buffering"] = "no"
         response.call_on_close(lambda: audience.unsubscribe(subscription))
@@ -90,8 +93,10 @@ def blueprint(audience: Audience) -> Blueprint:
     return stream
 
 
-def _events(audience: Audience, subscription: Subscription) -> Iterator[bytes]:
+def _events(audience: Audience, subscription: Subscription, is_resuming: bool) -> Iterator[bytes]:
     yield _PREAMBLE
+    if is_resuming:
+        yield _RESET  # what came in between is not told again
     last = time.monotonic()
     while not audience.is_ending:
         taken = subscription.take(TURN)

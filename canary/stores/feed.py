@@ -129,8 +129,13 @@ class Feed:
                     self._answers(following=True)
                     self._look_now.set()
                     self._take_all(stream)
-            except (PyMongoError, BSONError) as error:
-                LOG.warning("the change stream ended and is opened again: %s", str(error)[:300])
+            except Exception as error:
+                is_foreseen = isinstance(error, PyMongoError | BSONError)
+                LOG.warning(
+                    "the change stream ended and is opened again: %s",
+                    str(error)[:300],
+                    exc_info=None if is_foreseen else error,
+                )
                 self._answers(following=False)
                 time.sleep(BACKOFF[min(self._failures, len(BACKOFF) - 1)])
                 self._failures += 1

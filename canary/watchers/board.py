@@ -33,8 +33,8 @@ from canary.zookeeper import Client
 LOG = logging.getLogger(__name__)
 
 RETRY_DELAY: Final = 0.5  # seconds before the first new try after a failure; doubled each time
-MAX_RETRY_DELAY: Final = 30.0  # seconds
-CHECK_INTERVAL: Final = 10.0  # seconds without a change until the watches are looked after
+MAX_RETRY_DELAY: Final = 10.0  # seconds; an ACL that is restored makes no event
+CHECK_INTERVAL: Final = 20.0  # seconds at rest until the watches are looked after; it costs 1 ms
 SESSION_OVER: Final = "the session is over, and the claim with it"
 
 
@@ -124,8 +124,10 @@ class BoardWatch:
         """Look at the board once, and hand on what happened since the last look."""
         if self._outbox.is_full():
             LOG.warning("the store is behind, reading waits for it", extra=self._extra)
+            self._outbox.show(Freshness.CATCHING_UP)
             self._outbox.wait_for_room()
-            self._reason = Reason.OVERFLOW
+            if self._reason is not Reason.ERA:
+                self._reason = Reason.OVERFLOW
         if self._reconnected:
             self._reconnected = False
             self._suspects |= {lock_name(job.name) for job in self._state.jobs.values() if job.lock}
@@ -152,6 +154,9 @@ class BoardWatch:
         first = self._state.seen_at is None
         self._state = step.state
         self._reason = Reason.COALESCED
+        if any(gap.reason is Reason.ERA for gap in step.gaps):
+            self._suspects |= step.state.children  # any of them may be another one by now
+            self._wake.set()
         if step.changes or step.gaps or first:
             self._outbox.put(step, freshness)
         else:

@@ -30,7 +30,7 @@ LOG = logging.getLogger(__name__)
 MAX_CONDUCTORS: Final = 1_000  # of one board; a document of MongoDB holds 16 MB
 RETRY_DELAY: Final = 1.0  # seconds before the first new try after a failure; doubled each time
 MAX_RETRY_DELAY: Final = 30.0  # seconds
-CHECK_INTERVAL: Final = 30.0  # seconds without a change until the watches are looked after
+CHECK_INTERVAL: Final = 60.0  # seconds without a change until the watches are looked after
 
 Tell = Callable[[list[Conductor], datetime], None]
 

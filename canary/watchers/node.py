@@ -91,7 +91,7 @@ class NodeWatch:
         self._stale = True
         self._incarnation: int | None = None  # of the node, None while there is none
         self._followed: int | None = None  # that whose children are watched
-        self._checked: tuple[int, ...] | None = None
+        self._built_on: tuple[int, ...] | None = None  # what the node was when its data was read
         client.add_listener(self._on_state)
 
     def refresh(self) -> None:
@@ -128,10 +128,9 @@ class NodeWatch:
         except BaseException:
             self._stale = True
             raise
-        seen = (stat.czxid, stat.mzxid, stat.pzxid, stat.aversion) if stat else None
-        if seen != self._checked:
+        if _condition(stat) != self._built_on:
             # It may be that all of it was told; to build watches anew costs less than to know.
-            self._checked, self._stale = seen, True
+            self._stale = True
             self._wake()
 
     def close(self) -> None:
@@ -178,6 +177,7 @@ class NodeWatch:
     ) -> None:
         if generation == self._generation:
             self._incarnation = stat.czxid if stat else None
+            self._built_on = _condition(stat)
             self._wake()
 
     def _on_children(self, _children: list[str]) -> None:
@@ -187,3 +187,8 @@ class NodeWatch:
         if generation == self._generation:
             self._stale = True
             self._wake()
+
+
+def _condition(stat: ZnodeStat | None) -> tuple[int, ...] | None:
+    """Return what changes with a node, its data, its children's names and its ACL."""
+    return (stat.czxid, stat.mzxid, stat.pzxid, stat.aversion) if stat else None

@@ -9,7 +9,7 @@ outage.
 
 import logging
 import time
-from collections import deque
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -17,8 +17,9 @@ import gevent
 from gevent.event import Event
 
 from canary.errors import CanaryError, StoreError
+from canary.model.changes import Change, Gap
 from canary.model.freshness import Freshness
-from canary.model.state import Step
+from canary.model.state import BoardState, Step
 from canary.stores.mongo import within
 from canary.stores.writer import LiveBoard
 from canary.watchers.reading import now
@@ -30,6 +31,7 @@ MAX_BYTES: Final = 32 * 2**20
 CHANGE_BYTES: Final = 500  # what a change takes in memory beside its payload
 RETRY_DELAY: Final = 0.25  # seconds before a failed write is tried again; doubled each time
 MAX_RETRY_DELAY: Final = 5.0  # seconds
+ADMIT_TIMEOUT: Final = 1.0  # seconds to say that a write did not succeed
 DRAIN_TIMEOUT: Final = 4.0  # seconds that a stopping watch gives the store
 
 
@@ -39,8 +41,11 @@ class Outbox:
     def __init__(self, board: LiveBoard) -> None:
         self._board = board
         self._extra = {"board": board.path, "epoch": board.epoch}
-        self._steps: deque[Step] = deque()
-        self._changes = self._bytes = 0
+        self._state: BoardState | None = None  # of the last step that waits: one for all of them
+        self._changes: list[Change] = []
+        self._gaps: list[Gap] = []
+        self._bytes = 0  # of what waits, and of what is being written
+        self._writing = 0  # changes
         self._freshness = Freshness.CATCHING_UP
         self._since: datetime | None = None  # when it changed, until that is written
         self._unfinished = False
@@ -49,9 +54,10 @@ class Outbox:
 
     def put(self, step: Step, freshness: Freshness) -> None:
         """Have a step written, and then show the board's freshness."""
-        self._steps.append(step)
-        self._changes += len(step.changes)
-        self._bytes += weight(step)
+        self._state = step.state
+        self._changes += step.changes
+        self._gaps += step.gaps
+        self._bytes += weight(step.changes)
         self.show(freshness)
         self._work.set()
 
@@ -63,7 +69,8 @@ class Outbox:
 
     def is_full(self) -> bool:
         """Tell whether nothing more may be put for now."""
-        return self._changes >= MAX_CHANGES or self._bytes >= MAX_BYTES
+        count = len(self._changes) + len(self._gaps) + self._writing
+        return count >= MAX_CHANGES or self._bytes >= MAX_BYTES
 
     def wait_for_room(self) -> None:
         """Return when it is not full any more, or stopping."""
@@ -99,7 +106,8 @@ class Outbox:
                 self._work.clear()
                 continue
             if time.monotonic() >= self._deadline:
-                LOG.warning("%d changes are not written", self._changes, extra=self._extra)
+                left = len(self._changes) + self._writing
+                LOG.warning("%d changes are not written", left, extra=self._extra)
                 return
             try:
                 with within(self._deadline - time.monotonic()):
@@ -107,8 +115,21 @@ class Outbox:
                 delay = RETRY_DELAY
             except StoreError as error:
                 LOG.warning("not written, will be tried again: %s", error, extra=self._extra)
+                self._admit()
                 self._pause(delay)
                 delay = min(delay * 2, MAX_RETRY_DELAY)
+
+    def _admit(self) -> None:
+        """Have the board shown as catching up while what is known of it can't be written.
+
+        Where even this can't be, MongoDB is away, and whoever asks is told that.
+        """
+        try:
+            with within(min(ADMIT_TIMEOUT, self._deadline - time.monotonic())):
+                self._board.mark(Freshness.CATCHING_UP, now())
+        except StoreError:
+            return
+        self._since = self._since or now()  # and once it is written, what it is then
 
     def _pause(self, delay: float) -> None:
         """Wait before the next try, shorter once it is the time to stop."""
@@ -116,17 +137,17 @@ class Outbox:
             gevent.sleep(RETRY_DELAY)
 
     def _is_idle(self) -> bool:
-        return not (self._unfinished or self._steps or self._since)
+        return not (self._unfinished or self._state or self._since)
 
     def _write(self) -> None:
         if self._unfinished:
             self._board.resume(self._freshness, now())
             self._finished()
-        if self._steps:
-            steps = list(self._steps)
-            self._steps.clear()
-            self._unfinished = True
-            self._board.write(steps, self._freshness, now())
+        if self._state is not None:
+            step = Step(self._state, tuple(self._changes), tuple(self._gaps))
+            self._state, self._changes, self._gaps = None, [], []
+            self._unfinished, self._writing = True, len(step.changes)
+            self._board.write([step], self._freshness, now())
             self._finished()
         if self._since is not None:
             since, self._since = self._since, None
@@ -138,9 +159,8 @@ class Outbox:
 
     def _finished(self) -> None:
         """All but what was put meanwhile is written."""
-        self._unfinished = False
-        self._changes = sum(len(step.changes) for step in self._steps)
-        self._bytes = sum(weight(step) for step in self._steps)
+        self._unfinished, self._writing = False, 0
+        self._bytes = weight(self._changes)
         self._room.set()
 
     def _release(self) -> None:
@@ -151,11 +171,11 @@ class Outbox:
             LOG.warning("not released: %s", error, extra=self._extra)
 
 
-def weight(step: Step) -> int:
-    """Return about how many bytes of memory a step holds until it is written."""
+def weight(changes: Sequence[Change]) -> int:
+    """Return about how many bytes of memory changes hold until they are written."""
     payloads = (
         len(change.payload.text or "") + len(change.payload.excerpt or "")
-        for change in step.changes
+        for change in changes
         if change.payload
     )
-    return CHANGE_BYTES * len(step.changes) + sum(payloads)
+    return CHANGE_BYTES * len(changes) + sum(payloads)

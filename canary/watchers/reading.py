@@ -110,6 +110,7 @@ class BoardReader:
     def _lock(self, name: str, answer: Any) -> LockRead | Unread:
         found = self._found(f"{self._path}/{name}", answer)
         if isinstance(found, Unread):
+            self._watchers.pop(name, None)  # a read that fails leaves no watch
             return found
         data, stat = found
         owner = None if data is None else payload.owner(data)

@@ -58,10 +58,10 @@ def post_many(zookeeper: KazooClient, board: str, count: int, owner: str | None 
 
 
 @contextmanager
-def jobboard(path: str, client: KazooClient | None = None) -> Iterator[ZookeeperJobBoard]:
+def taskflow_board(path: str) -> Iterator[ZookeeperJobBoard]:
     """TaskFlow's own jobboard, connected."""
     conf = {"path": path, "hosts": os.environ["DEVSTACK_ZOOKEEPER"]}
-    board = ZookeeperJobBoard("test", conf, client=client)
+    board = ZookeeperJobBoard("test", conf)
     board.connect()
     try:
         yield board
@@ -99,3 +99,10 @@ def kinds(database: Database[dict[str, Any]], board: str) -> list[str]:
     return [
         change["kind"] for change in database.changes.find({"board": board}).sort("revision", 1)
     ]
+
+
+def register(zookeeper: KazooClient, jobboard: str, *boards: str) -> None:
+    """Have boards watched, as canary-producer does, without the second that it takes to start."""
+    zookeeper.ensure_path(jobboard)
+    for board in boards:
+        post(zookeeper, jobboard, posting("watch", path=board))

@@ -28,6 +28,7 @@ class Proxy:
         self.attempts: list[float] = []  # when somebody tried to connect, by the monotonic clock
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._refusing = False
+        self._last: bytes | None = None
         self._flowing = Event()
         self._flowing.set()
         self._greenlets: list[gevent.Greenlet[..., None]] = [gevent.spawn(self._accept)]
@@ -72,6 +73,16 @@ class Proxy:
         finally:
             self._flowing.set()
 
+    @contextlib.contextmanager
+    def silent_after(self, request: bytes) -> Iterator[None]:
+        """Hold back every byte in the ``with``, once a client has sent what holds ``request``."""
+        self._last = request
+        try:
+            yield
+        finally:
+            self._last = None
+            self._flowing.set()
+
     def slip_in(self, data: bytes) -> None:
         """Send ``data`` to every client, as though the server had."""
         for client, _ in self._pairs:
@@ -101,5 +112,7 @@ class Proxy:
             while data := source.recv(CHUNK):
                 self._flowing.wait()
                 sink.sendall(data)
+                if self._last is not None and self._last in data:
+                    self._flowing.clear()
         with contextlib.suppress(OSError):
             sink.shutdown(socket.SHUT_RDWR)

@@ -22,7 +22,7 @@ from canary.stores.writer import LiveBoard
 from canary.watchers.board import BoardWatch
 from canary.watchers.reading import now
 from canary.zookeeper import Client, connect, disconnect
-from tests.integration.boards import claim, kinds, mirrored, post
+from tests.integration.boards import claim, kinds, mirrored, post, posting
 from tests.integration.proxy import Proxy
 from tests.waiting import eventually
 
@@ -160,6 +160,30 @@ def test_another_workers_board_is_left_to_it(
     assert kinds(database, path) == ["posted"]
     second.watch.stop()
     second.greenlet.get(timeout=5)
+
+
+def test_a_restored_ensemble_is_read_whole(
+    client: Client, store: LiveStore, database: Mongo, zookeeper: KazooClient, path: str
+) -> None:
+    """An epoch below the one before says so; names and counters may be those of other jobs."""
+    names = [post(zookeeper, path) for _ in range(2)]
+    first = Watching(client, take(store, path, 2**60))
+    eventually(lambda: len(mirrored(database, path)) == 2)
+    first.watch.stop()
+    first.greenlet.get(timeout=5)
+    zookeeper.delete(f"{path}/{names[0]}")
+    zookeeper.create(f"{path}/{names[0]}", posting("another"))
+    second = Watching(client, take(store, path, 1))
+    eventually(lambda: database.boards.find_one({"_id": path, "freshness": "live"}))
+    last = post(zookeeper, path)
+    eventually(lambda: mirrored(database, path).keys() == {*names, last})
+    second.watch.stop()
+    second.greenlet.get(timeout=5)
+    assert sorted(kinds(database, path)) == ["ended", "posted", "posted", "posted", "posted"]
+    job = database.jobs.find_one({"board": path, "name": names[0], "state": "UNCLAIMED"})
+    assert job is not None
+    assert job["job_name"] == "another"
+    assert [gap["reason"] for gap in database.gaps.find({"board": path})] == ["era"]
 
 
 def test_it_stops_at_once_while_zookeeper_is_silent(

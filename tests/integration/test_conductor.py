@@ -120,17 +120,24 @@ def test_it_claims_no_more_than_it_may(
 
 
 def test_what_fails_comes_back_with_backoff_and_holds_nothing_up(
-    conducted: Conducted, zookeeper: KazooClient, jobboard: str, monkeypatch: pytest.MonkeyPatch
+    conducted: Conducted,
+    zookeeper: KazooClient,
+    jobboard: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(module, "RETRY_DELAY", 0.2)
     conducted.fails = {"/a"}
+    started = time.monotonic()
     add(zookeeper, jobboard, "/a", "/b")
     eventually(lambda: conducted.boards() == ["/b"])
     eventually(lambda: len(conducted.claims) >= 5)
+    assert time.monotonic() - started > 0.2 + 0.4 + 0.8
     tries = [claim for claim in conducted.claims if claim.job.path == "/a"]
     assert len({claim.epoch for claim in tries}) == len(tries), "abandoned and claimed each time"
     conducted.fails = set()
     eventually(lambda: conducted.boards() == ["/a", "/b"])
+    assert 'raise RuntimeError("it fails")' in caplog.text, "a defect is logged with its traceback"
     assert "/b" not in [claim.job.path for claim in conducted.claims[2:]]
 
 
@@ -171,6 +178,18 @@ def test_a_lost_session_ends_each_run_and_begins_it_once(
     entities = conductor_folder(jobboard)
     [name] = eventually(lambda: zookeeper.get_children(entities))
     assert zookeeper.exists(f"{entities}/{name}").ephemeralOwner == client.session
+
+
+def test_a_lock_taken_away_by_hand_is_claimed_again(
+    conducted: Conducted, zookeeper: KazooClient, jobboard: str
+) -> None:
+    [name] = add(zookeeper, jobboard, "/a")
+    eventually(lambda: conducted.boards() == ["/a"])
+    zookeeper.delete(f"{jobboard}/{name}.lock")
+    eventually(lambda: len(conducted.claims) == 2 and conducted.boards() == ["/a"])
+    assert conducted.claims[1].epoch > conducted.claims[0].epoch
+    assert zookeeper.exists(f"{jobboard}/{name}.lock").czxid == conducted.claims[1].epoch
+    assert_it_rests(conducted)
 
 
 def test_an_entity_of_a_session_before_is_outlived(

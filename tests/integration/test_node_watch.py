@@ -197,8 +197,6 @@ class TestDenied:
     ) -> None:
         owner.create(path, makepath=True)
         watched.settle()
-        watched.watch.check()
-        watched.settle()
         owner.set_acls(path, [SECRET])
         with pytest.raises(BoardDenied):
             watched.watch.check()
@@ -210,12 +208,18 @@ class TestDenied:
     def test_check_at_rest_wakes_nobody(
         self, watched: Watched, owner: KazooClient, path: str
     ) -> None:
-        owner.create(path, makepath=True)
-        watched.settle()
-        watched.watch.check()
-        watched.settle()
-        watched.watch.check()
-        assert not watched.woken.wait(0.3)
+        for change in (
+            partial(owner.create, path, makepath=True),
+            partial(owner.create, f"{path}/job"),
+            partial(owner.set, path, b"data"),
+        ):
+            watched.settle()
+            watched.assert_wakes(change)
+            watched.settle()
+            watched.watch.check()  # it may wake once, for what was told already
+            watched.settle()
+            watched.watch.check()
+            assert not watched.woken.wait(0.3)
 
 
 class TestLeaks:

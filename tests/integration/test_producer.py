@@ -147,7 +147,13 @@ class TestZooKeeperAway:
         control.freeze("zookeeper")
         try:
             started = time.monotonic()
-            away = run("canary-producer", "add", "/a/jobs", OS_ZOOKEEPER__CALL_TIMEOUT="2")
+            away = run(
+                "canary-producer",
+                "add",
+                "/a/jobs",
+                OS_ZOOKEEPER__CALL_TIMEOUT="2",
+                OS_ZOOKEEPER__SESSION_TIMEOUT="20",
+            )
             assert away.returncode == 1
             assert "does not answer within 2 s" in away.stderr
             assert "Traceback" not in away.stderr
@@ -190,7 +196,7 @@ def test_no_password_is_written(run: Run) -> None:
     }
     fine = run("canary-producer", "add", "/a/jobs", **secrets)
     assert fine.returncode == 0
-    assert "DEBUG" in fine.stderr
+    assert "kazoo.client" in fine.stderr
     away = run(
         "canary-producer",
         "add",

@@ -29,6 +29,7 @@ from tests.integration.boards import (
     post,
     post_many,
     posting,
+    register,
 )
 from tests.integration.conftest import Command, Spawn
 from tests.integration.proxy import Proxy
@@ -57,9 +58,7 @@ class Own:
         self._zookeeper, self.path = zookeeper, path
 
     def add(self, *boards: str) -> None:
-        self._zookeeper.ensure_path(self.path)
-        for board in boards:
-            post(self._zookeeper, self.path, posting("watch", path=board))
+        register(self._zookeeper, self.path, *boards)
 
     def remove(self, board: str) -> None:
         name = self.jobs()[board]
@@ -228,18 +227,6 @@ class TestWatching:
         zookeeper.delete(f"{folder}/ann@h:7")
         eventually(lambda: shown() == [("garbage", None, None)])
 
-    def test_it_registers_as_a_conductor_of_canarys_own_board(
-        self, spawn: Spawn, own: Own, zookeeper: KazooClient, database: Mongo, path: str
-    ) -> None:
-        zookeeper.create(path, makepath=True)
-        own.add(path)
-        worker = spawn("canary-worker")
-        eventually(shows(database, path, "live"), START)
-        [name] = zookeeper.get_children(conductor_folder(own.path))
-        assert name == f"canary@{os.uname().nodename}:{worker.process.pid}"
-        [beat] = database.workers.find({})
-        assert beat["_id"] == name
-
 
 class TestStopping:
     @pytest.fixture
@@ -265,10 +252,15 @@ class TestStopping:
         assert own.trash() == []
 
     def test_its_jobs_are_free_for_another(
-        self, watching: Command, own: Own, database: Mongo, path: str
+        self, watching: Command, own: Own, zookeeper: KazooClient, database: Mongo, path: str
     ) -> None:
+        [name] = zookeeper.get_children(conductor_folder(own.path))
+        assert name == f"canary@{os.uname().nodename}:{watching.process.pid}"
+        [beat] = database.workers.find({})
+        assert beat["_id"] == name
         self.assert_ends(watching)
         self.assert_released(own, path, 0.5)
+        assert zookeeper.get_children(conductor_folder(own.path)) == []
         board = board_of(database, path)
         assert (board["freshness"], board["writer"]) == ("unwatched", None)
         assert database.workers.count_documents({}) == 0
@@ -402,20 +394,6 @@ class TestFailing:
         begun = [line for line in lines if "canary.conductor watching board" in line]
         ended = [line for line in lines if "canary.conductor watching no longer" in line]
         assert len(begun) == len(ended) + 2
-
-    def test_a_lock_taken_away_by_hand_is_claimed_again(
-        self, spawn: Spawn, own: Own, zookeeper: KazooClient, database: Mongo, path: str
-    ) -> None:
-        zookeeper.create(path, makepath=True)
-        own.add(path)
-        spawn("canary-worker")
-        eventually(shows(database, path, "live"), START)
-        epoch = board_of(database, path)["epoch"]
-        zookeeper.delete(f"{own.path}/{own.locks()[0]}")
-        eventually(lambda: board_of(database, path)["epoch"] > epoch)
-        eventually(shows(database, path, "live"))
-        assert len(own.locks()) == 1
-        assert_follows(zookeeper, database, path)
 
     def test_a_drop_with_three_thousand_lock_watches_loses_nothing(
         self,

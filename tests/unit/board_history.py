@@ -88,6 +88,9 @@ class History:
         self.replaced: set[str] = set()  # jobs that were made again under their own name
         self.emptied: set[int] = set()  # czxids of znodes that were taken out of the trash
         self.deleted_boards: set[int] = set()
+        self.hidden: set[int] = set()  # czxids of znodes that may not be read, nor their stat
+        self.ever_hidden: set[int] = set()
+        self.hidden_jobs: set[str] = set()  # the names of the jobs that these are, or lock
         self._creates = creates
         self._uuids = 0
         self._times = 0
@@ -101,12 +104,16 @@ class History:
 
     def read_job(self, name: str) -> JobRead | Unread:
         znode = self.children.get(name)
+        if znode and znode.czxid in self.hidden:
+            return Unread.DENIED
         return JobRead(znode.czxid, znode.at, decode(znode.data)) if znode else Unread.GONE
 
     def read_lock(self, name: str) -> LockRead | Unread:
         znode = self.children.get(name)
         if znode is None:
             return Unread.GONE
+        if znode.czxid in self.hidden:
+            return Unread.DENIED
         return LockRead(znode.czxid, znode.at, znode.session, owner(znode.data))
 
     def read_trash(self, name: str) -> TrashRead | Unread:
@@ -265,6 +272,17 @@ class History:
         self.tree.trash[name] = Znode(self.zxid, self.now(), self._payload())
         return True
 
+    def hide(self, name: str) -> bool:
+        """Take everybody the right to read the job that was just made, or its new lock."""
+        self.hidden.add(self.children[name].czxid)
+        self.ever_hidden.add(self.children[name].czxid)
+        self.hidden_jobs.add(locked_job(name) or name)
+        return True
+
+    def reveal(self) -> bool:
+        self.hidden.clear()
+        return True
+
     # The board, and the ensemble
 
     def clear(self) -> bool:
@@ -348,6 +366,9 @@ OPERATIONS = (
     "remove",
     "remove_both",
     "reclaim",
+    "post_hidden",
+    "claim_hidden",
+    "reveal",
     "remake",
     "create_child",
     "delete_child",
@@ -392,6 +413,13 @@ def operate(history: History, operation: str, pick: int) -> bool:  # noqa: C901,
         case "reclaim":
             name = one(history.claimed())
             return history.abandon(name) and history.claim(name, (pick + 1) % 3)
+        case "post_hidden":
+            return history.post() and history.hide(history.events[-1].name)
+        case "claim_hidden":
+            name = one(history.unclaimed())
+            return history.claim(name, pick % 3) and history.hide(lock_name(name))
+        case "reveal":
+            return history.reveal()
         case "remake":
             return history.remake(one(history.jobs()))
         case "create_child":

@@ -129,8 +129,8 @@ def test_only_the_first_default_file_is_read_and_none_beside_config_file(tmp_pat
 
 def test_a_pipe_is_read_like_a_file() -> None:
     reader, writer = os.pipe()
-    os.write(writer, b"[canary]\nname = piped\n")
-    os.close(writer)
+    with open(writer, "wb") as pipe:  # noqa: PTH123 -- gevent's os.close waits for its loop
+        pipe.write(b"[canary]\nname = piped\n")
     try:
         assert load([f"/dev/fd/{reader}"], environ={}).canary.name == "piped"
     finally:

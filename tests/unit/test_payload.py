@@ -264,7 +264,47 @@ def test_secrets_are_masked(key: str, value: Any) -> None:
     assert found["details"] == {"a": [{"b": {key: MASK}}], "user": "bob"}
 
 
-@pytest.mark.parametrize("key", ["monkey", "user", "pass", "keyboard", "sort_key", "uuid"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(
+            "adminPass",
+            "admin_pass",
+            "pass",
+            "db_pass",
+            "sys_pswd",
+            "auth",
+            "psk",
+            "jwt",
+            "private",
+        ),
+        *("tls_key", "certificate_key", "fernet_key", "signature", "X-Auth-Key"),
+    ],
+)
+def test_what_openstack_calls_its_secrets_is_masked(key: str) -> None:
+    assert kept(posting(details={key: "hunter2"}))["details"] == {key: "***"}
+
+
+def test_credentials_in_a_uri_are_masked_and_the_rest_is_shown() -> None:
+    details = {"uri": "mysql://root:hunter2@db/x", "page": "http://h:80/a@b", "mail": "a@b.c"}
+    shown = kept(posting(details=details))["details"]
+    assert shown == {**details, "uri": "mysql://***@db/x", "page": shown["page"]}
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "monkey",
+        "user",
+        "passive",
+        "passengers",
+        "hotplug",
+        "keyboard",
+        "sort_key",
+        "author",
+        "uuid",
+    ],
+)
 def test_what_names_no_secret_is_shown(key: str) -> None:
     assert kept(posting(details={key: "shown"}))["details"] == {key: "shown"}
 

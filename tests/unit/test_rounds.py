@@ -158,7 +158,9 @@ def test_removed() -> None:
 
 def test_removed_while_its_lock_stays() -> None:
     step = round_of(RUNNING, listing(9, 103, 2, LOCK), Reads(trash={JOB: Unread.GONE}))
-    removed = change(Kind.REMOVED, outcome=Outcome.REMOVED, **{**ENDING, "deletes": 1})
+    removed = change(
+        Kind.REMOVED, outcome=Outcome.REMOVED, lock_stays=True, **{**ENDING, "deletes": 1}
+    )
     assert (step.changes, step.gaps) == ((removed,), ())
     assert step.state.others == {LOCK}
     assert (removed.other_added, removed.other_removed) == (LOCK, None)
@@ -308,6 +310,16 @@ def test_a_lock_gone_before_it_could_be_read(read: LockRead | Unread) -> None:
     assert not again.gaps
 
 
+def test_a_lock_gone_before_it_could_be_read_and_another_that_outlives_the_job() -> None:
+    reads = Reads({}, {LOCK: Unread.GONE})
+    first = round_of(WAITING, listing(9, 102, 2, JOB, LOCK), reads)
+    reads = Reads({}, {LOCK: lock_read(104)}, {JOB: Unread.GONE})
+    step = advance(first.state, listing(10, 105, 3, LOCK), reads, Reason.COALESCED)
+    assert wanted(first.state, listing(10, 105, 3, LOCK)).locks == {LOCK}
+    assert [(c.kind, c.deletes) for c in step.changes] == [(Kind.ENDED, 2), (Kind.NODE_CREATED, 0)]
+    assert not step.gaps
+
+
 def test_a_lock_that_changed_hands_between_two_listings() -> None:
     seen = listing(9, 104, 3, JOB, LOCK)
     step = round_of(RUNNING, seen, Reads({}, {LOCK: lock_read(104, "bob")}))
@@ -339,6 +351,34 @@ def test_a_job_that_was_replaced_after_the_listing_is_read_again(read: JobRead |
     step = advance(WAITING, listing(9, 101, 1, JOB), reads, Reason.COALESCED)
     assert (step.changes, step.gaps) == ((), ())
     assert wanted(step.state, listing(10, 103, 2, JOB)).jobs == {JOB}
+
+
+def test_what_an_acl_hides_stays_what_it_is_while_it_is_listed() -> None:
+    hidden = Reads({JOB: Unread.DENIED}, {LOCK: Unread.DENIED})
+    seen = listing(9, 102, 2, JOB, LOCK)
+    first = round_of(EMPTY, seen, hidden)
+    assert [(c.kind, c.czxid, c.lock_czxid, c.payload) for c in first.changes] == [
+        (Kind.POSTED, None, None, None),
+        (Kind.CLAIMED, None, None, None),
+    ]
+    restored = EMPTY.after(first.changes)
+    gone = Reads({JOB: Unread.GONE}, {LOCK: Unread.GONE})
+    shown = Reads({JOB: job_read(101)}, {LOCK: lock_read(102)})  # the ACL was changed
+    for later in (hidden, gone, shown):
+        for known in (first.state, replace(restored, stat=seen.stat, told_creates=0)):
+            step = advance(known, replace(seen, seen_at=at(10)), later, Reason.COALESCED)
+            assert (step.changes, step.gaps) == ((), ())
+            assert step.state.jobs == first.state.jobs
+    # A hidden job is not asked for again and again.
+    assert wanted(first.state, seen) == Wanted(frozenset(), frozenset(), frozenset())
+    removed = round_of(first.state, listing(10, 103, 2, LOCK), Reads(trash={JOB: Unread.GONE}))
+    assert [(c.kind, c.deletes) for c in removed.changes] == [(Kind.REMOVED, 1)]
+    assert not removed.gaps
+    abandoned = round_of(first.state, listing(10, 103, 2, JOB), Reads())
+    assert [c.kind for c in abandoned.changes] == [Kind.ABANDONED]
+    trashed = Reads(trash={JOB: Unread.DENIED})
+    ended = round_of(first.state, listing(10, 103, 2), trashed)
+    assert [(c.kind, c.deletes) for c in ended.changes] == [(Kind.ENDED, 2)]
 
 
 def test_what_was_not_read_is_not_invented() -> None:
@@ -458,6 +498,16 @@ def test_an_older_incarnation_is_an_era_and_no_deletion() -> None:
     assert step.gaps == (Gap(at(2), at(9), Reason.ERA, None, None),)
 
 
+def test_an_older_incarnation_of_which_a_part_was_told_is_an_era_still() -> None:
+    before = replace(EMPTY, stat=Stat(200, 200, 0, 0))
+    seen = listing(9, 301, 41, JOB)
+    whole = round_of(before, seen, Reads({JOB: job_read(301)}))
+    part = before.after(whole.changes)
+    rest = round_of(part, seen, Reads({JOB: job_read(301)}))
+    assert (rest.changes, rest.gaps) == ((), whole.gaps)
+    assert [gap.reason for gap in whole.gaps] == [Reason.ERA]
+
+
 def test_an_era_that_the_caller_knows_of() -> None:
     reads = Reads({JOB: job_read(108, "u-2")})
     step = advance(WAITING, listing(9, 108, 8, JOB), reads, Reason.ERA)
@@ -551,6 +601,10 @@ def test_a_part_of_a_new_incarnation_was_told() -> None:
             (Kind.ENDED, Outcome.BOARD_DELETED, 200, "u-2")
         ]
         assert step.gaps == (Gap(at(2), at(10), Reason.BOARD_DELETED, None, None),)
+    # Should the one before it be there again, the ensemble was restored.
+    step = advance(part, listing(10, 110, 9), Reads(), Reason.COALESCED)
+    assert [(c.outcome, c.incarnation) for c in step.changes] == [(Outcome.UNKNOWN, 200)]
+    assert step.gaps == (Gap(at(2), at(10), Reason.ERA, None, None),)
 
 
 def test_a_part_of_a_first_look_was_told_and_the_board_is_gone() -> None:
