@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup lint unit integration test bench demo lock conf clean
+.PHONY: help setup lint unit integration test faults bench demo lock conf clean
 
 help:  ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -34,6 +34,10 @@ integration: setup  ## Tests on a real ZooKeeper, MongoDB and Cassandra.
 
 test: lint  ## Everything that CI runs.
 	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests
+
+faults: setup  ## The fault tests with more seeds than `make test` takes: FAULT_SEEDS=5 by default.
+	FAULT_SEEDS=$${FAULT_SEEDS:-5} $(BIN)/python -m devstack run -- \
+		$(BIN)/python -m pytest tests/faults --capture=no
 
 bench: setup  ## Measure, beside a rival, and print.
 	$(BIN)/python -m devstack run -- $(BIN)/python -m bench
