@@ -159,10 +159,20 @@ class TestGarbage:
 
 
 class TestClaims:
-    def test_one_of_two_has_it(self, registry: Registry, board: WatchJobBoard) -> None:
+    @pytest.fixture
+    def other_board(self, config: Config) -> Iterator[WatchJobBoard]:
+        """The same board, to another worker."""
+        client = connect(config.zookeeper)
+        client.start(timeout=5)
+        yield WatchJobBoard("test", client, config.canary.jobboard)
+        disconnect(client, 1.0)
+
+    def test_one_of_two_has_it(
+        self, registry: Registry, board: WatchJobBoard, other_board: WatchJobBoard
+    ) -> None:
         registry.add(["/a/jobs"])
         [job] = registry.look().jobs
-        claims, others = Claims(board, "worker"), Claims(board, "worker")
+        claims, others = Claims(board, "worker"), Claims(other_board, "worker")
         claim = claims.make(job)
         assert claim is not None
         assert others.make(job) is None
