@@ -321,12 +321,12 @@ class TestConductors:
     def test_of_all_boards_and_of_one(
         self, client: FlaskClient, database: Database[Document]
     ) -> None:
-        since = ago(60)
+        since, seen_at = ago(60), now()
         conductor = {"name": "c1@host:7", "host": "host", "pid": 7, "since": since, "session": -2}
         for path in (PATH, "/other"):
             WrittenBoard(database, path)
             database.conductors.insert_one(
-                {"_id": path, "board": path, "seen_at": now(), "conductors": [conductor]}
+                {"_id": path, "board": path, "seen_at": seen_at, "conductors": [conductor]}
             )
         answer = client.get("/v1.0/conductor").json
         assert answer is not None
@@ -334,7 +334,14 @@ class TestConductors:
         assert client.get("/v1.0/conductor", query_string={"path": PATH}).json == {
             "conductor_count": 1,
             "conductors": [
-                {**conductor, "path": PATH, "since": iso(since), "session": "0xfffffffffffffffe"}
+                {
+                    **conductor,
+                    "path": PATH,
+                    "since": iso(since),
+                    "session": "0xfffffffffffffffe",
+                    "seen_at": iso(seen_at),
+                    "freshness": "unwatched",  # no worker beats: it may be stale
+                }
             ],
         }
 
