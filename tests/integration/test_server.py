@@ -764,6 +764,18 @@ class TestAudience:
             audience.is_ending = True
             assert list(parts) == []
 
+    def test_who_connects_again_is_told_that_something_may_be_missing(
+        self, config: Config, reading: Reading
+    ) -> None:
+        audience = Audience(render, DROPPED, 1)
+        audience.tell(Event(EventName.STORE))
+        client = client_of(config, reading, Registered(), audience=audience)
+        seen = {"Last-Event-ID": "/lbaas/jobs#0000000000000007"}
+        with client.get("/v2/stream", headers=seen, buffered=False) as answer:
+            parts = answer.iter_encoded()
+            assert next(parts).startswith(b"retry: ")
+            assert next(parts).startswith(b"event: reset\n")
+
     def test_too_many_streams_are_told_to_try_later(self, config: Config, reading: Reading) -> None:
         audience = Audience(render, DROPPED, 1)
         audience.tell(Event(EventName.STORE))
