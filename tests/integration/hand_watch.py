@@ -73,14 +73,16 @@ def busy_history(jobs: int = 6) -> History:
 
 
 def essence(state: BoardState) -> tuple[object, ...]:
-    """Return all of a state that a store has to give back."""
+    """Return all of a state that a store has to give back.
+
+    ``unread`` is not of it: what the next round reads again, a new watch decides for itself.
+    """
     return (
         state.stat,
         state.seen_at,
         dict(state.jobs),
         state.others,
         state.children,
-        state.unread,
         (state.told_creates, state.told_deletes),
         state.incarnation,
     )
