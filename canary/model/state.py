@@ -79,16 +79,13 @@ class BoardState:
 
         It is what a store holds that wrote these and not yet the listing that they came from.
         """
+        changes = tuple(changes)
         jobs, others = dict(self.jobs), set(self.others)
-        creates, deletes = self.told_creates, self.told_deletes
-        incarnation = self.incarnation
         for change in changes:
-            if change.incarnation != incarnation:
-                # What was told of an older incarnation has no place in this one's account.
-                incarnation, creates, deletes = change.incarnation, 0, 0
-            creates += change.creates
-            deletes += change.deletes
             apply(change, jobs, others)
+        incarnation, creates, deletes = told_after(
+            self.incarnation, self.told_creates, self.told_deletes, changes
+        )
         return BoardState.restore(
             self.stat,
             self.seen_at,
@@ -97,6 +94,21 @@ class BoardState:
             told=(creates, deletes),
             told_incarnation=incarnation,
         )
+
+
+def told_after(
+    incarnation: int | None, creates: int, deletes: int, changes: Iterable[Change]
+) -> tuple[int | None, int, int]:
+    """Return what is told beyond a board's stat once ``changes`` are: of which incarnation, how
+    many creates and how many deletes.
+    """
+    for change in changes:
+        if change.incarnation != incarnation:
+            # What was told of an older incarnation has no place in this one's account.
+            incarnation, creates, deletes = change.incarnation, 0, 0
+        creates += change.creates
+        deletes += change.deletes
+    return incarnation, creates, deletes
 
 
 def apply(change: Change, jobs: dict[str, Job], others: set[str]) -> None:

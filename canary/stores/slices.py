@@ -12,7 +12,7 @@ from pymongo import DeleteOne, ReplaceOne
 from canary.model.changes import Change, Gap
 from canary.model.freshness import Freshness
 from canary.model.payload import Payload
-from canary.model.state import BoardState, Step
+from canary.model.state import BoardState, Step, told_after
 from canary.stores.documents import Document, node_document, stat_document
 
 SLICE_CHANGES: Final = 1_000
@@ -103,13 +103,7 @@ class Told:
         """Return what is told once ``part`` is written."""
         if part.closing is not None:
             return Told.of(part.closing)
-        incarnation, creates, deletes = self.incarnation, self.creates, self.deletes
-        for change in part.changes:
-            if change.incarnation != incarnation:
-                incarnation, creates, deletes = change.incarnation, 0, 0
-            creates += change.creates
-            deletes += change.deletes
-        return Told(incarnation, creates, deletes)
+        return Told(*told_after(self.incarnation, self.creates, self.deletes, part.changes))
 
     def document(self) -> Document:
         """Return it as ``boards.told``."""
