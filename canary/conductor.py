@@ -1,25 +1,25 @@
 """A TaskFlow conductor for watch jobs: it runs many at once, for ever, and does not poll.
 
 It learns from a watch on Canary's own board which watch jobs are free, tries to claim only those,
-and sleeps otherwise. TaskFlow's own conductors try to claim every job twice a second, and take a
-job that ends for done.
+as many as are its share, and sleeps otherwise. TaskFlow's own conductors try to claim every job
+twice a second, and take a job that ends for done.
 
 Promises: a watch job is never consumed or trashed by it, only abandoned, and only by who holds the
 very lock of that claim; there is one run of a watch job at a time; garbage on the board, a lost
 session, a failing store or a failing watch do not end its loop, and what failed comes back with
-backoff. Two watch jobs for one board: the one posted first is run, the other left alone.
+backoff. Two watch jobs for one board: the one posted first is run, the other ended. What it runs
+beyond its share it gives up, one clean end of a run after the other, for another to take.
 """
 
 import logging
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Final
 
 import gevent
 from gevent.event import Event
+from gevent.lock import BoundedSemaphore
 from taskflow import engines
 from taskflow import exceptions as taskflow_exceptions
 from taskflow.conductors import base
@@ -27,37 +27,38 @@ from taskflow.jobs.backends.impl_zookeeper import ZookeeperJob
 from taskflow.types.entity import Entity
 
 from canary import watch_flow
+from canary.backoff import RETRY_DELAY, Backoffs
 from canary.claims import Claim, Claims
 from canary.errors import CanaryError, ZooKeeperUnavailable
-from canary.model.names import conductor_folder
+from canary.members import Members
+from canary.model.shares import shares
 from canary.registry import Registered, Registry, WatchJob, WatchJobBoard
 from canary.watchers.node import NodeWatch
-from canary.zookeeper import wait
 
 LOG = logging.getLogger(__name__)
 
 RELIST_INTERVAL: Final = 30.0  # seconds between looks at the board when nothing wakes it
-RETRY_DELAY: Final = 1.0  # seconds until a watch job that failed is tried again; doubled each time
-MAX_RETRY_DELAY: Final = 60.0  # seconds
+SETTLE_DELAY: Final = 3.0  # seconds that a share must have been too large before some is given up
+CLAIMS_AT_ONCE: Final = 16
 STOP_TIMEOUT: Final = 7.0  # seconds that all watches together have to come to an end; the worker 10
 
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """One run of a watch job."""
+    """One run of a watch job, from the try to claim it on."""
 
-    claim: Claim
+    job: WatchJob
+    claim: Claim | None = None
     stop: Event = field(default_factory=Event)
     greenlet: Any = None
     started: float = field(default_factory=time.monotonic)
+    failure: BaseException | None = None
 
-
-@dataclass(slots=True)
-class Backoff:
-    """When a watch job that failed may be tried again."""
-
-    due: float
-    delay: float
+    def is_gone_from(self, seen: Registered) -> bool:
+        """Tell whether its lock, or the whole job, was there and is not any more."""
+        if self.claim is None or seen.stat is None or seen.stat.pzxid < self.claim.epoch:
+            return False  # what was seen is older than the lock
+        return not any(job.name == self.job.name and job.claimed for job in seen.jobs)
 
 
 Watch = Callable[[Claim, Event], None]
@@ -65,7 +66,7 @@ Looked = Callable[[Registered], None]
 
 
 class WatchConductor(base.Conductor):
-    """Runs ``watch`` for every watch job that it can claim, until ``stop``.
+    """Runs ``watch`` for every watch job that is its share, until ``stop``.
 
     ``watch`` is called in a greenlet of its own, with the claim and with an event that tells it to
     return. ``looked`` is called with what was found at every look at the board; it must not wait.
@@ -75,29 +76,39 @@ class WatchConductor(base.Conductor):
         self, name: str, jobboard: WatchJobBoard, watch: Watch, looked: Looked, max_boards: int
     ) -> None:
         super().__init__(name, jobboard)
-        self._board = jobboard
-        self._client = jobboard.client
+        self._board, self._client = jobboard, jobboard.client
         self._registry = Registry(jobboard)
         self.claims = Claims(jobboard, name)
-        self._watch, self._looked, self._max_boards = watch, looked, max_boards
+        self._claiming = BoundedSemaphore(CLAIMS_AT_ONCE)
+        self._watch, self._looked = watch, looked
         self._runs: dict[str, Run] = {}
-        self._backoffs: dict[str, Backoff] = {}
+        self._backoffs = Backoffs()
         self._wake, self._stopping, self._dead = Event(), Event(), Event()
-        self._next_look = 0.0  # by the monotonic clock, if nothing wakes it
-        self._registered_session: int | None = None
+        self._members = Members(jobboard, self.ENTITY_KIND, name, max_boards, self._wake.set)
+        self._is_fit = True
+        self._excessive_since: float | None = None  # by the monotonic clock
+        self._next_look = 0.0  # the same, if nothing wakes it
         self._failure: Exception | None = None
 
-    @cached_property
+    @property
     def conductor(self) -> Entity:
         """Who this conductor is: TaskFlow's own says ``localhost`` on many a machine."""
-        host, pid = os.uname().nodename, os.getpid()
-        return Entity(
-            self.ENTITY_KIND, f"{self._name}@{host}:{pid}", {"hostname": host, "pid": pid}
-        )
+        return self._members.entity
 
     def boards(self) -> list[str]:
         """Return the paths of the boards whose watch jobs are being run."""
-        return [run.claim.job.path for run in self._runs.values()]
+        return [run.job.path for run in self._runs.values() if run.claim is not None]
+
+    def set_fit(self, *, is_fit: bool) -> None:
+        """Say whether this conductor can do its work, which it can't without its store.
+
+        While it can't it claims nothing, and what it runs is for those who can, if there are any.
+        """
+        if is_fit is not self._is_fit:
+            LOG.warning("%s its share of the boards", "takes" if is_fit else "offers others")
+            self._is_fit = is_fit
+            self._backoffs.forget()
+            self._wake.set()
 
     def stop(self) -> None:
         """Ask ``run`` to abandon its watch jobs and return. May be called from a signal handler."""
@@ -115,6 +126,7 @@ class WatchConductor(base.Conductor):
             self._stopping.wait()
         finally:
             looking.kill()  # it may be waiting for ZooKeeper, and is never inside pymongo
+            self._members.close()  # so that the others take what is given up now
             self._end_runs()
             self._dead.set()
         if self._failure is not None:
@@ -131,10 +143,7 @@ class WatchConductor(base.Conductor):
                     if not self._board.connected:
                         self._board.connect(self._client.call_timeout)
                     node.refresh()
-                    is_registered = self._register()
                     self._look()
-                    if not is_registered:
-                        self._look_in(RETRY_DELAY)
                 except CanaryError as error:
                     LOG.warning("can't see Canary's own board, will try again: %s", error)
                     self._next_look = time.monotonic() + RETRY_DELAY
@@ -149,108 +158,133 @@ class WatchConductor(base.Conductor):
         """Look at the board again in ``delay`` seconds at the latest."""
         self._next_look = min(self._next_look, time.monotonic() + delay)
 
-    def _register(self) -> bool:
-        """Register as a conductor, once a session: the entity's znode goes with it.
-
-        Returns whether it is registered. It is not while the znode is that of a session before,
-        of this process or of one that had its number, and has to expire first.
-        """
-        session = self._client.session
-        if session is None or session == self._registered_session:
-            return session is not None
-        with self._board.limited(self._client.call_timeout):
-            self._board.register_entity(self.conductor)
-        entity = f"{conductor_folder(self._board.path)}/{self.conductor.name}"
-        stat = wait(self._client.exists_async(entity), self._client.call_timeout)
-        if stat is None or stat.ephemeralOwner != session:
-            return False
-        self._registered_session = session
-        return True
-
     def _look(self) -> None:
         """Compare the board with what is run here; start what is free, stop what is gone."""
+        self._next_look = time.monotonic() + RELIST_INTERVAL
+        capacities = self._capacities()
         seen = self._registry.look()
-        claimed = {job.name for job in seen.jobs if job.claimed}
-        for name, run in self._runs.items():
-            if name not in claimed:  # removed, or its lock was taken away
+        for run in self._runs.values():
+            if run.is_gone_from(seen):
                 run.stop.set()
         names = {job.name for job in seen.jobs}
-        self._backoffs = {name: b for name, b in self._backoffs.items() if name in names}
+        self._backoffs.forget_all_but(names)
         self.claims.forget_all_but(names)
         self._looked(seen)
-        self._next_look = time.monotonic() + RELIST_INTERVAL
-        for job in self._free(seen):
-            if len(self._runs) >= self._max_boards:
-                return
-            backoff = self._backoffs.get(job.name)
-            if backoff is not None and backoff.due > time.monotonic():
-                self._look_in(backoff.due - time.monotonic())
-                continue
-            try:
-                claim = self.claims.make(job)
-            except ZooKeeperUnavailable:
-                raise
-            except CanaryError as error:
-                LOG.warning("not claimed: %s", error, extra={"board": job.path})
-                self._look_in(self._back_off(job.name))
-            else:
-                if claim is not None:
-                    run = self._runs[job.name] = Run(claim)
-                    run.greenlet = gevent.spawn(self._run, run)
+        first = self._first_of_each(seen.jobs)
+        shared = shares(len(first), capacities)
+        running = [run for run in self._runs.values() if not run.stop.is_set()]
+        if self.conductor.name in shared:
+            share = shared[self.conductor.name]
+        else:
+            # Nobody is listed: no better place for what is run here. Or others are, and can work.
+            share = 0 if shared else len(running)
+        self._give_up(running, len(running) - share)
+        free = [job for job in first if job.name not in self._runs and self.claims.may_be_made(job)]
+        # Each worker begins at its own place, so that they do not all try for the same ones.
+        before = sum(count for name, count in shared.items() if name < self.conductor.name)
+        place = before % len(free) if free else 0
+        self._start(free[place:] + free[:place], share - len(running))
 
-    def _free(self, seen: Registered) -> list[WatchJob]:
-        """Return the jobs that may be claimed: of each board the first, if nobody runs it."""
+    def _capacities(self) -> dict[str, int]:
+        """Return how many boards each worker can take that is there and fit for it."""
+        if not self._is_fit:
+            self._members.withdraw()
+        elif not self._members.join():
+            self._look_in(RETRY_DELAY)
+        capacities = self._members.capacities()
+        capacities.pop(self.conductor.name, None)  # it may be one that had this name before
+        if self._is_fit:
+            capacities[self.conductor.name] = self._members.capacity
+        return capacities
+
+    def _first_of_each(self, jobs: tuple[WatchJob, ...]) -> list[WatchJob]:
+        """Return the jobs that count, of each board the one posted first; end the others."""
         first: dict[str, WatchJob] = {}
-        for job in seen.jobs:
-            first.setdefault(job.path, job)
-        return [
-            job
-            for job in first.values()
-            if job.name not in self._runs and self.claims.may_be_made(job)
-        ]
+        for job in jobs:
+            if first.setdefault(job.path, job) is not job:
+                LOG.warning("a second watch job for this board is ended", extra={"board": job.path})
+                try:
+                    self._registry.end(job)
+                except CanaryError as error:
+                    LOG.warning("it is still there: %s", error, extra={"board": job.path})
+        return list(first.values())
+
+    def _give_up(self, running: list[Run], excess: int) -> None:
+        """Stop as many runs as are beyond the share, once it is sure that they will be."""
+        if excess <= 0:
+            self._excessive_since = None
+            return
+        now = time.monotonic()
+        if self._excessive_since is None:
+            self._excessive_since = now
+        left = self._excessive_since + SETTLE_DELAY - now
+        if left > 0:
+            self._look_in(left)
+            return
+        LOG.info("%d boards are given up for others to watch", excess)
+        for run in running[-excess:]:
+            run.stop.set()
+
+    def _start(self, free: list[WatchJob], room: int) -> None:
+        for job in free:
+            if room <= 0:
+                return
+            left = self._backoffs.left(job.name)
+            if left > 0:
+                self._look_in(left)
+                continue
+            room -= 1
+            run = self._runs[job.name] = Run(job)
+            run.greenlet = gevent.spawn(self._run, run)
 
     def _run(self, run: Run) -> None:
-        """Run a watch job to its end, abandon it, and have it tried again later."""
-        name, extra = run.claim.job.name, _extra(run.claim)
-        LOG.info("watching", extra=extra)
+        """Claim a watch job, run it to its end, abandon it, and have it tried again later."""
         try:
-            self._dispatch_job(run.claim.held)
-        except Exception:
-            LOG.exception("the run of a watch job failed", extra=extra)
-        try:
-            self.claims.abandon(run.claim)
-        except Exception:
-            LOG.exception("a watch job was not abandoned", extra=extra)
-        del self._runs[name]
-        if not run.stop.is_set():
-            self._back_off(name, time.monotonic() - run.started)
-        LOG.info("watching no longer", extra=extra)
-        self._wake.set()
-
-    def _back_off(self, name: str, lasted: float = 0.0) -> float:
-        """Leave a job that failed alone for a while, longer each time; return for how long."""
-        last = self._backoffs.get(name)
-        delay = RETRY_DELAY
-        if last is not None and lasted < MAX_RETRY_DELAY:
-            delay = min(last.delay * 2, MAX_RETRY_DELAY)
-        self._backoffs[name] = Backoff(time.monotonic() + delay, delay)
-        return delay
+            with self._claiming:
+                if not run.stop.is_set():
+                    run.claim = self.claims.make(run.job)
+            if run.claim is not None:
+                LOG.info("watching", extra=_extra(run))
+                self._dispatch_job(run.claim.held)
+                self.claims.abandon(run.claim)
+                LOG.info("watching no longer", extra=_extra(run))
+        except Exception as error:  # noqa: BLE001 -- logged, and the job comes back
+            self._log_end(run, error)
+        finally:
+            del self._runs[run.job.name]
+            if run.failure is not None and not run.stop.is_set():
+                lasted = time.monotonic() - run.started
+                # One that ZooKeeper does not answer comes back with it, and no sooner.
+                is_its_fault = not isinstance(run.failure, ZooKeeperUnavailable)
+                self._backoffs.failed(run.job.name, lasted, is_its_fault=is_its_fault)
+            self._wake.set()
 
     def _dispatch_job(self, job: ZookeeperJob) -> bool:
         """Run a watch job's flow. Returns whether to consume the job: never."""
         run = self._runs[job.path.rpartition("/")[2]]
-        flow = watch_flow.build(lambda _path, _epoch: self._watch(run.claim, run.stop))
-        engine = engines.load(
-            flow, store={"path": run.claim.job.path, "epoch": run.claim.epoch}, engine="serial"
-        )
-        try:
-            engine.run()
-        except taskflow_exceptions.ExecutionFailure as end:
-            cause = end.__cause__
-            is_defect = cause is not None and not isinstance(cause, CanaryError)
-            log = LOG.debug if run.stop.is_set() and not is_defect else LOG.warning
-            log("%s", end, exc_info=cause if is_defect else None, extra=_extra(run.claim))
+        if run.claim is not None:
+            self._execute(run, run.claim)
         return False
+
+    def _execute(self, run: Run, claim: Claim) -> None:
+        flow = watch_flow.build(lambda _path, _epoch: self._watch(claim, run.stop))
+        try:
+            engines.run(flow, store={"path": run.job.path, "epoch": claim.epoch}, engine="serial")
+        except taskflow_exceptions.ExecutionFailure as end:
+            self._log_end(run, end.__cause__)
+
+    def _log_end(self, run: Run, cause: BaseException | None) -> None:
+        run.failure = cause
+        if cause is None:
+            return
+        is_defect = not isinstance(cause, CanaryError)
+        log = LOG.debug if run.stop.is_set() and not is_defect else LOG.warning
+        log(
+            "the watch broke off: %s",
+            cause,
+            exc_info=cause if is_defect else None,
+            extra=_extra(run),
+        )
 
     def _end_runs(self) -> None:
         runs = list(self._runs.values())
@@ -265,6 +299,6 @@ class WatchConductor(base.Conductor):
             )
 
 
-def _extra(claim: Claim) -> dict[str, Any]:
-    """Return what log records about a claim carry."""
-    return {"board": claim.job.path, "epoch": claim.epoch}
+def _extra(run: Run) -> dict[str, Any]:
+    """Return what log records about a run carry."""
+    return {"board": run.job.path, "epoch": run.claim.epoch if run.claim else None}

@@ -187,12 +187,15 @@ class Registry:
         with self._locked():
             for job in self.look().jobs:
                 if job.path in wished:
-                    self._delete(job)
+                    self.end(job)
                     removed.append(job.path)
         return list(dict.fromkeys(removed))
 
-    def _delete(self, job: WatchJob) -> None:
-        """Delete a watch job with its lock, whoever may claim or abandon it meanwhile."""
+    def end(self, job: WatchJob) -> None:
+        """Delete a watch job with its lock, whoever may claim or abandon it meanwhile.
+
+        Returns also where it is gone already. Raises CanaryError where it can't be deleted.
+        """
         path = f"{self.board.path}/{job.name}"
         for with_lock in (job.claimed, not job.claimed, job.claimed):
             transaction: TransactionRequest = self._client.transaction()

@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, NoReturn
 
 import gevent
@@ -31,6 +32,7 @@ from canary.errors import (
     StoreError,
     StoreUnavailable,
 )
+from canary.heartbeat import HEARTBEAT_INTERVAL, Heartbeat
 from canary.registry import Registered, WatchJobBoard
 from canary.stores.history import HistoryStore
 from canary.stores.live import LiveStore
@@ -44,7 +46,7 @@ from canary.zookeeper import disconnect
 
 LOG = logging.getLogger(__name__)
 
-HEARTBEAT_INTERVAL: Final = 1.0  # seconds; the server calls a board unwatched after three
+FIT_LIMIT: Final = 5.0  # seconds without a heartbeat until the boards are left to others
 RETRY_DELAY: Final = 2.0  # seconds until MongoDB is tried again
 CLOSE_TIMEOUT: Final = 1.0  # seconds for ZooKeeper to answer that the session is closed
 WAITING_INTERVAL: Final = 5.0  # seconds between two log lines that say so of ZooKeeper
@@ -56,7 +58,6 @@ class Worker:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._stopping = Event()
-        self._started_at = now()
         self._client = connect_zookeeper(config.zookeeper)
         board = WatchJobBoard(config.canary.name, self._client, config.canary.jobboard)
         self.conductor = WatchConductor(
@@ -64,6 +65,7 @@ class Worker:
         )
         self._database = connect_mongodb(config.mongo)
         self._store = LiveStore(self._database, self.conductor.conductor.name)
+        self._heartbeat = Heartbeat(self._store)
         self._seen: Registered | None = None
         self._seen_anew = Event()
         self._failure: Exception | None = None
@@ -98,7 +100,12 @@ class Worker:
         gevent.wait([prepared, self._stopping], count=1)
         if self._stopping.is_set() or not self._await_zookeeper():
             return
-        beside = [self._spawn(self._beat), self._spawn(self._note_removed)]
+        parts = (
+            partial(self._heartbeat.run, self._stopping),
+            self._judge_fitness,
+            self._note_removed,
+        )
+        beside = [self._spawn(part) for part in parts]
         if self._checkpointer is not None:
             checkpointer = self._checkpointer
             beside.append(self._spawn(lambda: checkpointer.run(self._stopping)))
@@ -181,23 +188,10 @@ class Worker:
             else:
                 noted = paths
 
-    def _beat(self) -> None:
-        host, pid = os.uname().nodename, os.getpid()
-        beating = True
-        while not self._stopping.is_set():
-            try:
-                self._store.beat(self._started_at, host, pid)
-            except StoreError as error:
-                if beating:
-                    LOG.warning("no heartbeat: %s", error)
-                beating = False
-            else:
-                beating = True
-            self._stopping.wait(HEARTBEAT_INTERVAL)
-        try:
-            self._store.retire()
-        except StoreError as error:
-            LOG.debug("the heartbeat is left behind: %s", error)
+    def _judge_fitness(self) -> None:
+        """Leave the boards to others while MongoDB answers them and not this worker."""
+        while not self._stopping.wait(HEARTBEAT_INTERVAL):
+            self.conductor.set_fit(is_fit=self._heartbeat.age() < FIT_LIMIT)
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

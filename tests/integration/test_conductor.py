@@ -2,22 +2,17 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
-import gevent
 import pytest
-from gevent.event import Event
 from kazoo.client import KazooClient
 
-from canary import conductor as module
-from canary.claims import Claim
-from canary.conductor import WatchConductor
+from canary import backoff, conductor
 from canary.config import Config
 from canary.model.names import conductor_folder
-from canary.registry import Registered, WatchJobBoard
 from canary.zookeeper import Client, connect, disconnect
-from tests.integration.boards import post, posting
+from tests.integration.conducted import Conducted, add
 from tests.integration.proxy import Proxy
 from tests.waiting import eventually
 
@@ -41,48 +36,12 @@ def jobboard(config: Config) -> str:
     return config.canary.jobboard
 
 
-class Conducted:
-    """A conductor, and what it was seen to do."""
-
-    def __init__(self, client: Client, jobboard: str, max_boards: int = 100) -> None:
-        self.looks = 0
-        self.running: list[Claim] = []
-        self.claims: list[Claim] = []
-        self.fails: set[str] = set()  # paths of boards whose watch fails at once
-        self.during_look: Callable[[], None] = lambda: None
-        board = WatchJobBoard("test", client, jobboard)
-        self.conductor = WatchConductor("test", board, self._watch, self._looked, max_boards)
-        self.greenlet = gevent.spawn(self.conductor.run)
-
-    def boards(self) -> list[str]:
-        return sorted(claim.job.path for claim in self.running)
-
-    def _watch(self, claim: Claim, stop: Event) -> None:
-        self.claims.append(claim)
-        if claim.job.path in self.fails:
-            raise RuntimeError("it fails")
-        self.running.append(claim)
-        try:
-            stop.wait()
-        finally:
-            self.running.remove(claim)
-
-    def _looked(self, _seen: Registered) -> None:
-        self.looks += 1
-        self.during_look()
-
-
 @pytest.fixture
 def conducted(client: Client, jobboard: str) -> Iterator[Conducted]:
     conducted = Conducted(client, jobboard)
     yield conducted
     conducted.conductor.stop()
     conducted.greenlet.join(10)
-
-
-def add(zookeeper: KazooClient, jobboard: str, *paths: str) -> list[str]:
-    zookeeper.ensure_path(jobboard)
-    return [post(zookeeper, jobboard, posting("watch", path=path)) for path in paths]
 
 
 def assert_it_rests(conducted: Conducted) -> None:
@@ -97,9 +56,10 @@ def test_it_claims_what_is_free_and_rests(
 ) -> None:
     names = add(zookeeper, jobboard, "/a", "/b", "/a")
     eventually(lambda: conducted.boards() == ["/a", "/b"])
+    eventually(lambda: not zookeeper.exists(f"{jobboard}/{names[2]}"), why="the second is ended")
     assert_it_rests(conducted)
     locks = [name for name in zookeeper.get_children(jobboard) if name.endswith(".lock")]
-    assert sorted(locks) == [f"{names[0]}.lock", f"{names[1]}.lock"], "the first of two"
+    assert sorted(locks) == [f"{names[0]}.lock", f"{names[1]}.lock"]
     eventually(lambda: zookeeper.get_children(conductor_folder(jobboard)))
 
 
@@ -126,7 +86,7 @@ def test_what_fails_comes_back_with_backoff_and_holds_nothing_up(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(module, "RETRY_DELAY", 0.2)
+    monkeypatch.setattr(backoff, "RETRY_DELAY", 0.2)
     conducted.fails = {"/a"}
     started = time.monotonic()
     add(zookeeper, jobboard, "/a", "/b")
@@ -144,14 +104,14 @@ def test_what_fails_comes_back_with_backoff_and_holds_nothing_up(
 def test_a_job_that_failed_here_and_runs_elsewhere_is_not_polled(
     conducted: Conducted, zookeeper: KazooClient, jobboard: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "RETRY_DELAY", 0.5)
+    monkeypatch.setattr(backoff, "RETRY_DELAY", 0.5)
     conducted.fails = {"/a"}
     [name] = add(zookeeper, jobboard, "/a")
     eventually(lambda: conducted.claims)
     eventually(lambda: not zookeeper.exists(f"{jobboard}/{name}.lock"))
     zookeeper.create(f"{jobboard}/{name}.lock", b"{}", ephemeral=True)
-    eventually(lambda: conducted.conductor._backoffs[name].due < time.monotonic())
-    eventually(lambda: time.monotonic() > conducted.conductor._backoffs[name].due + 0.2)
+    eventually(lambda: conducted.conductor._backoffs.left(name) > 0)
+    eventually(lambda: conducted.conductor._backoffs.left(name) == 0)
     assert_it_rests(conducted)
     zookeeper.delete(f"{jobboard}/{name}.lock")
     eventually(lambda: len(conducted.claims) == 2)
@@ -196,7 +156,7 @@ def test_an_entity_of_a_session_before_is_outlived(
     client: Client, zookeeper: KazooClient, jobboard: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker that starts again with the number of the one before, as in a container."""
-    monkeypatch.setattr(module, "RETRY_DELAY", 0.1)
+    monkeypatch.setattr(conductor, "RETRY_DELAY", 0.1)
     before = KazooClient(os.environ["DEVSTACK_ZOOKEEPER"])
     before.start()
     entity = f"{conductor_folder(jobboard)}/test@{os.uname().nodename}:{os.getpid()}"

@@ -1,0 +1,51 @@
+"""A conductor in the test's own process, with watches that watch nothing."""
+
+from collections.abc import Callable
+
+import gevent
+from gevent.event import Event
+from kazoo.client import KazooClient
+
+from canary.claims import Claim
+from canary.conductor import WatchConductor
+from canary.registry import Registered, WatchJobBoard
+from canary.zookeeper import Client
+from tests.integration.boards import post, posting
+
+
+class Conducted:
+    """A conductor, and what it was seen to do."""
+
+    def __init__(
+        self, client: Client, jobboard: str, max_boards: int = 100, name: str = "test"
+    ) -> None:
+        self.looks = 0
+        self.running: list[Claim] = []
+        self.claims: list[Claim] = []
+        self.fails: set[str] = set()  # paths of boards whose watch fails at once
+        self.during_look: Callable[[], None] = lambda: None
+        board = WatchJobBoard(name, client, jobboard)
+        self.conductor = WatchConductor(name, board, self._watch, self._looked, max_boards)
+        self.greenlet = gevent.spawn(self.conductor.run)
+
+    def boards(self) -> list[str]:
+        return sorted(claim.job.path for claim in self.running)
+
+    def _watch(self, claim: Claim, stop: Event) -> None:
+        self.claims.append(claim)
+        if claim.job.path in self.fails:
+            raise RuntimeError("it fails")
+        self.running.append(claim)
+        try:
+            stop.wait()
+        finally:
+            self.running.remove(claim)
+
+    def _looked(self, _seen: Registered) -> None:
+        self.looks += 1
+        self.during_look()
+
+
+def add(zookeeper: KazooClient, jobboard: str, *paths: str) -> list[str]:
+    zookeeper.ensure_path(jobboard)
+    return [post(zookeeper, jobboard, posting("watch", path=path)) for path in paths]

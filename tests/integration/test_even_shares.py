@@ -1,0 +1,145 @@
+"""Several conductors on one board: who runs how much, and who takes over from whom."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+
+import pytest
+from kazoo.client import KazooClient
+
+from canary.config import Config
+from canary.model.names import conductor_folder
+from canary.zookeeper import Client, connect, disconnect
+from tests.integration.conducted import Conducted, add
+from tests.integration.proxy import Proxy
+from tests.waiting import eventually
+
+JOIN_LIMIT = 15.0  # seconds until one that joins has its share
+
+Join = Callable[..., Conducted]
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    with Proxy(os.environ["DEVSTACK_ZOOKEEPER"]) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def join(config: Config, proxy: Proxy) -> Iterator[Join]:
+    """Start a conductor of that name, with a client of its own; "a" is behind the proxy."""
+    with ExitStack() as stack:
+
+        def start(name: str, max_boards: int = 100) -> Conducted:
+            hosts = (proxy.address,) if name == "a" else config.zookeeper.hosts
+            client: Client = connect(replace(config.zookeeper, hosts=hosts, session_timeout=2.0))
+            client.start(timeout=5)
+            stack.callback(disconnect, client, 1.0)
+            conducted = Conducted(client, config.canary.jobboard, max_boards, name)
+            stack.callback(leave, conducted)
+            return conducted
+
+        yield start
+
+
+def leave(conducted: Conducted) -> None:
+    conducted.conductor.stop()
+    conducted.greenlet.join(10)
+
+
+def counts(*conducted: Conducted) -> list[int]:
+    return [len(each.running) for each in conducted]
+
+
+def names(count: int) -> list[str]:
+    return [f"/board-{number}" for number in range(count)]
+
+
+def test_the_first_hold_one_more(join: Join, zookeeper: KazooClient, config: Config) -> None:
+    folder = conductor_folder(config.canary.jobboard)
+    zookeeper.ensure_path(folder)
+    first, second, third = join("c"), join("a"), join("b")
+    eventually(lambda: len(zookeeper.get_children(folder)) == 3, why="all are listed")
+    add(zookeeper, config.canary.jobboard, *names(7))
+    eventually(lambda: counts(second, third, first) == [3, 2, 2], JOIN_LIMIT)
+    watched = [board for each in (first, second, third) for board in each.boards()]
+    assert sorted(watched) == names(7)
+
+
+def test_who_joins_gets_a_share_and_who_leaves_gives_it_back(
+    join: Join, zookeeper: KazooClient, config: Config
+) -> None:
+    b = join("b")
+    add(zookeeper, config.canary.jobboard, *names(5))
+    eventually(lambda: counts(b) == [5])
+    a = join("a")
+    eventually(lambda: counts(a, b) == [3, 2], JOIN_LIMIT)
+    assert len(a.claims) == 3, "nothing went to and fro"
+    assert len(b.claims) == 5
+    leave(a)
+    eventually(lambda: counts(b) == [5], 2.0, "who leaves says so before it gives up its boards")
+
+
+def test_who_dies_is_replaced_when_its_session_ends(
+    join: Join, zookeeper: KazooClient, config: Config, proxy: Proxy
+) -> None:
+    a, b = join("a"), join("b")
+    add(zookeeper, config.canary.jobboard, *names(4))
+    eventually(lambda: counts(a, b) == [2, 2], JOIN_LIMIT)
+    with proxy.away():
+        eventually(lambda: counts(b) == [4], 2.0 + 5.0)
+    eventually(lambda: counts(a, b) == [2, 2], JOIN_LIMIT, "and comes back")
+
+
+def test_nobody_takes_more_than_it_can(join: Join, zookeeper: KazooClient, config: Config) -> None:
+    a, b = join("a", max_boards=1), join("b")
+    add(zookeeper, config.canary.jobboard, *names(5))
+    eventually(lambda: counts(a, b) == [1, 4], JOIN_LIMIT)
+
+
+def test_who_is_unfit_leaves_its_boards_to_who_is_fit(
+    join: Join, zookeeper: KazooClient, config: Config
+) -> None:
+    a, b = join("a"), join("b")
+    add(zookeeper, config.canary.jobboard, *names(4))
+    eventually(lambda: counts(a, b) == [2, 2], JOIN_LIMIT)
+    a.conductor.set_fit(is_fit=False)
+    eventually(lambda: counts(a, b) == [0, 4], JOIN_LIMIT)
+    a.conductor.set_fit(is_fit=True)
+    eventually(lambda: counts(a, b) == [2, 2], JOIN_LIMIT)
+
+
+def test_where_nobody_is_fit_all_stays_where_it_is(
+    join: Join, zookeeper: KazooClient, config: Config
+) -> None:
+    a, b = join("a"), join("b")
+    add(zookeeper, config.canary.jobboard, *names(4))
+    eventually(lambda: counts(a, b) == [2, 2], JOIN_LIMIT)
+    folder = conductor_folder(config.canary.jobboard)
+    for each in (a, b):
+        each.conductor.set_fit(is_fit=False)
+    eventually(lambda: zookeeper.get_children(folder) == [])
+    looks = [a.looks, b.looks]
+    for each in (a, b):
+        each.conductor.set_fit(is_fit=True)
+    eventually(lambda: len(zookeeper.get_children(folder)) == 2)
+    eventually(lambda: a.looks > looks[0] and b.looks > looks[1])
+    assert len(a.claims) + len(b.claims) == 4, "nothing was given up"
+
+
+def test_a_stranger_among_the_workers_gets_no_share(
+    join: Join, zookeeper: KazooClient, config: Config
+) -> None:
+    folder = conductor_folder(config.canary.jobboard)
+    for name, data in {
+        "a-stock@host:1": b'{"kind": "conductor", "metadata": {"pid": 1}}',
+        "garbage": b"[" * 100_000,
+        "negative": b'{"metadata": {"max_boards": -5}}',
+        "empty": b"",
+        "text": b'{"metadata": {"max_boards": "many"}}',
+    }.items():
+        zookeeper.create(f"{folder}/{name}", data, makepath=True)
+    b = join("b")
+    add(zookeeper, config.canary.jobboard, *names(3))
+    eventually(lambda: counts(b) == [3])
