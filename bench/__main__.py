@@ -2,9 +2,9 @@
 
 import sys
 
-from bench import boards
+from bench import boards, conductor
 
-MEASUREMENTS = {"boards": boards.measure}
+MEASUREMENTS = {"boards": boards.measure, "conductor": conductor.measure}
 
 
 def main(names: list[str]) -> int:

@@ -14,12 +14,12 @@ from typing import Final
 from gevent.event import Event
 from pymongo.database import Database
 
+from canary.clock import now
 from canary.errors import StoreError
 from canary.model.jobs import JobState
 from canary.stores.documents import Document
 from canary.stores.history import Header, HistoryStore
 from canary.stores.mongo import errors_as_ours
-from canary.watchers.reading import now
 
 LOG = logging.getLogger(__name__)
 

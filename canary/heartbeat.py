@@ -1,52 +1,100 @@
 """A worker's sign of life in MongoDB, once a second, by MongoDB's own clock.
 
-The server calls a board unwatched whose watcher's is three seconds old.
+It says up to when everything is stored, and of which boards less is; the server calls a board
+unwatched whose watcher's is three seconds old. A board that was left while MongoDB was away is
+among them until MongoDB has taken notice of that.
 """
 
 import logging
 import os
 import time
+from datetime import datetime
 from typing import Final
 
 from gevent.event import Event
 
-from canary.errors import StoreError
+from canary.clock import CLOCK, elapsed, now
+from canary.errors import CanaryError, StoreError
+from canary.model.changes import Reason
+from canary.stores.documents import Behind
 from canary.stores.live import LiveStore
-from canary.watchers.reading import now
+from canary.stores.mongo import within
+from canary.watchers.board import BoardWatch
+from canary.zookeeper import Pulse
 
 LOG = logging.getLogger(__name__)
 
 HEARTBEAT_INTERVAL: Final = 1.0  # seconds
+RELEASE_TIMEOUT: Final = 0.5  # seconds for all boards that were left, so that the next beat comes
 
 
 class Heartbeat:
     """One worker's heartbeat."""
 
-    def __init__(self, store: LiveStore) -> None:
-        self._store = store
-        self._started_at = now()
+    def __init__(self, store: LiveStore, pulse: Pulse) -> None:
+        self._store, self._pulse = store, pulse
+        self._watches: set[BoardWatch] = set()
+        self._left: dict[BoardWatch, datetime] = {}  # and up to when all is stored
+        host, pid = os.uname().nodename, os.getpid()
+        self._about = {"started_at": now(), "host": host, "pid": pid}
         self._last = time.monotonic()
+        self._is_failing = False
+
+    def add(self, watch: BoardWatch) -> None:
+        """Speak for a watch that begins."""
+        self._watches.add(watch)
+
+    def remove(self, watch: BoardWatch) -> None:
+        """Speak no more for a watch that has ended, once the store knows that it has."""
+        self._watches.discard(watch)
+        if not watch.is_released:
+            self._left[watch] = watch.behind_since() or now()
 
     def age(self) -> float:
         """Return how many seconds ago MongoDB took the last one; at first, since the start."""
         return time.monotonic() - self._last
 
+    def beat(self) -> None:
+        """Write it once. Raises StoreUnavailable or StoreRefused."""
+        until = self._pulse.until
+        behind = [
+            Behind(watch.path, watch.board.takes, since, watched=True)
+            for watch in self._watches
+            if (since := watch.behind_since()) is not None
+        ]
+        behind += [
+            Behind(watch.path, watch.board.takes, since, watched=False)
+            for watch, since in self._left.items()
+        ]
+        sent = elapsed()
+        CLOCK.compare(sent, self._store.beat(self._about, until, behind))
+        self._last = time.monotonic()
+
     def run(self, stopping: Event) -> None:
         """Beat until ``stopping`` is set, and then take the sign of life away."""
-        host, pid = os.uname().nodename, os.getpid()
-        is_failing = False
         while not stopping.is_set():
             try:
-                self._store.beat(self._started_at, host, pid)
+                self.beat()
+                self._release_left()
             except StoreError as error:
-                if not is_failing:
+                if not self._is_failing:
                     LOG.warning("no heartbeat: %s", error)
-                is_failing = True
+                self._is_failing = True
             else:
-                is_failing = False
-                self._last = time.monotonic()
+                self._is_failing = False
             stopping.wait(HEARTBEAT_INTERVAL)
         try:
             self._store.retire()
         except StoreError as error:
             LOG.debug("the heartbeat is left behind: %s", error)
+
+    def _release_left(self) -> None:
+        with within(RELEASE_TIMEOUT):
+            for watch, since in list(self._left.items()):
+                try:
+                    watch.board.release(now(), since, Reason.RESTART)
+                except StoreError:
+                    raise
+                except CanaryError as error:
+                    LOG.debug("another has it already: %s", error, extra={"board": watch.path})
+                del self._left[watch]

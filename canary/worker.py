@@ -24,6 +24,7 @@ from gevent.event import Event
 from canary import logs
 from canary.checkpoints import Checkpointer
 from canary.claims import Claim
+from canary.clock import now
 from canary.conductor import WatchConductor
 from canary.config import Config, load, parser
 from canary.errors import (
@@ -39,10 +40,10 @@ from canary.stores.live import LiveStore
 from canary.stores.mongo import connect as connect_mongodb
 from canary.stores.mongo import ensure_schema
 from canary.watchers.board import BoardWatch
+from canary.watchers.budget import Budget
 from canary.watchers.conductors import ConductorsWatch
-from canary.watchers.reading import now
+from canary.zookeeper import Pulse, disconnect
 from canary.zookeeper import connect as connect_zookeeper
-from canary.zookeeper import disconnect
 
 LOG = logging.getLogger(__name__)
 
@@ -65,7 +66,9 @@ class Worker:
         )
         self._database = connect_mongodb(config.mongo)
         self._store = LiveStore(self._database, self.conductor.conductor.name)
-        self._heartbeat = Heartbeat(self._store)
+        self._pulse = Pulse(self._client)
+        self._budget = Budget()
+        self._heartbeat = Heartbeat(self._store, self._pulse)
         self._seen: Registered | None = None
         self._seen_anew = Event()
         self._failure: Exception | None = None
@@ -101,6 +104,7 @@ class Worker:
         if self._stopping.is_set() or not self._await_zookeeper():
             return
         parts = (
+            partial(self._pulse.run, self._stopping),
             partial(self._heartbeat.run, self._stopping),
             self._judge_fitness,
             self._note_removed,
@@ -140,6 +144,7 @@ class Worker:
         while not self._stopping.is_set():
             try:
                 ensure_schema(self._database, self._config.mongo)
+                self._heartbeat.beat()  # from which the time is known, before any is noted
             except StoreUnavailable as error:
                 LOG.warning("waiting for MongoDB: %s", error)
                 self._stopping.wait(RETRY_DELAY)
@@ -152,13 +157,15 @@ class Worker:
         board = self._store.take(
             claim.job.path, claim.epoch, lambda: self.conductor.claims.holds(claim), now()
         )
-        watch = BoardWatch(self._client, board)
+        watch = BoardWatch(self._client, self._pulse, board, self._budget)
         conductors = ConductorsWatch(self._client, board.path, board.show_conductors)
         stop.rawlink(lambda _: watch.stop())
         beside = self._spawn(conductors.run)
+        self._heartbeat.add(watch)
         try:
             watch.run()
         finally:
+            self._heartbeat.remove(watch)
             # Not awaited for long, and never killed: it may be inside pymongo.
             conductors.stop()
             beside.join(timeout=CLOSE_TIMEOUT)

@@ -1,6 +1,7 @@
 """How far what Canary shows of a board can be trusted right now."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class Freshness(StrEnum):
@@ -12,3 +13,7 @@ class Freshness(StrEnum):
     MISSING = "missing"  # there is no such board now
     DENIED = "denied"  # the board's ACL does not let Canary read it
     UNWATCHED = "unwatched"  # nobody watches it
+
+
+#: Of a board that is so shown, all that happened is known; otherwise nothing is sure.
+SEEING: Final = frozenset({Freshness.LIVE, Freshness.MISSING})

@@ -74,6 +74,12 @@ class BoardState:
             return self.told_incarnation
         return self.stat.czxid if self.stat else None
 
+    def known_until(self, moment: datetime | None) -> "BoardState":
+        """Return the state if nothing has happened up to ``moment`` since it was seen."""
+        if self.seen_at is None or moment is None or moment <= self.seen_at:
+            return self
+        return replace(self, seen_at=moment)
+
     def after(self, changes: Iterable[Change]) -> "BoardState":
         """Return the state once ``changes``, the next ones in order, are told, and nothing else.
 

@@ -4,7 +4,7 @@ import shlex
 from typing import Protocol
 
 from canary.server.problems import NotRegistered
-from canary.stores.reading import BoardNow
+from canary.stores.boards import BoardNow
 
 
 class Registry(Protocol):

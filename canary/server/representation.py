@@ -13,7 +13,8 @@ from typing import Any
 from canary.model.freshness import Freshness
 from canary.model.jobs import JobState
 from canary.model.names import job_sequence, lock_name
-from canary.stores.reading import BoardNow, Counts, JobSeen
+from canary.stores.boards import BoardNow
+from canary.stores.reading import Counts, JobSeen
 
 JSON = dict[str, Any]
 Fields = Mapping[str, Any]

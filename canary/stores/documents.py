@@ -3,8 +3,9 @@
 Every ``_id`` begins with the board's path, so that collections can be sharded by board.
 
 ``boards``      one a board: who watches it (``epoch``, ``writer``), how often it was taken
-                (``takes``, which unlike the epoch never goes back), its ``revision``, the account
-                (``stat``, ``seen_at``, ``told``), ``freshness`` since when, ``watched_since``.
+                (``takes``, which unlike the epoch never goes back), why nobody watches it
+                (``released``), its ``revision``, the account (``stat``, ``seen_at``, ``told``),
+                ``freshness`` since when, ``watched_since``.
 ``jobs``        one a job, by its znode's czxid: what it is, its state, claim and payload; ``owner``
                 is who claims it, or did at its end; after its end ``outcome`` and ``ended_at``
                 (ZooKeeper's clock where it tells) and ``ended_seen_at`` (Canary's), from which its
@@ -13,13 +14,15 @@ Every ``_id`` begins with the board's path, so that collections can be sharded b
 ``changes``     the log, one a change, by board and revision.
 ``gaps``        one an interval in which changes were not seen one by one.
 ``conductors``  one a board: the conductors that are registered on it.
-``workers``     one a canary-worker: its heartbeat by MongoDB's own clock.
+``workers``     one a canary-worker: its heartbeat by MongoDB's own clock; everything is stored that
+                happened ``until`` a moment on the boards that it watches, but for those ``behind``.
 
 Payloads are JSON text, never sub-documents: what is hostile to BSON stays text. Zxids and sessions
 are stored as the signed 64-bit numbers that ZooKeeper uses.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +36,29 @@ from canary.model.observations import Stat
 from canary.model.payload import Payload
 
 Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """A board of which less is stored than its worker's heartbeat says of the others.
+
+    ``takes`` tells which watch of it that is about; ``since`` is up to when all is stored. One that
+    is not ``watched`` any more was left without MongoDB's taking notice.
+    """
+
+    board: str
+    takes: int
+    since: datetime
+    watched: bool
+
+    def document(self) -> Document:
+        """Return it as an entry of ``workers.behind``."""
+        return {
+            "board": self.board,
+            "takes": Int64(self.takes),
+            "since": self.since,
+            "watched": self.watched,
+        }
 
 
 def _long(value: int | None) -> Int64 | None:

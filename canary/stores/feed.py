@@ -31,9 +31,10 @@ from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from canary.errors import StoreError
+from canary.stores.boards import BoardNow
 from canary.stores.documents import Document
 from canary.stores.mongo import is_passing
-from canary.stores.reading import BoardNow, Reading
+from canary.stores.reading import Reading
 
 LOG = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ What is then written is ``canary.stores.writer``'s.
 """
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import pymongo
 from bson import Int64
@@ -18,10 +18,10 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from canary.errors import Fenced, StoreUnavailable
 from canary.model.changes import Reason
-from canary.model.freshness import Freshness
+from canary.model.freshness import SEEING, Freshness
 from canary.model.jobs import JobState
 from canary.model.state import BoardState
-from canary.stores.documents import Document, job_from, stat_from
+from canary.stores.documents import Behind, Document, job_from, stat_from
 from canary.stores.mongo import errors_as_ours
 from canary.stores.slices import Told
 from canary.stores.writer import LiveBoard
@@ -40,11 +40,30 @@ class LiveStore:
         self.database = database
         self.worker = worker
 
-    def beat(self, started_at: datetime, host: str, pid: int) -> None:
-        """Write this worker's heartbeat, by MongoDB's clock."""
-        fields = {"beat": "$$NOW", "started_at": started_at, "host": {"$literal": host}, "pid": pid}
+    def beat(
+        self, about: Mapping[str, Any], until: datetime | None, behind: Sequence[Behind]
+    ) -> datetime:
+        """Write this worker's heartbeat, by MongoDB's clock; return the time that it gave.
+
+        ``about`` is what is to be known of the worker. Of all boards that it watches everything is
+        stored that happened up to ``until``, but for those that are ``behind``.
+        """
+        fields = {
+            **{name: {"$literal": value} for name, value in about.items()},
+            "beat": "$$NOW",
+            "until": until,
+            "behind": {"$literal": [board.document() for board in behind]},
+        }
         with errors_as_ours():
-            self.database.workers.update_one({"_id": self.worker}, [{"$set": fields}], upsert=True)
+            written = self.database.workers.find_one_and_update(
+                {"_id": self.worker},
+                [{"$set": fields}],
+                {"beat": 1},
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
+            )
+        beat: datetime = (written or {})["beat"]
+        return beat
 
     def retire(self) -> None:
         """Remove this worker's heartbeat: it ends, and watches nothing any more."""
@@ -100,6 +119,7 @@ class LiveStore:
         writer = before["writer"]
         if writer and writer["lsid"]:
             self.database.client.admin.command("killSessions", [{"id": writer["lsid"]}])
+        known_until = self._known_until(before)
         if not is_mine():
             raise Fenced(f"{path}: the claim on its watch job is lost")
         session = self.database.client.start_session()
@@ -107,6 +127,7 @@ class LiveStore:
             "epoch": Int64(epoch),
             "registered": True,
             "writer": {"worker": self.worker, "lsid": session.session_id["id"]},
+            "released": None,
             "freshness": Freshness.CATCHING_UP.value,
             "freshness_since": now,
         }
@@ -126,10 +147,30 @@ class LiveStore:
         if after is None:
             session.end_session()
             return None
-        reason = Reason.RESTART if writer or not before["registered"] else Reason.HANDOVER
+        reason = Reason.RESTART
+        if writer is None and before["registered"] and before["released"]:
+            reason = Reason(before["released"])
         if before["epoch"] is not None and before["epoch"] > epoch:
             reason = Reason.ERA
-        return LiveBoard(self.database, after, self._restore(after), reason, session)
+        return LiveBoard(
+            self.database, after, self._restore(after).known_until(known_until), reason, session
+        )
+
+    def _known_until(self, board: Document) -> datetime | None:
+        """Return up to when all is written, as whoever writes the board said last; None if unknown.
+
+        Without it, it is the moment of what was written last.
+        """
+        if not board["writer"] or Freshness(board["freshness"]) not in SEEING:
+            return None
+        worker = self.database.workers.find_one({"_id": board["writer"]["worker"]})
+        if worker is None:
+            return None
+        known: datetime | None = worker["until"]
+        for behind in worker["behind"]:
+            if (behind["board"], behind["takes"]) == (board["_id"], board["takes"]):
+                known = behind["since"] if known is None else min(known, behind["since"])
+        return known
 
     def _restore(self, board: Document) -> BoardState:
         """Read the state that belongs to a board's document; nobody else writes it any more."""
@@ -157,6 +198,7 @@ def _new_board(path: str, now: datetime) -> Document:
         "takes": Int64(0),
         "revision": Int64(0),
         "writer": None,
+        "released": None,
         "registered": True,
         "stat": None,
         "seen_at": None,

@@ -1,10 +1,9 @@
 """What the server asks of MongoDB: boards, their jobs now and at a past moment, conductors.
 
-Promises: a board whose watcher has not written its heartbeat for ``BEAT_LIMIT`` is unwatched,
-whatever its document says, and MongoDB's clock alone decides it; the jobs of one answer, the board
-and the gaps that say whether it is complete are read from one snapshot, so that they agree; memory
-is bounded by a batch of jobs, however many there are. Raises StoreUnavailable or StoreRefused, and
-writes nothing.
+Promises: a board's freshness is what ``canary.stores.boards`` says; the jobs of one answer, the
+board and the gaps that say whether it is complete are read from one snapshot, so that they agree;
+memory is bounded by a batch of jobs, however many there are. Raises StoreUnavailable or
+StoreRefused, and writes nothing.
 
 Does not know which paths are registered in ZooKeeper but not watched yet: those have no document.
 """
@@ -22,37 +21,15 @@ from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
 from canary.model.changes import ENDINGS, Kind
-from canary.model.freshness import Freshness
 from canary.model.jobs import JobState, Outcome
 from canary.model.timeline import JobThen, Move, fold, then
+from canary.stores.boards import BoardNow, boards_now
 from canary.stores.documents import Document
 from canary.stores.mongo import errors_as_ours
 
-BEAT_LIMIT: Final = timedelta(seconds=3)  # three heartbeats missed: nobody watches
 JOBS_BATCH: Final = 1_000  # jobs read at a time, with one query for all their changes
 
-_SEEING: Final = frozenset({Freshness.LIVE, Freshness.MISSING})
 _MOVES: Final = sorted(kind.value for kind in {Kind.CLAIMED, Kind.ABANDONED, *ENDINGS})
-
-
-@dataclass(frozen=True, slots=True)
-class BoardNow:
-    """A board at the moment ``now``, by MongoDB's clock.
-
-    ``live_until`` is the last moment of which Canary knows that nothing happened on the board
-    unseen, but for what gaps say; ``watched_since`` the first. Both are None before the first look.
-    """
-
-    path: str
-    registered: bool
-    epoch: int | None
-    revision: int
-    watcher: str | None
-    freshness: Freshness
-    freshness_since: datetime
-    watched_since: datetime | None
-    live_until: datetime | None
-    now: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +74,14 @@ class Reading:
         self, *, after: str = "", limit: int | None = None, timeout: float | None = None
     ) -> list[BoardNow]:
         """Return the registered boards past ``after``, in the order of their paths."""
+        registered = {"registered": True, "_id": {"$gt": after}}
         with errors_as_ours(), nullcontext() if timeout is None else pymongo.timeout(timeout):
-            return self._boards({"registered": True, "_id": {"$gt": after}}, limit=limit)
+            return boards_now(self._database, registered, limit=limit)
 
     def board(self, path: str) -> BoardNow | None:
         """Return the board at ``path``, registered or not; None if it was never watched."""
         with errors_as_ours():
-            return next(iter(self._boards({"_id": path})), None)
+            return next(iter(boards_now(self._database, {"_id": path})), None)
 
     def counts(self, paths: Collection[str]) -> dict[str, Counts]:
         """Return how many jobs are on each of the boards at ``paths``."""
@@ -150,7 +128,7 @@ class Reading:
         Without ``at`` it is MongoDB's now. Gives None for a board that was never watched.
         """
         with errors_as_ours(), self._database.client.start_session(snapshot=True) as session:
-            board = next(iter(self._boards({"_id": path}, session)), None)
+            board = next(iter(boards_now(self._database, {"_id": path}, session)), None)
             if board is None:
                 yield None
                 return
@@ -158,27 +136,6 @@ class Reading:
             complete = self._is_complete(board, moment - interval, moment, session)
             jobs = self._jobs(path, moment - interval, moment, at is not None, session)
             yield BoardJobs(board, moment, complete, jobs)
-
-    def _boards(
-        self, match: Document, session: ClientSession | None = None, limit: int | None = None
-    ) -> list[BoardNow]:
-        silent = {"$subtract": ["$$NOW", int(BEAT_LIMIT.total_seconds() * 1000)]}
-        worker = {
-            "from": "workers",
-            "localField": "writer.worker",
-            "foreignField": "_id",
-            "as": "worker",
-        }
-        pipeline: list[Document] = [
-            {"$match": match},
-            {"$sort": {"_id": 1}},
-            *([{"$limit": limit}] if limit else []),
-            {"$lookup": worker},
-            {"$set": {"now": "$$NOW", "beat": {"$max": "$worker.beat"}}},
-            {"$set": {"is_watched": {"$gt": ["$beat", silent]}}},
-        ]
-        found = self._database.boards.aggregate(pipeline, session=session)
-        return [_board_now(document) for document in found]
 
     def _is_complete(
         self, board: BoardNow, start: datetime, end: datetime, session: ClientSession
@@ -260,33 +217,3 @@ def _completed(job: Mapping[str, Any], moves: list[Move]) -> list[Move]:
         kind = kinds.get(outcome, Kind.ENDED) if outcome else Kind.ENDED
         return [*moves, Move(kind, job["ended_at"], job["owner"], outcome)]
     return moves
-
-
-def _board_now(document: Mapping[str, Any]) -> BoardNow:
-    """Make of a board's document and its watcher's heartbeat what is true of it now."""
-    written, since = Freshness(document["freshness"]), document["freshness_since"]
-    now, live_until = document["now"], since
-    freshness = written
-    if document["is_watched"]:
-        if written in _SEEING:
-            live_until = now
-    elif written is not Freshness.UNWATCHED:
-        # Without a heartbeat to go by, what the watcher wrote last was true when it wrote it.
-        known = [moment for moment in (since, document["seen_at"]) if moment]
-        last = document["beat"] or max(known)
-        freshness = Freshness.UNWATCHED
-        live_until = last if written in _SEEING else min(last, since)
-        since = last
-    epoch, writer = document["epoch"], document["writer"]
-    return BoardNow(
-        document["path"],
-        document["registered"],
-        None if epoch is None else int(epoch),
-        int(document["revision"]),
-        writer["worker"] if writer else None,
-        freshness,
-        since,
-        document["watched_since"],
-        live_until if document["watched_since"] else None,
-        now,
-    )

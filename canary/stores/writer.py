@@ -83,12 +83,12 @@ class LiveBoard:
         self.path: str = taken["_id"]
         self.epoch, self.revision = int(taken["epoch"]), int(taken["revision"])
         self.state, self.reason = state, reason
-        self._takes = int(taken["takes"])
+        self.takes = int(taken["takes"])
         # The epoch alone would let in a second run under the same claim.
         self._mine = {
             "_id": self.path,
             "epoch": Int64(self.epoch),
-            "takes": Int64(self._takes),
+            "takes": Int64(self.takes),
         }
         self._database, self._session = database, session
         self._told = Told.of(state)
@@ -137,9 +137,9 @@ class LiveBoard:
 
     def show_conductors(self, conductors: Sequence[Conductor], now: datetime) -> None:
         """Write which conductors are registered on the board, unless a later taker has."""
-        document = conductors_document(self.path, self.epoch, self._takes, conductors, now)
+        document = conductors_document(self.path, self.epoch, self.takes, conductors, now)
         # By takes: epochs begin anew when the ensemble does.
-        mine = {"_id": self.path, "takes": {"$not": {"$gt": self._takes}}}
+        mine = {"_id": self.path, "takes": {"$not": {"$gt": self.takes}}}
         for _ in range(2):
             try:
                 with errors_as_ours():
@@ -152,15 +152,24 @@ class LiveBoard:
                 return
         raise Fenced(f"{self.path}: another worker has taken it")
 
-    def release(self, now: datetime) -> None:
-        """Give the board up: nobody watches it from ``now`` on, until somebody takes it."""
-        fields = {
+    def release(self, now: datetime, known_until: datetime | None, reason: Reason) -> None:
+        """Give the board up: nobody watches it from ``now`` on, until somebody takes it.
+
+        ``known_until`` is up to when all that happened on it is written; ``reason`` is to blame for
+        what happens after it.
+        """
+        fields: Document = {
             "writer": None,
+            "released": reason.value,
             "freshness": Freshness.UNWATCHED.value,
             "freshness_since": now,
         }
+        if known_until is not None:
+            later = {"$gt": [known_until, "$seen_at"]}
+            is_known = {"$and": [{"$ne": ["$seen_at", None]}, later]}
+            fields["seen_at"] = {"$cond": [is_known, known_until, "$seen_at"]}
         with errors_as_ours():
-            self._database.boards.update_one(self._mine, {"$set": fields}, session=self._session)
+            self._database.boards.update_one(self._mine, [{"$set": fields}], session=self._session)
         # Not where that failed: as long as the document names the session nobody else may get it
         # from pymongo's pool, or the next taker would kill it under their hands.
         self._session.end_session()

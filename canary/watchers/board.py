@@ -7,10 +7,12 @@ Promises: a change on the board is told to the store once; ``run`` returns when 
 and what was read is stored, as far as the store takes it within the outbox's limit. It raises when
 the watch can't go on: ``Fenced`` when the board is another's, ``ZooKeeperUnavailable`` when the
 session is over, or may be, for nothing was heard for its timeout; whatever else a defect raises.
+A gap begins at the last moment of which all is known, not at the last look.
 """
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -18,6 +20,7 @@ import gevent
 from gevent.event import Event
 from kazoo.protocol.states import KazooState
 
+from canary.clock import now
 from canary.errors import BoardDenied, BoardMissing, ZooKeeperUnavailable
 from canary.model.changes import Reason
 from canary.model.freshness import Freshness
@@ -25,10 +28,12 @@ from canary.model.names import lock_name
 from canary.model.rounds import advance, advance_missing, wanted
 from canary.model.state import Step
 from canary.stores.writer import LiveBoard
+from canary.watchers.budget import Budget
+from canary.watchers.horizon import Horizon
 from canary.watchers.node import NodeWatch
 from canary.watchers.outbox import Outbox
-from canary.watchers.reading import BoardReader, now, suspects_after
-from canary.zookeeper import Client
+from canary.watchers.reading import BoardReader, suspects_after
+from canary.zookeeper import Client, Contact, Pulse
 
 LOG = logging.getLogger(__name__)
 
@@ -41,39 +46,53 @@ SESSION_OVER: Final = "the session is over, and the claim with it"
 class BoardWatch:
     """One watch of one board, for one claim on its watch job."""
 
-    def __init__(self, client: Client, board: LiveBoard) -> None:
+    def __init__(self, client: Client, pulse: Pulse, board: LiveBoard, budget: Budget) -> None:
         self.path = board.path
-        self._client = client
-        self._outbox = Outbox(board)
+        self.board = board
+        self._client, self._pulse = client, pulse
+        self._horizon = Horizon(pulse, board.state.seen_at)
+        self._outbox = Outbox(board, budget, self._horizon.until)
         self._state = board.state
         self._reason = board.reason  # what to blame for what the next round finds unseen
         self._extra = {"board": board.path, "epoch": board.epoch}
         self._wake, self._stop = Event(), Event()
         self._suspects: set[str] = set()
         self._reconnected = True
-        self._silence: gevent.Greenlet[..., None] | None = None
         self._failure: Exception | None = None
 
     def stop(self) -> None:
         """Ask ``run`` to come to an end. May be called from anywhere, and twice."""
         self._stop.set()
 
+    @property
+    def is_released(self) -> bool:
+        """Whether the store knows that this watch has come to its end."""
+        return self._outbox.is_released
+
+    def behind_since(self) -> datetime | None:
+        """Return up to when all that happened is stored, None if there is nothing to be stored."""
+        pending = [self._horizon.behind_since(), self._outbox.behind_since()]
+        return min((moment for moment in pending if moment is not None), default=None)
+
     def run(self) -> None:
         """Watch until ``stop``; see the module for what is raised."""
         reader = BoardReader(self._client, self.path, self._lock_changed)
-        node = NodeWatch(self._client, self.path, self._wake.set)
+        node = NodeWatch(self._client, self.path, self._wake.set, self._horizon.touch)
         self._client.add_listener(self._on_state)
+        self._pulse.add_listener(self._on_contact)
         writing = gevent.spawn(self._guarded, self._outbox.run)
         reading = gevent.spawn(self._guarded, partial(self._read_loop, node, reader))
         try:
             self._stop.wait()
         finally:
             self._client.remove_listener(self._on_state)
-            self._heard()
+            self._pulse.remove_listener(self._on_contact)
             reading.kill()
+            self._horizon.touch()  # what happens from now on is the next one's to see
             node.close()
             reader.close()
-            self._outbox.stop()
+            is_lost = isinstance(self._failure, ZooKeeperUnavailable)
+            self._outbox.stop(Reason.SUSPENDED if is_lost else Reason.HANDOVER)
             # Never killed: a greenlet that is inside pymongo takes its pool of sockets with it.
             writing.join()
         if self._failure is not None:
@@ -99,13 +118,10 @@ class BoardWatch:
             is_woken = self._wake.wait(CHECK_INTERVAL)
             self._wake.clear()
             try:
-                if is_woken:
-                    node.refresh()
-                    self._round(reader)
-                else:
-                    node.check()
+                if is_woken or self._is_stale(node):
+                    self._look(node, reader)
             except BoardMissing:
-                self._missing()
+                pass
             except BoardDenied:
                 self._blame(Reason.DENIED, Freshness.DENIED)
             except ZooKeeperUnavailable as error:
@@ -120,7 +136,15 @@ class BoardWatch:
             self._wake.set()
             delay = min(delay * 2, MAX_RETRY_DELAY)
 
-    def _round(self, reader: BoardReader) -> None:
+    def _is_stale(self, node: NodeWatch) -> bool:
+        """Look after the watches at rest; tell whether they may have missed something."""
+        if not node.check():
+            self._horizon.verify()
+            return False
+        self._horizon.doubt()
+        return True
+
+    def _look(self, node: NodeWatch, reader: BoardReader) -> None:
         """Look at the board once, and hand on what happened since the last look."""
         if self._outbox.is_full():
             LOG.warning("the store is behind, reading waits for it", extra=self._extra)
@@ -128,6 +152,19 @@ class BoardWatch:
             self._outbox.wait_for_room()
             if self._reason is not Reason.ERA:
                 self._reason = Reason.OVERFLOW
+        known, is_known = self._horizon.begin(), False
+        try:
+            node.refresh()
+            self._round(reader, known)
+            is_known = True
+        except BoardMissing:
+            self._missing(known)
+            is_known = True
+            raise
+        finally:
+            self._horizon.end(is_known=is_known)
+
+    def _round(self, reader: BoardReader, known: datetime | None) -> None:
         if self._reconnected:
             self._reconnected = False
             self._suspects |= {lock_name(job.name) for job in self._state.jobs.values() if job.lock}
@@ -143,14 +180,16 @@ class BoardWatch:
             self._suspects |= suspects
             raise
         self._suspects.update(suspects_after(listing, reads))
-        self._take_on(advance(self._state, listing, reads, self._reason), Freshness.LIVE)
+        step = advance(self._state.known_until(known), listing, reads, self._reason)
+        self._take_on(step, Freshness.LIVE, known)
 
-    def _missing(self) -> None:
+    def _missing(self, known: datetime | None) -> None:
         self._suspects.clear()
         is_era = self._reason is Reason.ERA
-        self._take_on(advance_missing(self._state, now(), is_era=is_era), Freshness.MISSING)
+        step = advance_missing(self._state.known_until(known), now(), is_era=is_era)
+        self._take_on(step, Freshness.MISSING, known)
 
-    def _take_on(self, step: Step, freshness: Freshness) -> None:
+    def _take_on(self, step: Step, freshness: Freshness, known: datetime | None) -> None:
         first = self._state.seen_at is None
         self._state = step.state
         self._reason = Reason.COALESCED
@@ -158,7 +197,7 @@ class BoardWatch:
             self._suspects |= step.state.children  # any of them may be another one by now
             self._wake.set()
         if step.changes or step.gaps or first:
-            self._outbox.put(step, freshness)
+            self._outbox.put(step, freshness, known)
         else:
             self._outbox.show(freshness)
 
@@ -169,25 +208,25 @@ class BoardWatch:
 
     def _on_state(self, state: str) -> None:
         """Called in kazoo's connection greenlet: only flags are set here."""
-        self._heard()
         if state == KazooState.LOST:
             self._fail(ZooKeeperUnavailable(SESSION_OVER))
         elif state == KazooState.SUSPENDED:
-            # kazoo may learn only much later that the session is over.
-            patience = self._client.session_timeout
-            self._silence = gevent.spawn_later(
-                patience, self._fail, ZooKeeperUnavailable(f"no answer for {patience:g} s")
-            )
+            self._horizon.touch()
             self._reconnected = True
             self._blame(Reason.SUSPENDED, Freshness.SUSPENDED)
         self._wake.set()
 
-    def _heard(self) -> None:
-        """Note that the connection is no longer silent, or that this does not matter any more."""
-        if self._silence is not None:
-            self._silence.kill(block=False)
-            self._silence = None
+    def _on_contact(self, contact: Contact) -> None:
+        """Called by the pulse: only flags are set here."""
+        if contact is Contact.LOST:
+            patience = self._client.session_timeout
+            self._fail(ZooKeeperUnavailable(f"no answer for {patience:g} s, {SESSION_OVER}"))
+        elif contact is Contact.SILENT:
+            self._horizon.touch()
+            self._outbox.show(Freshness.SUSPENDED)
+        self._wake.set()
 
     def _lock_changed(self, name: str) -> None:
+        self._horizon.touch()
         self._suspects.add(name)
         self._wake.set()

@@ -17,12 +17,13 @@ from typing import Final
 from gevent.event import Event
 from kazoo.exceptions import NoAuthError, NoNodeError
 
+from canary.clock import now
 from canary.errors import BoardMissing, CanaryError
 from canary.model import payload
 from canary.model.conductors import Conductor, conductor
 from canary.model.names import conductor_folder
 from canary.watchers.node import NodeWatch
-from canary.watchers.reading import now, zookeeper_time
+from canary.watchers.reading import zookeeper_time
 from canary.zookeeper import Client, errors_as_ours, wait
 
 LOG = logging.getLogger(__name__)
@@ -65,14 +66,12 @@ class ConductorsWatch:
                 if self._stop.is_set():
                     return
                 try:
-                    if is_woken:
+                    if is_woken or node.check():
                         node.refresh()
                         found = self._read()
                         if found != told:
                             self._tell(found, now())
                             told = found
-                    else:
-                        node.check()
                     delay = RETRY_DELAY
                     continue
                 except CanaryError as error:

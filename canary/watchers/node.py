@@ -7,7 +7,8 @@ every new incarnation of the node, and after any error.
 Promises: after ``refresh`` has returned, whatever happens to the node, to its data or to the list
 of its children calls ``wake``, or the next ``refresh`` builds the watches anew. ``wake`` may be
 called without need, and once for many changes; it is called from kazoo's greenlets, so it must only
-set a flag. It does not tell what happened: read the node after ``refresh``.
+set a flag. It does not tell what happened: read the node after ``refresh``. ``touched`` is called
+as soon as ZooKeeper tells of a change, and ``wake`` later, when kazoo has read the node again.
 
 One thing kills a watch so that nobody is told: an event that is due while the node's ACL forbids
 reading it is dropped by ZooKeeper, the watch with it, and no ACL's change makes an event. So call
@@ -35,9 +36,16 @@ class _Supervised:
 
     _stopped: bool
 
-    def __init__(self, client: Client, path: str, func: Any, failed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        path: str,
+        func: Any,
+        touched: Callable[[], None],
+        failed: Callable[[], None],
+    ) -> None:
         super().__init__(client, path)  # type: ignore[call-arg]
-        self._func, self._failed = func, failed
+        self._func, self._touched, self._failed = func, touched, failed
         self._retry = client.retry  # DataWatch's own goes on for ever
 
     def retire(self) -> None:
@@ -47,6 +55,7 @@ class _Supervised:
     def _watcher(self, event: Any) -> None:
         if event.type == EventType.NONE:
             return  # the connection was lost, and the watch with it
+        self._touched()
         super()._watcher(event)  # type: ignore[misc]
         if event.type == EventType.DELETED:
             self._failed()
@@ -83,8 +92,14 @@ class _Children(_Supervised, ChildrenWatch):
 class NodeWatch:
     """Wakes its owner at every change of one node. Used by one greenlet."""
 
-    def __init__(self, client: Client, path: str, wake: Callable[[], None]) -> None:
-        self._client, self._path, self._wake = client, path, wake
+    def __init__(
+        self,
+        client: Client,
+        path: str,
+        wake: Callable[[], None],
+        touched: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._client, self._path, self._wake, self._touched = client, path, wake, touched
         self._data: _Data | None = None
         self._children: _Children | None = None
         self._generation = 0
@@ -104,24 +119,24 @@ class NodeWatch:
             self._stale = False
             self._retire()
             generation = self._generation
-            failed = partial(self._failed, generation)
+            told = self._touched, partial(self._failed, generation)
             try:
-                data = _Data(self._client, self._path, partial(self._on_data, generation), failed)
+                data = _Data(self._client, self._path, partial(self._on_data, generation), *told)
                 self._data = data
                 self._bounded(data.arm)
                 self._followed = self._incarnation
                 if self._followed is not None:
-                    children = _Children(self._client, self._path, self._on_children, failed)
+                    children = _Children(self._client, self._path, self._on_children, *told)
                     self._children = children
                     self._bounded(children.arm)
             except BaseException:
                 self._stale = True
                 raise
 
-    def check(self) -> None:
-        """Find out whether a watch has died without a word, and ``wake`` if it may have.
+    def check(self) -> bool:
+        """Find out whether a watch may have died without a word; then ``refresh`` makes new ones.
 
-        Raises what ``refresh`` raises.
+        Returns whether that may be. Raises what ``refresh`` raises.
         """
         try:
             stat = wait(self._client.exists_async(self._path), self._client.call_timeout)
@@ -131,7 +146,7 @@ class NodeWatch:
         if _condition(stat) != self._built_on:
             # It may be that all of it was told; to build watches anew costs less than to know.
             self._stale = True
-            self._wake()
+        return self._stale
 
     def close(self) -> None:
         """Stop watching."""

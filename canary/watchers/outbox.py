@@ -2,27 +2,28 @@
 
 Promises: steps are written in the order in which they were put, each once, together where several
 wait; a store that is away delays nobody but this outbox's own greenlet. What waits is bounded:
-past ``MAX_CHANGES`` or ``MAX_BYTES`` it ``is_full``, and the watch stops reading until there is
-room again; one round then says how much was not seen one by one. So memory does not grow with an
-outage.
+past ``MAX_CHANGES`` or ``MAX_BYTES``, or when the worker's budget is spent, it ``is_full``, and the
+watch stops reading until there is room again; one round then says how much was not seen one by one.
+So memory does not grow with an outage.
 """
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
 import gevent
 from gevent.event import Event
 
+from canary.clock import now
 from canary.errors import CanaryError, StoreError
-from canary.model.changes import Change, Gap
+from canary.model.changes import Change, Gap, Reason
 from canary.model.freshness import Freshness
 from canary.model.state import BoardState, Step
 from canary.stores.mongo import within
 from canary.stores.writer import LiveBoard
-from canary.watchers.reading import now
+from canary.watchers.budget import Budget
 
 LOG = logging.getLogger(__name__)
 
@@ -36,28 +37,42 @@ DRAIN_TIMEOUT: Final = 4.0  # seconds that a stopping watch gives the store
 
 
 class Outbox:
-    """The steps of one board that are not written yet. ``run`` is one greenlet's; call it once."""
+    """The steps of one board that are not written yet. ``run`` is one greenlet's; call it once.
 
-    def __init__(self, board: LiveBoard) -> None:
-        self._board = board
+    ``known_until`` tells up to when all that happened on the board was put here.
+    """
+
+    def __init__(
+        self, board: LiveBoard, budget: Budget, known_until: Callable[[], datetime | None]
+    ) -> None:
+        self._board, self._budget, self._known_until = board, budget, known_until
         self._extra = {"board": board.path, "epoch": board.epoch}
         self._state: BoardState | None = None  # of the last step that waits: one for all of them
         self._changes: list[Change] = []
         self._gaps: list[Gap] = []
         self._bytes = 0  # of what waits, and of what is being written
         self._writing = 0  # changes
+        self._behind: list[datetime] = []  # up to when all is known without each step that waits
+        self._behind_writing: list[datetime] = []  # the same, of what is being written
+        self.is_released = False
+        self._reason = Reason.HANDOVER
         self._freshness = Freshness.CATCHING_UP
         self._since: datetime | None = None  # when it changed, until that is written
         self._unfinished = False
         self._deadline = float("inf")  # by the monotonic clock, once it is to stop
         self._work, self._room, self._stopping = Event(), Event(), Event()
 
-    def put(self, step: Step, freshness: Freshness) -> None:
-        """Have a step written, and then show the board's freshness."""
+    def put(self, step: Step, freshness: Freshness, known: datetime | None) -> None:
+        """Have a step written, and then show the board's freshness.
+
+        ``known`` is up to when all that happened was known before this step.
+        """
         self._state = step.state
+        if not self._behind:
+            self._behind = [known or now()]
         self._changes += step.changes
         self._gaps += step.gaps
-        self._bytes += weight(step.changes)
+        self._hold(self._bytes + weight(step.changes))
         self.show(freshness)
         self._work.set()
 
@@ -67,19 +82,32 @@ class Outbox:
             self._freshness, self._since = freshness, now()
             self._work.set()
 
+    def behind_since(self) -> datetime | None:
+        """Return up to when all that happened is written, None if there is nothing to write."""
+        shown = [self._since] if self._since is not None else []
+        return min([*self._behind_writing, *self._behind, *shown], default=None)
+
     def is_full(self) -> bool:
-        """Tell whether nothing more may be put for now."""
+        """Tell whether nothing more may be put for now, by this board's bounds or the worker's."""
         count = len(self._changes) + len(self._gaps) + self._writing
-        return count >= MAX_CHANGES or self._bytes >= MAX_BYTES
+        return count >= MAX_CHANGES or self._bytes >= MAX_BYTES or self._budget.is_spent()
 
     def wait_for_room(self) -> None:
         """Return when it is not full any more, or stopping."""
-        while self.is_full() and not self._stopping.is_set():
-            self._room.wait()
-            self._room.clear()
+        self._budget.tell(self._room)
+        try:
+            while self.is_full() and not self._stopping.is_set():
+                self._room.wait()
+                self._room.clear()
+        finally:
+            self._budget.leave(self._room)
 
-    def stop(self) -> None:
-        """Ask ``run`` to write what is there, for a moment, and then to come to an end."""
+    def stop(self, reason: Reason) -> None:
+        """Ask ``run`` to write what is there, for a moment, and then to come to an end.
+
+        ``reason`` is what is to blame for what happens until the board is taken again.
+        """
+        self._reason = reason
         self._stopping.set()
         self._work.set()
         self._room.set()
@@ -92,6 +120,7 @@ class Outbox:
         try:
             self._write_all()
         finally:
+            self._hold(0)
             self._release()
 
     def _write_all(self) -> None:
@@ -146,6 +175,7 @@ class Outbox:
         if self._state is not None:
             step = Step(self._state, tuple(self._changes), tuple(self._gaps))
             self._state, self._changes, self._gaps = None, [], []
+            self._behind_writing, self._behind = self._behind, []
             self._unfinished, self._writing = True, len(step.changes)
             self._board.write([step], self._freshness, now())
             self._finished()
@@ -157,16 +187,23 @@ class Outbox:
                 self._since = self._since or since
                 raise
 
+    def _hold(self, held: int) -> None:
+        self._budget.charge(held - self._bytes)
+        self._bytes = held
+
     def _finished(self) -> None:
         """All but what was put meanwhile is written."""
         self._unfinished, self._writing = False, 0
-        self._bytes = weight(self._changes)
+        self._behind_writing = []
+        self._hold(weight(self._changes))
         self._room.set()
 
     def _release(self) -> None:
         try:
             with within(max(1.0, self._deadline - time.monotonic())):
-                self._board.release(now())
+                known = self.behind_since() or self._known_until()
+                self._board.release(now(), known, self._reason)
+            self.is_released = True
         except CanaryError as error:
             LOG.warning("not released: %s", error, extra=self._extra)
 

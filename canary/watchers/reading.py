@@ -11,6 +11,7 @@ from typing import Any
 from kazoo.exceptions import NoAuthError, NoNodeError
 from kazoo.protocol.states import EventType, ZnodeStat
 
+from canary.clock import now
 from canary.errors import BoardDenied
 from canary.model import payload
 from canary.model.names import trash_path
@@ -27,12 +28,6 @@ from canary.model.observations import (
 from canary.zookeeper import Client, errors_as_ours, wait
 
 Found = tuple[bytes | None, ZnodeStat]
-
-
-def now() -> datetime:
-    """Return the time for people, in UTC, cut to the millisecond that is stored."""
-    moment = datetime.now(UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def zookeeper_time(milliseconds: int) -> datetime:

@@ -9,9 +9,11 @@ from typing import Any
 
 import gevent
 import pytest
+from gevent.event import Event
 from kazoo.client import KazooClient
 from pymongo.database import Database
 
+from canary.clock import now
 from canary.config import Config
 from canary.errors import Fenced, ZooKeeperUnavailable
 from canary.model.state import Step
@@ -20,8 +22,8 @@ from canary.stores.mongo import connect as connect_mongodb
 from canary.stores.mongo import ensure_schema
 from canary.stores.writer import LiveBoard
 from canary.watchers.board import BoardWatch
-from canary.watchers.reading import now
-from canary.zookeeper import Client, connect, disconnect
+from canary.watchers.budget import Budget
+from canary.zookeeper import Client, Pulse, connect, disconnect
 from tests.integration.boards import claim, kinds, mirrored, post, posting
 from tests.integration.proxy import Proxy
 from tests.waiting import eventually
@@ -63,8 +65,10 @@ class Watching:
     """A watch, run."""
 
     def __init__(self, client: Client, board: LiveBoard) -> None:
-        self.watch = BoardWatch(client, board)
+        self.pulse, self.stopping = Pulse(client), Event()
+        self.watch = BoardWatch(client, self.pulse, board, Budget())
         self.greenlet = gevent.spawn(self._run)
+        self.pulsing = gevent.spawn(self.pulse.run, self.stopping)
         self.failure: Exception | None = None
 
     def _run(self) -> None:
@@ -72,6 +76,8 @@ class Watching:
             self.watch.run()
         except Exception as error:  # noqa: BLE001 -- looked at by the test
             self.failure = error
+        finally:
+            self.stopping.set()
 
 
 def take(store: LiveStore, path: str, epoch: int = 1) -> LiveBoard:

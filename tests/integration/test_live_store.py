@@ -24,7 +24,7 @@ from canary.model.names import change_id
 from canary.model.payload import MAX_TEXT, Payload, decode
 from canary.model.state import BoardState, Step
 from canary.stores import live, slices
-from canary.stores.documents import Document
+from canary.stores.documents import Behind, Document
 from canary.stores.live import LiveStore
 from canary.stores.mongo import connect, ensure_schema
 from canary.stores.writer import LiveBoard
@@ -295,14 +295,64 @@ class TestTake:
 
     def test_what_to_blame_for_what_nobody_saw(self, store: LiveStore) -> None:
         board = store.take(PATH, 7, yes, now())
-        board.release(now())
+        board.release(now(), None, Reason.HANDOVER)
         board = store.take(PATH, 8, yes, now())
         assert board.reason is Reason.HANDOVER
         assert store.take(PATH, 9, yes, now()).reason is Reason.RESTART
         board = store.take(PATH, 10, yes, now())
-        board.release(now())
+        board.release(now(), None, Reason.HANDOVER)
         store.forget_all_but([], 10, now())
         assert store.take(PATH, 11, yes, now()).reason is Reason.RESTART
+
+
+class TestWhatIsKnown:
+    """Up to when a taker may say that nothing happened that is not written."""
+
+    def watched(self, store: LiveStore, freshness: Freshness = Freshness.LIVE) -> HandWatch:
+        watch = HandWatch(busy_history(), store.take(PATH, 7, yes, now()))
+        watch.round()
+        watch.board.mark(freshness, now())
+        return watch
+
+    def test_it_is_what_the_heartbeat_said_last(self, store: LiveStore, second: LiveStore) -> None:
+        self.watched(store)
+        until = now() + timedelta(seconds=5)
+        store.beat({}, until, [Behind("/other", 1, now(), watched=True)])
+        assert second.take(PATH, 8, yes, now()).state.seen_at == until
+
+    def test_it_is_less_where_something_waited(self, store: LiveStore, second: LiveStore) -> None:
+        watch = self.watched(store)
+        since = now() + timedelta(seconds=2)
+        behind = Behind(PATH, watch.board.takes, since, watched=True)
+        store.beat({}, now() + timedelta(seconds=5), [behind])
+        assert second.take(PATH, 8, yes, now()).state.seen_at == since
+
+    def test_it_is_what_was_written_where_it_was_not_live(
+        self, store: LiveStore, second: LiveStore
+    ) -> None:
+        watch = self.watched(store, Freshness.CATCHING_UP)
+        store.beat({}, now() + timedelta(seconds=5), [])
+        assert second.take(PATH, 8, yes, now()).state.seen_at == watch.state.seen_at
+
+    def test_it_is_what_was_written_without_a_heartbeat(
+        self, store: LiveStore, second: LiveStore
+    ) -> None:
+        watch = self.watched(store)
+        assert second.take(PATH, 8, yes, now()).state.seen_at == watch.state.seen_at
+
+    def test_who_gives_a_board_up_says_it(self, store: LiveStore, second: LiveStore) -> None:
+        watch = self.watched(store)
+        until = now() + timedelta(seconds=5)
+        watch.board.release(now(), until, Reason.SUSPENDED)
+        store.beat({}, now() + timedelta(seconds=50), [])
+        taken = second.take(PATH, 8, yes, now())
+        assert (taken.state.seen_at, taken.reason) == (until, Reason.SUSPENDED)
+
+    def test_a_board_that_was_never_seen_is_not_known_after_its_release(
+        self, store: LiveStore
+    ) -> None:
+        store.take(PATH, 7, yes, now()).release(now(), now(), Reason.HANDOVER)
+        assert store.take(PATH, 8, yes, now()).state.seen_at is None
 
 
 class TestWrite:
@@ -741,7 +791,7 @@ class TestTheRest:
             old.mark(Freshness.LIVE, now())
         with pytest.raises(Fenced):
             old.show_conductors([conductor(2)], now())
-        old.release(now())
+        old.release(now(), None, Reason.HANDOVER)
         assert document(database) == before
         shown = database.conductors.find_one({"_id": PATH})
         assert shown is not None
@@ -770,7 +820,7 @@ class TestTheRest:
         watch = HandWatch(busy_history(), store.take(PATH, 7, yes, now()))
         watch.round()
         moment = now()
-        watch.board.release(moment)
+        watch.board.release(moment, None, Reason.HANDOVER)
         found = document(database)
         assert (found["writer"], found["freshness"]) == (None, "unwatched")
         assert found["freshness_since"] == moment
@@ -785,7 +835,7 @@ class TestTheRest:
         with monkeypatch.context() as patched:
             patched.setattr(board, "_database", _Away())
             with pytest.raises(StoreUnavailable):
-                board.release(now())
+                board.release(now(), None, Reason.HANDOVER)
         del board
         others = [store.database.client.start_session() for _ in range(5)]
         assert lsid not in [other.session_id["id"] for other in others]
@@ -820,13 +870,13 @@ class TestTheRest:
         self, store: LiveStore, database: Database[Any]
     ) -> None:
         started = now() - timedelta(days=3)
-        store.beat(started, "$host", 42)
+        store.beat({"started_at": started, "host": "$host"}, None, [])
         found = database.workers.find_one({"_id": store.worker})
         assert found is not None
-        assert (found["started_at"], found["host"], found["pid"]) == (started, "$host", 42)
+        assert (found["started_at"], found["host"]) == (started, "$host")
         server = database.client.admin.command("hello")["localTime"].replace(tzinfo=UTC)
         assert abs(server - found["beat"]) < timedelta(seconds=2)
-        store.beat(started, "$host", 42)
+        store.beat({"started_at": started, "host": "$host"}, None, [])
         again = database.workers.find_one({"_id": store.worker})
         assert again is not None
         assert again["beat"] > found["beat"]

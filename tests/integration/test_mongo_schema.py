@@ -19,8 +19,9 @@ from pymongo.database import Database
 
 from canary.config import MongoOptions
 from canary.errors import StoreError, StoreRefused, StoreUnavailable
+from canary.model.changes import Reason
 from canary.model.freshness import Freshness
-from canary.stores.documents import Document
+from canary.stores.documents import Behind, Document
 from canary.stores.live import LiveStore
 from canary.stores.mongo import TTL_FIELDS, connect, ensure_schema, errors_as_ours, within
 from canary.stores.reading import Reading
@@ -286,7 +287,7 @@ class TestIndexes:
         watch.history.remove(watch.history.jobs()[0])
         watch.history.delete_child("folder")
         watch.round()
-        store.beat(now(), "host", 1)
+        store.beat({}, now(), [Behind("/3", 1, now(), watched=True)])
         reading = Reading(asked, timedelta(days=10_000))
         hour = timedelta(hours=1)
         for at in (None, now()):
@@ -298,7 +299,7 @@ class TestIndexes:
         asked.jobs.find_one({"uuid": "uuid-3"})
         watch.board.mark(Freshness.SUSPENDED, now())
         watch.board.show_conductors([], now())
-        watch.board.release(now())
+        watch.board.release(now(), None, Reason.HANDOVER)
         client.close()
         collections = set()
         for command in queries.commands:

@@ -13,9 +13,10 @@ from canary.config import Config, MongoOptions
 from canary.errors import StoreUnavailable
 from canary.model.freshness import Freshness
 from canary.model.jobs import JobState, Outcome
-from canary.stores.documents import Document
+from canary.stores.boards import BoardNow
+from canary.stores.documents import Behind, Document
 from canary.stores.mongo import connect, ensure_schema
-from canary.stores.reading import BoardNow, Counts, JobSeen, Reading
+from canary.stores.reading import Counts, JobSeen, Reading
 from tests.integration.written_board import (
     WrittenBoard,
     abandoned,
@@ -105,6 +106,61 @@ class TestFreshness:
         board = board_of(reading)
         assert board.freshness is Freshness.UNWATCHED
         assert board.live_until == suspended_at < board.freshness_since
+
+    def test_a_board_whose_changes_wait_to_be_stored_is_catching_up(
+        self, database: Database[Document], reading: Reading
+    ) -> None:
+        written = WrittenBoard(database, since=ago(600), watched_since=ago(600))
+        behind = ago(30)
+        written.beat(Behind(PATH, 1, behind, watched=True))
+        board = board_of(reading)
+        assert board.freshness is Freshness.CATCHING_UP
+        assert board.freshness_since == board.live_until == behind
+
+    def test_what_waits_for_less_than_a_second_is_no_delay(
+        self, database: Database[Document], reading: Reading
+    ) -> None:
+        written = WrittenBoard(database, since=ago(600), watched_since=ago(600))
+        # By the heartbeat's own clock, which this one is an hour ahead.
+        written.beat(Behind(PATH, 1, ago(-3600 + 0.5), watched=True))
+        assert board_of(reading).freshness is Freshness.LIVE
+
+    def test_what_another_take_or_another_board_waits_for_does_not_matter(
+        self, database: Database[Document], reading: Reading
+    ) -> None:
+        written = WrittenBoard(database, since=ago(600), watched_since=ago(600))
+        before = Behind(PATH, 0, ago(30), watched=False)
+        written.beat(before, Behind("/other/jobs", 1, ago(30), watched=True))
+        assert board_of(reading).freshness is Freshness.LIVE
+
+    def test_a_board_that_its_worker_left_is_unwatched_though_that_worker_beats(
+        self, database: Database[Document], reading: Reading
+    ) -> None:
+        left = ago(20)
+        written = WrittenBoard(database, since=ago(600), watched_since=ago(600))
+        written.beat(Behind(PATH, 1, left, watched=False))
+        board = board_of(reading)
+        assert board.freshness is Freshness.UNWATCHED
+        assert board.freshness_since == board.live_until == left
+
+    def test_a_worker_that_died_with_changes_unwritten_is_believed_until_the_first_of_them(
+        self, database: Database[Document], reading: Reading
+    ) -> None:
+        behind = ago(40)
+        written = WrittenBoard(database, since=ago(600), watched_since=ago(600))
+        written.beat(Behind(PATH, 1, behind, watched=True), lasting=-10, until=ago(11))
+        board = board_of(reading)
+        assert board.freshness is Freshness.UNWATCHED
+        assert board.live_until == behind < board.freshness_since
+
+    def test_a_worker_is_believed_as_far_as_zookeeper_answered_it(
+        self, database: Database[Document], reading: Reading
+    ) -> None:
+        until = ago(12)
+        WrittenBoard(database, since=ago(600), watched_since=ago(600)).beat(
+            lasting=-10, until=until
+        )
+        assert board_of(reading).live_until == until
 
     def test_a_board_that_was_given_up_is_unwatched_since_then(
         self, database: Database[Document], reading: Reading
@@ -253,7 +309,7 @@ class TestComplete:
     def test_now(
         self, written: WrittenBoard, reading: Reading, freshness: Freshness, expected: bool
     ) -> None:
-        written.update(freshness=freshness.value, freshness_since=ago(10))
+        written.update(freshness=freshness.value, freshness_since=ago(10), seen_at=ago(10))
         assert is_complete(reading, 100) is expected
         assert is_complete(reading, 100, ago(11)) is True
 

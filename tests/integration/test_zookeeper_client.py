@@ -18,17 +18,9 @@ from kazoo.security import make_digest_acl
 
 from canary.config import ZooKeeperOptions
 from canary.errors import BoardDenied, BoardMissing, CanaryError, ZooKeeperUnavailable
-from canary.zookeeper import (
-    KAZOO_LOG,
-    RECONNECT_DELAY,
-    Client,
-    Handler,
-    connect,
-    disconnect,
-    errors_as_ours,
-    ping,
-    wait,
-)
+from canary.zookeeper import Client, connect, disconnect, errors_as_ours, ping, wait
+from canary.zookeeper.client import KAZOO_LOG, RECONNECT_DELAY
+from canary.zookeeper.handler import Handler
 from devstack import control
 from tests.integration.proxy import Proxy
 from tests.waiting import eventually

@@ -11,6 +11,7 @@ from canary.model.freshness import Freshness
 from canary.model.jobs import Outcome
 from canary.model.payload import decode
 from canary.stores.documents import (
+    Behind,
     Document,
     change_document,
     gap_document,
@@ -51,6 +52,8 @@ class WrittenBoard:
                 "_id": path,
                 "path": path,
                 "epoch": 42,
+                "takes": 1,
+                "released": None,
                 "revision": 0,
                 "writer": {"worker": worker, "lsid": None} if worker else None,
                 "registered": registered,
@@ -63,10 +66,18 @@ class WrittenBoard:
             }
         )
 
-    def beat(self, *, lasting: float = 3600, worker: str = "worker-1") -> None:
+    def beat(
+        self,
+        *behind: Behind,
+        lasting: float = 3600,
+        until: datetime | None = None,
+        worker: str = "worker-1",
+    ) -> None:
         """Write a heartbeat, far ahead, so that no slow test calls its worker dead."""
         ahead = {"$add": ["$$NOW", int(lasting * 1000)]}
-        self.database.workers.update_one({"_id": worker}, [{"$set": {"beat": ahead}}], upsert=True)
+        entries = [each.document() for each in behind]
+        beat = {"beat": ahead, "until": until or ahead, "behind": {"$literal": entries}}
+        self.database.workers.update_one({"_id": worker}, [{"$set": beat}], upsert=True)
 
     def update(self, **fields: Any) -> None:
         self.database.boards.update_one({"_id": self.path}, {"$set": fields})

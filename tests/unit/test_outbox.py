@@ -2,15 +2,18 @@
 
 import tracemalloc
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import cast
+
+import gevent
 
 from canary.model.changes import Change, Kind
 from canary.model.freshness import Freshness
 from canary.model.jobs import Job
 from canary.model.state import BoardState, Step
 from canary.stores.writer import LiveBoard
-from canary.watchers.outbox import MAX_CHANGES, Outbox
+from canary.watchers.budget import Budget
+from canary.watchers.outbox import CHANGE_BYTES, MAX_CHANGES, Outbox
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 JOBS = 2_000
@@ -32,13 +35,17 @@ def step(number: int, changes: int = 1) -> Step:
     return Step(BoardState.restore(None, NOW, jobs, ()), (change,) * changes, ())
 
 
+def outbox_with(budget: Budget) -> Outbox:
+    return Outbox(cast("LiveBoard", Name()), budget, lambda: NOW)
+
+
 def test_however_many_steps_wait_one_state_is_kept() -> None:
-    outbox = Outbox(cast("LiveBoard", Name()))
-    outbox.put(step(0), Freshness.LIVE)
+    outbox = outbox_with(Budget())
+    outbox.put(step(0), Freshness.LIVE, NOW)
     tracemalloc.start()
     try:
         for number in range(1, STEPS):
-            outbox.put(step(number), Freshness.LIVE)
+            outbox.put(step(number), Freshness.LIVE, NOW)
         held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -47,8 +54,43 @@ def test_however_many_steps_wait_one_state_is_kept() -> None:
 
 
 def test_it_is_full_at_its_bound() -> None:
-    outbox = Outbox(cast("LiveBoard", Name()))
-    outbox.put(step(0, MAX_CHANGES - 1), Freshness.LIVE)
+    outbox = outbox_with(Budget())
+    outbox.put(step(0, MAX_CHANGES - 1), Freshness.LIVE, NOW)
     assert not outbox.is_full()
-    outbox.put(step(1), Freshness.LIVE)
+    outbox.put(step(1), Freshness.LIVE, NOW)
     assert outbox.is_full()
+
+
+def test_many_boards_together_are_full_at_the_worker_s_bound() -> None:
+    budget = Budget(10 * CHANGE_BYTES)
+    boards = [outbox_with(budget) for _ in range(11)]
+    for number, outbox in enumerate(boards[:-1]):
+        assert not outbox.is_full()
+        outbox.put(step(number), Freshness.LIVE, NOW)
+    assert all(outbox.is_full() for outbox in boards), "one that holds nothing as well"
+    budget.charge(-CHANGE_BYTES)
+    assert not boards[-1].is_full()
+
+
+def test_who_waits_for_the_worker_s_bound_goes_on_when_another_has_written() -> None:
+    budget = Budget(CHANGE_BYTES)
+    first, second = outbox_with(budget), outbox_with(budget)
+    first.put(step(1), Freshness.LIVE, NOW)
+    waiting = gevent.spawn(second.wait_for_room)
+    waiting.join(0)
+    assert not waiting.dead
+    first._finished()
+    assert budget.held == CHANGE_BYTES, "what waits is not what was written"
+    first._changes.clear()
+    first._finished()
+    waiting.get(timeout=5)
+
+
+def test_it_tells_since_when_it_is_behind() -> None:
+    outbox = outbox_with(Budget())
+    outbox.show(Freshness.CATCHING_UP)
+    assert outbox.behind_since() is None
+    later = NOW + timedelta(seconds=5)
+    outbox.put(step(1), Freshness.CATCHING_UP, NOW)
+    outbox.put(step(2), Freshness.CATCHING_UP, later)
+    assert outbox.behind_since() == NOW

@@ -13,57 +13,32 @@ What ``connect`` returns differs from a plain ``KazooClient`` under gevent in th
   queue that grows with the outage, most of it for callers that have given up.
 - It goes on trying to reconnect for ever, at least every ``RECONNECT_DELAY`` seconds.
 - Credentials are not logged; kazoo writes them out at level DEBUG.
-
-``wait`` gives an asynchronous call a limit and turns kazoo's errors into Canary's own. A call that
-timed out may have been done all the same.
 """
 
 import contextlib
 import logging
 import socket
 from collections import OrderedDict, deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 import gevent
-from gevent.socket import wait_write
 from kazoo.client import KazooClient
-from kazoo.exceptions import (
-    AuthFailedError,
-    ConnectionClosedError,
-    ConnectionLoss,
-    KazooException,
-    NoAuthError,
-    NoNodeError,
-    OperationTimeoutError,
-    SessionExpiredError,
-    SessionMovedError,
-)
-from kazoo.handlers.gevent import SequentialGeventHandler
-from kazoo.handlers.threading import KazooTimeoutError
-from kazoo.protocol.states import KeeperState
-from kazoo.retry import KazooRetry, RetryFailedError
+from kazoo.exceptions import ConnectionLoss
+from kazoo.protocol.states import KazooState, KeeperState
+from kazoo.retry import KazooRetry
 from kazoo.security import CREATOR_ALL_ACL, OPEN_ACL_UNSAFE
 
+from canary.clock import elapsed
 from canary.config import ZooKeeperOptions
-from canary.errors import BoardDenied, BoardMissing, CanaryError, ZooKeeperUnavailable
+from canary.zookeeper.calls import NO_ANSWER
+from canary.zookeeper.handler import Handler
 
 LOG = logging.getLogger(__name__)
 
 RECONNECT_DELAY: Final = 2.0  # seconds at most between two tries; kazoo's default grows to minutes
+KAZOO_READ_TIMEOUT: Final = 2 / 3  # of the session timeout: after so long kazoo gives a server up
 RECONNECT_JITTER: Final = 0.4  # of the delay, so that workers do not come back all at once
-
-
-NO_ANSWER: Final = (
-    ConnectionLoss,
-    ConnectionClosedError,
-    KazooTimeoutError,
-    OperationTimeoutError,
-    RetryFailedError,
-    SessionExpiredError,
-    SessionMovedError,
-)
 
 
 class _NoCredentials(logging.Filter):
@@ -81,70 +56,20 @@ KAZOO_LOG: Final = logging.getLogger("kazoo.client")
 KAZOO_LOG.addFilter(_NoCredentials())
 
 
-class Handler(SequentialGeventHandler):
-    """kazoo's gevent handler, with callbacks that do not wait for each other."""
-
-    def create_socket_pair(self) -> tuple[socket.socket, "_Wakeup"]:
-        """Return the two ends by which greenlets wake the connection's; the second is written."""
-        read, write = super().create_socket_pair()
-        return read, _Wakeup(write)
-
-    def dispatch_callback(self, callback: Any) -> None:
-        """Run a watch callback in a greenlet of its own. They start in the order of their calls."""
-        gevent.spawn(_run_callback, callback)
-
-
-def _run_callback(callback: Any) -> None:
-    try:
-        callback.func(*callback.args)
-    except Exception:
-        LOG.exception("a watch callback failed")
-
-
-class _Wakeup:
-    """The written end of the socket pair: nobody waits for it, and no byte is lost.
-
-    kazoo reads one byte a request, and takes an error here for the end of the connection. Where the
-    pair is full, for requests of a connection that was lost leave their bytes behind, one greenlet
-    writes the rest as room comes. Most calls are made by the hub, which can't wait.
-    """
-
-    def __init__(self, end: Any) -> None:
-        end.setblocking(False)
-        self._end = end
-        self._owed = 0
-
-    def send(self, data: bytes) -> int:
-        """Write ``data``, now or as soon as there is room."""
-        if self._owed == 0:
-            try:
-                return int(self._end.send(data))
-            except BlockingIOError:
-                gevent.spawn(self._pay)
-        self._owed += len(data)
-        return len(data)
-
-    def _pay(self) -> None:
-        with contextlib.suppress(OSError, ValueError):  # closed meanwhile
-            while self._owed:
-                wait_write(self._end.fileno())
-                self._end.send(b"\0")
-                self._owed -= 1
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._end, name)
-
-
 class Client(KazooClient):
     """A kazoo client with a limit on requests in flight."""
 
     def __init__(self, *args: Any, max_in_flight: int, call_timeout: float, **kwargs: Any) -> None:
         self.call_timeout = call_timeout
-        self.session_timeout: float = kwargs["timeout"]
+        self.session_timeout: float = kwargs["timeout"]  # once connected, what the server grants
+        self.heard = elapsed()  # when the last call that was answered had been sent
         self._max_in_flight = max_in_flight
         self._in_flight = 0
         self._waiting: OrderedDict[str, deque[tuple[Any, Any]]] = OrderedDict()
         super().__init__(*args, **kwargs)
+        connection = self._connection
+        connection._connect = partial(self._connected, connection._connect)  # noqa: SLF001
+        self.add_listener(self._on_state)
 
     @property
     def session(self) -> int | None:
@@ -163,6 +88,16 @@ class Client(KazooClient):
             LOG.error("kazoo has given the connection to ZooKeeper up; a new one is made")
             self.start_async()
 
+    def drop(self) -> None:
+        """Drop the connection for another to be made, to another server where there are several.
+
+        kazoo itself does not notice that a server is silent while it has something to send to it.
+        """
+        connected = self._connection._socket  # noqa: SLF001 -- kazoo has no other way
+        if connected is not None:
+            with contextlib.suppress(OSError):
+                connected.shutdown(socket.SHUT_RDWR)
+
     def forget(self, path: str, watcher: Any) -> None:
         """Call ``watcher`` for ``path`` no more. The server keeps its watch until it fires."""
         for watchers in (self._data_watchers, self._child_watchers):
@@ -177,14 +112,26 @@ class Client(KazooClient):
 
     def _send(self, request: Any, async_object: Any) -> bool:
         self._in_flight += 1
-        async_object.rawlink(self._answered)
+        async_object.rawlink(partial(self._answered, elapsed()))
         if self.client_state == KeeperState.CONNECTING:
             async_object.set_exception(ConnectionLoss())
             return False
         return super()._call(request, async_object) is not False  # which says that it failed
 
-    def _answered(self, _result: Any) -> None:
+    def _connected(self, connect: Any, *address: Any) -> tuple[float, float]:
+        """Connect, and note what kazoo keeps to itself: the session timeout that was granted."""
+        read_timeout, connect_timeout = connect(*address)
+        self.session_timeout = read_timeout / KAZOO_READ_TIMEOUT / 1000
+        return read_timeout, connect_timeout
+
+    def _on_state(self, state: str) -> None:
+        if state == KazooState.CONNECTED:
+            self.heard = elapsed()
+
+    def _answered(self, sent: float, result: Any) -> None:
         """Let the next folder's first request go. Called in the hub: nothing here may wait."""
+        if not isinstance(result.exception, NO_ANSWER):
+            self.heard = max(self.heard, sent)
         self._in_flight -= 1
         if self._waiting:
             folder, requests = self._waiting.popitem(last=False)
@@ -253,47 +200,3 @@ def _stop(client: Client) -> None:
         client.close()
     except Exception:
         LOG.exception("the connection to ZooKeeper was not closed")
-
-
-def wait(result: Any, timeout: float) -> Any:
-    """Return what an asynchronous call of kazoo answers, within ``timeout`` seconds.
-
-    Raises ZooKeeperUnavailable, BoardMissing (NoNode), BoardDenied (NoAuth), or CanaryError for
-    whatever else ZooKeeper answers.
-    """
-    with errors_as_ours(timeout):
-        return result.get(timeout=timeout)
-
-
-@contextmanager
-def errors_as_ours(
-    timeout: float | None = None, *, answers: tuple[type[KazooException], ...] = ()
-) -> Iterator[None]:
-    """Turn what kazoo raises in the ``with`` into Canary's own errors; leave ``answers`` alone."""
-    try:
-        yield
-    except answers:
-        raise
-    except NoNodeError as error:
-        raise BoardMissing("ZooKeeper has no such node") from error
-    except NoAuthError as error:
-        raise BoardDenied("the node's ACL does not let Canary do that") from error
-    except AuthFailedError as error:
-        raise ZooKeeperUnavailable(
-            "ZooKeeper refuses the credentials: check [zookeeper] username and password"
-        ) from error
-    except NO_ANSWER as error:
-        raise ZooKeeperUnavailable(f"ZooKeeper does not answer: {type(error).__name__}") from error
-    except gevent.Timeout as error:
-        limit = f" within {timeout:g} s" if timeout else ""
-        raise ZooKeeperUnavailable(f"ZooKeeper does not answer{limit}") from error
-    except KazooException as error:
-        raise CanaryError(f"ZooKeeper answers {type(error).__name__}: {error}") from error
-
-
-def ping(client: Client, timeout: float) -> None:
-    """Read something, for real: kazoo may say CONNECTED long after the server froze.
-
-    Raises ZooKeeperUnavailable where no answer comes within ``timeout`` seconds.
-    """
-    wait(client.exists_async("/"), timeout)

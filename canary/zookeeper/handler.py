@@ -1,0 +1,71 @@
+"""kazoo's gevent handler, made fit for many calls and slow callbacks.
+
+A plain one stops for good at about 280 concurrent calls, for it wakes its connection through a
+socket pair whose buffer is full by then: gevent lets only one greenlet wait there, and kazoo
+swallows the error.
+"""
+
+import contextlib
+import logging
+import socket
+from typing import Any
+
+import gevent
+from gevent.socket import wait_write
+from kazoo.handlers.gevent import SequentialGeventHandler
+
+LOG = logging.getLogger(__name__)
+
+
+class Handler(SequentialGeventHandler):
+    """kazoo's gevent handler, with callbacks that do not wait for each other."""
+
+    def create_socket_pair(self) -> tuple[socket.socket, "_Wakeup"]:
+        """Return the two ends by which greenlets wake the connection's; the second is written."""
+        read, write = super().create_socket_pair()
+        return read, _Wakeup(write)
+
+    def dispatch_callback(self, callback: Any) -> None:
+        """Run a watch callback in a greenlet of its own. They start in the order of their calls."""
+        gevent.spawn(_run_callback, callback)
+
+
+def _run_callback(callback: Any) -> None:
+    try:
+        callback.func(*callback.args)
+    except Exception:
+        LOG.exception("a watch callback failed")
+
+
+class _Wakeup:
+    """The written end of the socket pair: nobody waits for it, and no byte is lost.
+
+    kazoo reads one byte a request, and takes an error here for the end of the connection. Where the
+    pair is full, for requests of a connection that was lost leave their bytes behind, one greenlet
+    writes the rest as room comes. Most calls are made by the hub, which can't wait.
+    """
+
+    def __init__(self, end: Any) -> None:
+        end.setblocking(False)
+        self._end = end
+        self._owed = 0
+
+    def send(self, data: bytes) -> int:
+        """Write ``data``, now or as soon as there is room."""
+        if self._owed == 0:
+            try:
+                return int(self._end.send(data))
+            except BlockingIOError:
+                gevent.spawn(self._pay)
+        self._owed += len(data)
+        return len(data)
+
+    def _pay(self) -> None:
+        with contextlib.suppress(OSError, ValueError):  # closed meanwhile
+            while self._owed:
+                wait_write(self._end.fileno())
+                self._end.send(b"\0")
+                self._owed -= 1
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._end, name)
