@@ -8,6 +8,7 @@ among them until MongoDB has taken notice of that.
 import logging
 import os
 import time
+from dataclasses import asdict
 from datetime import datetime
 from typing import Final
 
@@ -20,7 +21,7 @@ from canary.stores.documents import Behind
 from canary.stores.live import LiveStore
 from canary.stores.mongo import within
 from canary.watchers.board import BoardWatch
-from canary.zookeeper import Pulse
+from canary.watchers.context import WatchContext
 
 LOG = logging.getLogger(__name__)
 
@@ -31,8 +32,8 @@ RELEASE_TIMEOUT: Final = 0.5  # seconds for all boards that were left, so that t
 class Heartbeat:
     """One worker's heartbeat."""
 
-    def __init__(self, store: LiveStore, pulse: Pulse) -> None:
-        self._store, self._pulse = store, pulse
+    def __init__(self, store: LiveStore, context: WatchContext) -> None:
+        self._store, self._context = store, context
         self._watches: set[BoardWatch] = set()
         self._left: dict[BoardWatch, datetime] = {}  # and up to when all is stored
         host, pid = os.uname().nodename, os.getpid()
@@ -56,7 +57,7 @@ class Heartbeat:
 
     def beat(self) -> None:
         """Write it once. Raises StoreUnavailable or StoreRefused."""
-        until = self._pulse.until
+        until = self._context.pulse.until
         behind = [
             Behind(watch.path, watch.board.takes, since, watched=True)
             for watch in self._watches
@@ -67,7 +68,8 @@ class Heartbeat:
             for watch, since in self._left.items()
         ]
         sent = elapsed()
-        CLOCK.compare(sent, self._store.beat(self._about, until, behind))
+        about = self._about | asdict(self._context.tally)
+        CLOCK.compare(sent, self._store.beat(about, until, behind))
         self._last = time.monotonic()
 
     def run(self, stopping: Event) -> None:

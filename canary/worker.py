@@ -40,8 +40,8 @@ from canary.stores.live import LiveStore
 from canary.stores.mongo import connect as connect_mongodb
 from canary.stores.mongo import ensure_schema
 from canary.watchers.board import BoardWatch
-from canary.watchers.budget import Budget
 from canary.watchers.conductors import ConductorsWatch
+from canary.watchers.context import WatchContext
 from canary.zookeeper import Pulse, disconnect
 from canary.zookeeper import connect as connect_zookeeper
 
@@ -66,9 +66,10 @@ class Worker:
         )
         self._database = connect_mongodb(config.mongo)
         self._store = LiveStore(self._database, self.conductor.conductor.name)
-        self._pulse = Pulse(self._client)
-        self._budget = Budget()
-        self._heartbeat = Heartbeat(self._store, self._pulse)
+        self._context = WatchContext(
+            self._client, Pulse(self._client), config.canary.reconcile_interval
+        )
+        self._heartbeat = Heartbeat(self._store, self._context)
         self._seen: Registered | None = None
         self._seen_anew = Event()
         self._failure: Exception | None = None
@@ -104,7 +105,7 @@ class Worker:
         if self._stopping.is_set() or not self._await_zookeeper():
             return
         parts = (
-            partial(self._pulse.run, self._stopping),
+            partial(self._context.pulse.run, self._stopping),
             partial(self._heartbeat.run, self._stopping),
             self._judge_fitness,
             self._note_removed,
@@ -157,7 +158,7 @@ class Worker:
         board = self._store.take(
             claim.job.path, claim.epoch, lambda: self.conductor.claims.holds(claim), now()
         )
-        watch = BoardWatch(self._client, self._pulse, board, self._budget)
+        watch = BoardWatch(self._context, board)
         conductors = ConductorsWatch(self._client, board.path, board.show_conductors)
         stop.rawlink(lambda _: watch.stop())
         beside = self._spawn(conductors.run)

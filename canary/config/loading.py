@@ -24,7 +24,8 @@ from typing import Any, NamedTuple
 from oslo_config import cfg
 
 from canary.config.board_path import shown
-from canary.config.options import GROUPS, Config, Option, options
+from canary.config.option import Option
+from canary.config.options import GROUPS, Config, options
 from canary.errors import ConfigError, UsageError
 
 SEARCHED = (

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from typing import Any
 
 from oslo_config import cfg
 
 from canary.config import kinds
-from canary.config.kinds import Choice, Decimal, Flag, Kind, Text, Whole, Words
-
-T = TypeVar("T")
+from canary.config.kinds import Choice, Decimal, Flag, Whole, Words
+from canary.config.option import Option, option, secret
 
 #: Seconds. What MongoDB takes for expireAfterSeconds, and Cassandra for a time to live (20 years).
 _MONGO_MAX_TTL, _CASSANDRA_MAX_TTL = 2_147_483_647, 630_720_000
@@ -25,66 +24,39 @@ _DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
-    """What is known of one option; `needs` names another of its group that must be set with it."""
-
-    group: str
-    name: str
-    default: Any
-    kind: Kind
-    help: str
-    secret: bool
-    needs: str | None
-
-    def __str__(self) -> str:
-        return f"[{self.group}] {self.name}"
-
-    @property
-    def variable(self) -> str:
-        """The environment variable that sets it, named as oslo.config does."""
-        return f"OS_{self.group}__{self.name}".upper()
-
-
-def _option(
-    default: T, kind: Kind, text: str, *, secret: bool = False, needs: str | None = None
-) -> T:
-    about = {"kind": kind, "help": text, "secret": secret, "needs": needs}
-    value: T = field(default=default, metadata=about, repr=not secret)
-    return value
-
-
-def _secret(text: str, *, needs: str) -> str | None:
-    return _option(None, Text("text"), text, secret=True, needs=needs)
-
-
-@dataclass(frozen=True, slots=True)
 class CanaryOptions:
     """What Canary watches, and how it runs its own jobs."""
 
-    path: tuple[str, ...] = _option(
+    path: tuple[str, ...] = option(
         (),
         Words(kinds.BOARD, at_least=0),
         "The boards that canary-producer registers when it is run without words, as from cron. "
         "A path that has a comma in it can only be given to `canary-producer add`.",
     )
-    interval: int = _option(
+    interval: int = option(
         3600,
         Whole(1, _MONGO_MAX_TTL, unit="seconds"),
         "How long /v1.0/jobs goes on listing a job that has ended, unless the request says.",
     )
-    jobboard: str = _option(
+    jobboard: str = option(
         "/canary/jobs",
         kinds.BOARD,
         "Canary's own jobboard, on which each watched board is a job. All workers of one "
         "installation share it.",
     )
-    name: str = _option(
+    name: str = option(
         "canary",
         kinds.WORKER_NAME,
         "The name with which a worker registers as a TaskFlow conductor and claims watch jobs.",
     )
-    max_boards: int = _option(
+    max_boards: int = option(
         1000, Whole(1, 1_000_000), "How many boards one worker watches at the same time."
+    )
+    reconcile_interval: float = option(
+        60.0,
+        Decimal(1, 86_400, unit="seconds"),
+        "How often all of a board is read again and compared with what is stored of it. There is "
+        "no difference unless Canary has a defect; one is mended, counted and logged.",
     )
 
 
@@ -92,44 +64,44 @@ class CanaryOptions:
 class ZooKeeperOptions:
     """The ensemble that holds the watched boards and Canary's own."""
 
-    hosts: tuple[str, ...] = _option(
+    hosts: tuple[str, ...] = option(
         ("127.0.0.1:2181",),
         Words(kinds.HOST_PORT, at_least=1),
         "The ensemble's servers. No path after them: boards are written with their whole path.",
     )
-    session_timeout: float = _option(
+    session_timeout: float = option(
         10.0,
         Decimal(1, 120, unit="seconds"),
         "After how long without an answer a worker gives its boards up, so that another takes "
         "them. The servers may raise or lower it to their own bounds.",
     )
-    call_timeout: float = _option(
+    call_timeout: float = option(
         10.0, Decimal(0.1, 120, unit="seconds"), "How long one call may wait for its answer."
     )
-    max_in_flight: int = _option(
+    max_in_flight: int = option(
         64,
         Whole(1, 200),
         "How many calls of one process may wait for their answers together. The rest queue. The "
         "bound is there because kazoo under gevent stops for good at about 280.",
     )
-    username: str | None = _option(
+    username: str | None = option(
         None, kinds.DIGEST_USER, "The user for ZooKeeper's digest authentication.", needs="password"
     )
-    password: str | None = _secret("That user's password.", needs="username")
-    use_tls: bool = _option(False, Flag(), "Whether to connect by TLS.")
-    ca_file: str | None = _option(
+    password: str | None = secret("That user's password.", needs="username")
+    use_tls: bool = option(False, Flag(), "Whether to connect by TLS.")
+    ca_file: str | None = option(
         None,
         kinds.FILE,
         "The authorities that the servers' certificates must come from; the system's if not set.",
         needs="use_tls",
     )
-    cert_file: str | None = _option(None, kinds.FILE, "Canary's own certificate.", needs="use_tls")
-    key_file: str | None = _option(
+    cert_file: str | None = option(None, kinds.FILE, "Canary's own certificate.", needs="use_tls")
+    key_file: str | None = option(
         None, kinds.FILE, "Its private key, if not in cert_file.", needs="cert_file"
     )
-    key_password: str | None = _secret("The private key's password.", needs="cert_file")
-    verify: bool = _option(True, Flag(), "Whether the servers' certificates must be valid.")
-    verify_hostname: bool = _option(
+    key_password: str | None = secret("The private key's password.", needs="cert_file")
+    verify: bool = option(True, Flag(), "Whether the servers' certificates must be valid.")
+    verify_hostname: bool = option(
         True,
         Flag(),
         "Whether a certificate must also name the host as in hosts. Means nothing without verify.",
@@ -140,37 +112,37 @@ class ZooKeeperOptions:
 class MongoOptions:
     """MongoDB, a replica set or a sharded cluster: live state, and every change as it happens."""
 
-    uri: str = _option(
+    uri: str = option(
         "mongodb://127.0.0.1:27017/",
         kinds.MONGO_URI,
         "Where it is. User and password are better given by their own options, which win.",
         secret=True,
     )
-    database: str = _option("canary", kinds.DATABASE, "The database, made if it is not there.")
-    username: str | None = _option(None, kinds.ANY, "The user.", needs="password")
-    password: str | None = _secret("That user's password, not percent-encoded.", needs="username")
-    tls: bool = _option(False, Flag(), "Whether to connect by TLS. The URI may say so as well.")
-    ca_file: str | None = _option(
+    database: str = option("canary", kinds.DATABASE, "The database, made if it is not there.")
+    username: str | None = option(None, kinds.ANY, "The user.", needs="password")
+    password: str | None = secret("That user's password, not percent-encoded.", needs="username")
+    tls: bool = option(False, Flag(), "Whether to connect by TLS. The URI may say so as well.")
+    ca_file: str | None = option(
         None,
         kinds.FILE,
         "The authorities that the servers' certificates must come from; the system's if not set.",
         needs="tls",
     )
-    cert_key_file: str | None = _option(
+    cert_key_file: str | None = option(
         None, kinds.FILE, "Canary's own certificate and private key, both in it.", needs="tls"
     )
-    cert_key_password: str | None = _secret("That private key's password.", needs="cert_key_file")
-    timeout: float = _option(
+    cert_key_password: str | None = secret("That private key's password.", needs="cert_key_file")
+    timeout: float = option(
         10.0,
         Decimal(0.1, 300, unit="seconds"),
         "How long one operation may take, retries included.",
     )
-    change_ttl: int = _option(
+    change_ttl: int = option(
         7 * _DAY,
         Whole(1, _MONGO_MAX_TTL, unit="seconds"),
         "How long changes are kept. Not less than [canary] interval.",
     )
-    ended_job_ttl: int = _option(
+    ended_job_ttl: int = option(
         7 * _DAY,
         Whole(1, _MONGO_MAX_TTL, unit="seconds"),
         "How long jobs that have ended are kept. Not less than [canary] interval.",
@@ -181,64 +153,64 @@ class MongoOptions:
 class CassandraOptions:
     """Cassandra: a checkpoint of every board's whole state now and then."""
 
-    enabled: bool = _option(True, Flag(), "Whether Canary writes checkpoints at all.")
-    cluster: tuple[str, ...] = _option(
+    enabled: bool = option(True, Flag(), "Whether Canary writes checkpoints at all.")
+    cluster: tuple[str, ...] = option(
         ("127.0.0.1",), Words(kinds.HOST, at_least=1), "Some of the ring's nodes, to begin with."
     )
-    port: int = _option(9042, Whole(1, 65535), "The port of CQL, the same on every node.")
-    keyspace: str = _option("canary", kinds.KEYSPACE, "The keyspace.")
-    create_schema: bool = _option(
+    port: int = option(9042, Whole(1, 65535), "The port of CQL, the same on every node.")
+    keyspace: str = option("canary", kinds.KEYSPACE, "The keyspace.")
+    create_schema: bool = option(
         True,
         Flag(),
         "Whether a keyspace or table that is missing is made at start. If not, an administrator "
         "makes them.",
     )
-    replication: str = _option(
+    replication: str = option(
         "{'class': 'SimpleStrategy', 'replication_factor': 1}",
         kinds.REPLICATION,
         "The replication of a keyspace that is made; one that exists keeps its own.",
     )
-    local_datacenter: str | None = _option(
+    local_datacenter: str | None = option(
         None, kinds.ANY, "The data centre to talk to; that of the first node reached if not set."
     )
-    consistency: str = _option(
+    consistency: str = option(
         "LOCAL_QUORUM",
         Choice(("LOCAL_QUORUM", "QUORUM", "ALL", "LOCAL_ONE", "ONE", "TWO", "THREE")),
         "How many replicas must answer a write or a read.",
     )
-    checkpoint_interval: int = _option(
+    checkpoint_interval: int = option(
         300, Whole(1, _DAY, unit="seconds"), "How often each board is written."
     )
-    ttl: int = _option(
+    ttl: int = option(
         30 * _DAY,
         Whole(1, _CASSANDRA_MAX_TTL, unit="seconds"),
         "How long a checkpoint is kept. Not less than checkpoint_interval.",
     )
-    username: str | None = _option(None, kinds.ANY, "The user.", needs="password")
-    password: str | None = _secret("That user's password.", needs="username")
-    tls: bool = _option(False, Flag(), "Whether to connect by TLS.")
-    ca_file: str | None = _option(
+    username: str | None = option(None, kinds.ANY, "The user.", needs="password")
+    password: str | None = secret("That user's password.", needs="username")
+    tls: bool = option(False, Flag(), "Whether to connect by TLS.")
+    ca_file: str | None = option(
         None,
         kinds.FILE,
         "The authorities that the nodes' certificates must come from; the system's if not set.",
         needs="tls",
     )
-    cert_file: str | None = _option(None, kinds.FILE, "Canary's own certificate.", needs="tls")
-    key_file: str | None = _option(
+    cert_file: str | None = option(None, kinds.FILE, "Canary's own certificate.", needs="tls")
+    key_file: str | None = option(
         None, kinds.FILE, "Its private key, if not in cert_file.", needs="cert_file"
     )
-    key_password: str | None = _secret("The private key's password.", needs="cert_file")
-    verify: bool = _option(True, Flag(), "Whether the nodes' certificates must be valid.")
+    key_password: str | None = secret("The private key's password.", needs="cert_file")
+    verify: bool = option(True, Flag(), "Whether the nodes' certificates must be valid.")
 
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
     """The API and the dashboard."""
 
-    host: str = _option("127.0.0.1", kinds.HOST, "The address on which it listens.")
-    port: int = _option(8080, Whole(0, 65535), "Its port; 0 for any that is free.")
-    workers: int = _option(1, Whole(1, 1000), "How many processes answer requests.")
-    max_streams: int = _option(
+    host: str = option("127.0.0.1", kinds.HOST, "The address on which it listens.")
+    port: int = option(8080, Whole(0, 65535), "Its port; 0 for any that is free.")
+    workers: int = option(1, Whole(1, 1000), "How many processes answer requests.")
+    max_streams: int = option(
         1000,
         Whole(1, 1_000_000),
         "How many event streams one process serves; who comes after that is told to try later.",
@@ -249,10 +221,10 @@ class ServerOptions:
 class LogOptions:
     """What the programs write to standard error."""
 
-    level: str = _option(
+    level: str = option(
         "INFO", Choice(("DEBUG", "INFO", "WARNING", "ERROR")), "The least that is written."
     )
-    format: str = _option(
+    format: str = option(
         "text", Choice(("text", "json")), "One line an event for people, or one JSON object a line."
     )
 
@@ -288,11 +260,9 @@ def options(group: str) -> Iterator[Option]:
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
     """All options as oslo.config's own, for oslo-config-generator and oslo-config-validator."""
-    return [(group, [_opt(option) for option in options(group)]) for group in GROUPS]
+    return [(group, [_opt(each) for each in options(group)]) for group in GROUPS]
 
 
-def _opt(option: Option) -> cfg.Opt:
-    default = list(option.default) if isinstance(option.default, tuple) else option.default
-    return cfg.Opt(
-        option.name, type=option.kind, default=default, help=option.help, secret=option.secret
-    )
+def _opt(each: Option) -> cfg.Opt:
+    default = list(each.default) if isinstance(each.default, tuple) else each.default
+    return cfg.Opt(each.name, type=each.kind, default=default, help=each.help, secret=each.secret)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 
 from canary.config.loading import SEARCHED
-from canary.config.options import GROUPS, Option, options
+from canary.config.option import Option
+from canary.config.options import GROUPS, options
 
 _HEAD = f"""\
 Every option of Canary, commented out, with its default. `python -m canary.config` prints this file.

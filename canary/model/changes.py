@@ -125,6 +125,7 @@ class Reason(StrEnum):
     OVERFLOW = "overflow"  # the store was slower than the board for too long
     DENIED = "denied"  # the board's ACL did not let Canary read it
     BOARD_DELETED = "board_deleted"  # what happened just before it is known from below only
+    DRIFT = "drift"  # what Canary had noted was wrong: a defect, found by comparing everything
     ERA = "era"  # the ensemble was rebuilt or restored: its counters cannot be compared
 
 

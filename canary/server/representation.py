@@ -73,6 +73,7 @@ def board(now: BoardNow, counts: Counts) -> JSON:
         "revision": now.revision,
         "watched_since": optional_iso(now.watched_since),
         "live_until": optional_iso(now.live_until),
+        "drift": now.drift,
         "unclaimed": counts.unclaimed,
         "claimed": counts.claimed,
     }

@@ -26,6 +26,7 @@ class BoardNow:
 
     ``live_until`` is the last moment of which Canary knows that nothing happened on the board
     unseen, but for what gaps say; ``watched_since`` the first. Both are None before the first look.
+    ``drift`` is how many differences were ever found by comparing everything, and mended.
     """
 
     path: str
@@ -37,6 +38,7 @@ class BoardNow:
     freshness_since: datetime
     watched_since: datetime | None
     live_until: datetime | None
+    drift: int
     now: datetime
 
 
@@ -90,6 +92,7 @@ def _board_now(document: Mapping[str, Any]) -> BoardNow:
         since,
         document["watched_since"],
         live_until if document["watched_since"] else None,
+        int(document["drift"]),
         document["now"],
     )
 

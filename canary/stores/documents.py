@@ -5,7 +5,8 @@ Every ``_id`` begins with the board's path, so that collections can be sharded b
 ``boards``      one a board: who watches it (``epoch``, ``writer``), how often it was taken
                 (``takes``, which unlike the epoch never goes back), why nobody watches it
                 (``released``), its ``revision``, the account (``stat``, ``seen_at``, ``told``),
-                ``freshness`` since when, ``watched_since``.
+                ``freshness`` since when, ``watched_since``, how much ever had to be mended
+                (``drift``).
 ``jobs``        one a job, by its znode's czxid: what it is, its state, claim and payload; ``owner``
                 is who claims it, or did at its end; after its end ``outcome`` and ``ended_at``
                 (ZooKeeper's clock where it tells) and ``ended_seen_at`` (Canary's), from which its
@@ -171,7 +172,8 @@ def node_document(board: str, name: str) -> Document:
     return {"_id": f"{board}/{name}", "board": board, "name": name}
 
 
-def _payload_document(payload: Payload | None) -> Document | None:
+def payload_document(payload: Payload | None) -> Document | None:
+    """Return a payload as ``jobs.payload``."""
     if payload is None:
         return None
     return {
@@ -200,7 +202,7 @@ def _new_job(board: str, change: Change) -> Document:
         "outcome": None,
         "ended_at": None,
         "ended_seen_at": None,
-        "payload": _payload_document(change.payload),
+        "payload": payload_document(change.payload),
     }
 
 

@@ -206,4 +206,5 @@ def _new_board(path: str, now: datetime) -> Document:
         "told": Told().document(),
         "freshness": Freshness.UNWATCHED.value,
         "freshness_since": now,
+        "drift": Int64(0),
     }

@@ -12,14 +12,14 @@ written twice.
 import logging
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from bson import Int64
 from bson.errors import BSONError
 from pymongo import InsertOne, ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure
+from pymongo.errors import DuplicateKeyError, OperationFailure
 from pymongo.read_concern import ReadConcern
 
 from canary.errors import Fenced, StoreError, StoreRefused, StoreUnavailable
@@ -34,6 +34,7 @@ from canary.stores.documents import (
     gap_document,
     job_writes,
 )
+from canary.stores.mending import Fetch, differences
 from canary.stores.mongo import errors_as_ours
 from canary.stores.slices import (
     SLICE_CHANGES,
@@ -44,20 +45,9 @@ from canary.stores.slices import (
     node_writes,
     slices,
 )
+from canary.stores.unfit import is_aborted, is_unfit
 
 LOG = logging.getLogger(__name__)
-
-# Server error codes that say that what was sent is at fault, or that there was too much of it.
-_UNFIT: Final = frozenset(
-    {
-        15,  # Overflow: nested too deeply
-        22,  # InvalidBSON
-        388,  # TransactionTooLargeForCache
-        10334,  # BSONObjectTooLarge
-        17419,  # the document would grow too large
-        17420,
-    }
-)
 
 
 class _Moved(Exception):  # noqa: N818 -- never leaves this module
@@ -151,6 +141,31 @@ class LiveBoard:
             else:
                 return
         raise Fenced(f"{self.path}: another worker has taken it")
+
+    def reconcile(
+        self, state: BoardState, fetch: Fetch, now: datetime, mended: Sequence[str] = ()
+    ) -> list[str]:
+        """Compare what is stored with ``state``, mend it, and return what was wrong, in words.
+
+        ``fetch`` reads the payload of a job whose document is lost; ``mended`` is what was wrong
+        and is mended already, to be counted with the rest. To be called only when all is written.
+        Raises Fenced where another worker has the board.
+        """
+        mine = self._mine | {"revision": self.revision}
+        with errors_as_ours(), self._session.start_transaction():
+            board = self._database.boards.find_one(mine, session=self._session)
+            if board is None:
+                raise Fenced(f"{self.path}: another worker has taken it")
+            mending = differences(self._database, board, state, fetch, self._session, now)
+            found = [*mended, *mending.found]
+            if found:
+                counted = {"$inc": {"drift": Int64(len(found))}}
+                fields = {"$set": mending.board} if mending.board else {}
+                self._database.boards.update_one(mine, counted | fields, session=self._session)
+            for collection, writes in (("jobs", mending.jobs), ("nodes", mending.nodes)):
+                if writes:
+                    self._database[collection].bulk_write(writes, session=self._session)
+        return found
 
     def release(self, now: datetime, known_until: datetime | None, reason: Reason) -> None:
         """Give the board up: nobody watches it from ``now`` on, until somebody takes it.
@@ -248,10 +263,10 @@ class LiveBoard:
         """Make the first slice smaller where that may help; tell whether to try again at once."""
         cause = error.__cause__
         # One that may be written already must stay what it is, to be recognized.
-        if self._in_doubt or not (_is_unfit(cause) or _is_aborted(cause)):
+        if self._in_doubt or not (is_unfit(cause) or is_aborted(cause)):
             return False
         # MongoDB may have aborted it for what else there was to do, so that is no reason to cut it.
-        smaller = part.smaller() if _is_unfit(cause) or len(part.changes) > 1 else None
+        smaller = part.smaller() if is_unfit(cause) or len(part.changes) > 1 else None
         if smaller is None:
             return False
         LOG.warning(
@@ -262,21 +277,4 @@ class LiveBoard:
         )
         self._slice_changes = max(1, len(part.changes) // 2)
         self._pending[0:1] = smaller
-        return _is_unfit(cause)
-
-
-def _is_unfit(cause: BaseException | None) -> bool:
-    """Tell whether an error is about what was to be written, not about who or where."""
-    if isinstance(cause, BulkWriteError):
-        errors = (cause.details or {}).get("writeErrors", [])
-        return any(error["code"] in _UNFIT for error in errors)
-    if isinstance(cause, OperationFailure):
-        return cause.code in _UNFIT
-    return isinstance(cause, BSONError | OverflowError | UnicodeError)
-
-
-def _is_aborted(cause: BaseException | None) -> bool:
-    """Tell whether MongoDB aborted a transaction, as it does with one that fills its cache."""
-    return isinstance(cause, OperationFailure) and cause.has_error_label(
-        "TransientTransactionError"
-    )
+        return is_unfit(cause)

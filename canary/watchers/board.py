@@ -11,6 +11,7 @@ A gap begins at the last moment of which all is known, not at the last look.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -26,19 +27,21 @@ from canary.model.changes import Reason
 from canary.model.freshness import Freshness
 from canary.model.names import lock_name
 from canary.model.rounds import advance, advance_missing, wanted
-from canary.model.state import Step
+from canary.model.state import BoardState, Step
 from canary.stores.writer import LiveBoard
-from canary.watchers.budget import Budget
+from canary.watchers.context import WatchContext
 from canary.watchers.horizon import Horizon
 from canary.watchers.node import NodeWatch
 from canary.watchers.outbox import Outbox
 from canary.watchers.reading import BoardReader, suspects_after
-from canary.zookeeper import Client, Contact, Pulse
+from canary.zookeeper import Contact
 
 LOG = logging.getLogger(__name__)
 
 RETRY_DELAY: Final = 0.5  # seconds before the first new try after a failure; doubled each time
 MAX_RETRY_DELAY: Final = 10.0  # seconds; an ACL that is restored makes no event
+RECONCILE_RETRY_DELAY: Final = 1.0  # seconds
+MAX_WORDS: Final = 20  # of differences, in a log line
 CHECK_INTERVAL: Final = 20.0  # seconds at rest until the watches are looked after; it costs 1 ms
 SESSION_OVER: Final = "the session is over, and the claim with it"
 
@@ -46,12 +49,15 @@ SESSION_OVER: Final = "the session is over, and the claim with it"
 class BoardWatch:
     """One watch of one board, for one claim on its watch job."""
 
-    def __init__(self, client: Client, pulse: Pulse, board: LiveBoard, budget: Budget) -> None:
+    def __init__(self, context: WatchContext, board: LiveBoard) -> None:
         self.path = board.path
         self.board = board
-        self._client, self._pulse = client, pulse
-        self._horizon = Horizon(pulse, board.state.seen_at)
-        self._outbox = Outbox(board, budget, self._horizon.until)
+        self._context = context
+        self._client, self._pulse = context.client, context.pulse
+        self._horizon = Horizon(context.pulse, board.state.seen_at)
+        self._outbox = Outbox(board, context.budget, self._horizon.until)
+        self._due = time.monotonic() + context.reconcile_interval
+        self._mended: list[str] = []
         self._state = board.state
         self._reason = board.reason  # what to blame for what the next round finds unseen
         self._extra = {"board": board.path, "epoch": board.epoch}
@@ -115,13 +121,13 @@ class BoardWatch:
         delay = RETRY_DELAY
         self._wake.set()
         while True:
-            is_woken = self._wake.wait(CHECK_INTERVAL)
+            is_woken = self._wake.wait(min(CHECK_INTERVAL, max(0.0, self._due - time.monotonic())))
             self._wake.clear()
             try:
                 if is_woken or self._is_stale(node):
                     self._look(node, reader)
-            except BoardMissing:
-                pass
+                if self._due <= time.monotonic() and not self._wake.is_set():
+                    self._reconcile(reader)
             except BoardDenied:
                 self._blame(Reason.DENIED, Freshness.DENIED)
             except ZooKeeperUnavailable as error:
@@ -131,7 +137,7 @@ class BoardWatch:
             else:
                 delay = RETRY_DELAY
                 continue
-            # A missing board's creation wakes us; what else is wrong may pass without a word.
+            # What is wrong may pass without a word.
             self._wake.wait(delay)
             self._wake.set()
             delay = min(delay * 2, MAX_RETRY_DELAY)
@@ -160,7 +166,6 @@ class BoardWatch:
         except BoardMissing:
             self._missing(known)
             is_known = True
-            raise
         finally:
             self._horizon.end(is_known=is_known)
 
@@ -182,6 +187,47 @@ class BoardWatch:
         self._suspects.update(suspects_after(listing, reads))
         step = advance(self._state.known_until(known), listing, reads, self._reason)
         self._take_on(step, Freshness.LIVE, known)
+
+    def _reconcile(self, reader: BoardReader) -> None:
+        """Read all of the board, and compare it with what is known and with what is stored.
+
+        That is possible only while nothing happens: then it is tried again soon.
+        """
+        interval = self._context.reconcile_interval
+        self._due = time.monotonic() + min(RECONCILE_RETRY_DELAY, interval)
+        state, reason = self._state, self._reason
+        if self.behind_since() is not None or state.unread:
+            return
+        if state.stat is None:  # there is no such board, and its creation would have woken us
+            self._due = time.monotonic() + interval
+            self._outbox.reconcile(partial(self._compare, reader, state))
+            return
+        listing = reader.list()
+        if listing.stat != state.stat:
+            return  # what woke us, or will, tells of it
+        known = self._horizon.until()
+        reads = reader.read(wanted(state, listing, state.children), state.jobs.keys())
+        if reader.list().stat != state.stat or self._wake.is_set() or reason is not self._reason:
+            return
+        step = advance(state.known_until(known), listing, reads, Reason.DRIFT)
+        found = [f"{change.kind.value} {change.name}" for change in step.changes]
+        found += [f"unseen: {gap.creates}, {gap.deletes}" for gap in step.gaps]
+        if found:
+            self._mended += found
+            self._take_on(step, Freshness.LIVE, known)
+            return
+        self._due = time.monotonic() + interval
+        self._outbox.reconcile(partial(self._compare, reader, step.state))
+
+    def _compare(self, reader: BoardReader, state: BoardState, board: LiveBoard) -> None:
+        found = board.reconcile(state, reader.payload, now(), self._mended)
+        self._mended = []
+        tally = self._context.tally
+        tally.reconciled += 1
+        tally.drift += len(found)
+        if found:
+            words = ", ".join(found[:MAX_WORDS])
+            LOG.error("%d differences were mended: %s", len(found), words, extra=self._extra)
 
     def _missing(self, known: datetime | None) -> None:
         self._suspects.clear()

@@ -36,6 +36,10 @@ ADMIT_TIMEOUT: Final = 1.0  # seconds to say that a write did not succeed
 DRAIN_TIMEOUT: Final = 4.0  # seconds that a stopping watch gives the store
 
 
+#: Compares what is stored of a board with what is on it; called when all is written.
+Comparison = Callable[[LiveBoard], None]
+
+
 class Outbox:
     """The steps of one board that are not written yet. ``run`` is one greenlet's; call it once.
 
@@ -54,6 +58,7 @@ class Outbox:
         self._writing = 0  # changes
         self._behind: list[datetime] = []  # up to when all is known without each step that waits
         self._behind_writing: list[datetime] = []  # the same, of what is being written
+        self._comparison: Comparison | None = None
         self.is_released = False
         self._reason = Reason.HANDOVER
         self._freshness = Freshness.CATCHING_UP
@@ -67,7 +72,7 @@ class Outbox:
 
         ``known`` is up to when all that happened was known before this step.
         """
-        self._state = step.state
+        self._state, self._comparison = step.state, None
         if not self._behind:
             self._behind = [known or now()]
         self._changes += step.changes
@@ -86,6 +91,11 @@ class Outbox:
         """Return up to when all that happened is written, None if there is nothing to write."""
         shown = [self._since] if self._since is not None else []
         return min([*self._behind_writing, *self._behind, *shown], default=None)
+
+    def reconcile(self, comparison: Comparison) -> None:
+        """Have what is stored compared, unless something is put before that comes about."""
+        self._comparison = comparison
+        self._work.set()
 
     def is_full(self) -> bool:
         """Tell whether nothing more may be put for now, by this board's bounds or the worker's."""
@@ -141,6 +151,7 @@ class Outbox:
             try:
                 with within(self._deadline - time.monotonic()):
                     self._write()
+                    self._compare()
                 delay = RETRY_DELAY
             except StoreError as error:
                 LOG.warning("not written, will be tried again: %s", error, extra=self._extra)
@@ -166,7 +177,7 @@ class Outbox:
             gevent.sleep(RETRY_DELAY)
 
     def _is_idle(self) -> bool:
-        return not (self._unfinished or self._state or self._since)
+        return not (self._unfinished or self._state or self._since or self._comparison)
 
     def _write(self) -> None:
         if self._unfinished:
@@ -186,6 +197,11 @@ class Outbox:
             except StoreError:
                 self._since = self._since or since
                 raise
+
+    def _compare(self) -> None:
+        comparison, self._comparison = self._comparison, None
+        if comparison is not None:
+            comparison(self._board)
 
     def _hold(self, held: int) -> None:
         self._budget.charge(held - self._bytes)

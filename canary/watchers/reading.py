@@ -3,7 +3,7 @@
 Only reads: list, get, exists, sync. Calls are pipelined; the client bounds how many are in flight.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -25,6 +25,7 @@ from canary.model.observations import (
     Unread,
     Wanted,
 )
+from canary.model.payload import Payload
 from canary.zookeeper import Client, errors_as_ours, wait
 
 Found = tuple[bytes | None, ZnodeStat]
@@ -71,17 +72,23 @@ class BoardReader:
             now(),
         )
 
-    def read(self, wanted: Wanted) -> Reads:
-        """Read the znodes of ``wanted``. Raises ZooKeeperUnavailable if any of it has no answer."""
+    def read(self, wanted: Wanted, known: Collection[str] = ()) -> Reads:
+        """Read the znodes of ``wanted``; of jobs that are ``known`` only the stat, no payload.
+
+        Raises ZooKeeperUnavailable if any of it has no answer.
+        """
         get = self._client.get_async
-        jobs = {name: get(f"{self._path}/{name}") for name in wanted.jobs}
+        again = wanted.jobs & set(known)
+        stats = {name: self._client.exists_async(f"{self._path}/{name}") for name in again}
+        jobs = {name: get(f"{self._path}/{name}") for name in wanted.jobs - again}
         locks = {
             name: get(f"{self._path}/{name}", watch=self._watcher(name)) for name in wanted.locks
         }
         trash = {name: get(trash_path(self._path, name)) for name in wanted.trash}
         # Each answer is let go when it is decoded: together they may be large.
         return Reads(
-            {name: self._job(name, jobs.pop(name)) for name in wanted.jobs},
+            {name: self._job(name, jobs.pop(name)) for name in wanted.jobs - again}
+            | {name: self._stat(stats.pop(name)) for name in again},
             {name: self._lock(name, locks.pop(name)) for name in wanted.locks},
             {name: self._trashed(trash.pop(name)) for name in wanted.trash},
         )
@@ -101,6 +108,20 @@ class BoardReader:
         data, stat = found
         content = None if data is None else payload.decode(data)
         return JobRead(stat.czxid, zookeeper_time(stat.ctime), content)
+
+    def _stat(self, answer: Any) -> JobRead | Unread:
+        try:
+            stat = wait(answer, self._client.call_timeout)
+        except BoardDenied:
+            return Unread.DENIED
+        if stat is None:
+            return Unread.GONE
+        return JobRead(stat.czxid, zookeeper_time(stat.ctime), None)
+
+    def payload(self, name: str) -> Payload | None:
+        """Return the payload of the job called ``name``, None where it can't be read."""
+        read = self._job(name, self._client.get_async(f"{self._path}/{name}"))
+        return read.payload if isinstance(read, JobRead) else None
 
     def _lock(self, name: str, answer: Any) -> LockRead | Unread:
         found = self._found(f"{self._path}/{name}", answer)

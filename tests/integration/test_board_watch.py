@@ -7,13 +7,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import gevent
 import pytest
-from gevent.event import Event
 from kazoo.client import KazooClient
 from pymongo.database import Database
 
-from canary.clock import now
 from canary.config import Config
 from canary.errors import Fenced, ZooKeeperUnavailable
 from canary.model.state import Step
@@ -22,10 +19,11 @@ from canary.stores.mongo import connect as connect_mongodb
 from canary.stores.mongo import ensure_schema
 from canary.stores.writer import LiveBoard
 from canary.watchers.board import BoardWatch
-from canary.watchers.budget import Budget
+from canary.watchers.context import WatchContext
 from canary.zookeeper import Client, Pulse, connect, disconnect
 from tests.integration.boards import claim, kinds, mirrored, post, posting
 from tests.integration.proxy import Proxy
+from tests.integration.watching import Watching, take
 from tests.waiting import eventually
 
 Mongo = Database[dict[str, Any]]
@@ -61,29 +59,6 @@ def path(corner: str, zookeeper: KazooClient) -> str:
     return path
 
 
-class Watching:
-    """A watch, run."""
-
-    def __init__(self, client: Client, board: LiveBoard) -> None:
-        self.pulse, self.stopping = Pulse(client), Event()
-        self.watch = BoardWatch(client, self.pulse, board, Budget())
-        self.greenlet = gevent.spawn(self._run)
-        self.pulsing = gevent.spawn(self.pulse.run, self.stopping)
-        self.failure: Exception | None = None
-
-    def _run(self) -> None:
-        try:
-            self.watch.run()
-        except Exception as error:  # noqa: BLE001 -- looked at by the test
-            self.failure = error
-        finally:
-            self.stopping.set()
-
-
-def take(store: LiveStore, path: str, epoch: int = 1) -> LiveBoard:
-    return store.take(path, epoch, lambda: True, now())
-
-
 def test_it_leaves_nothing_behind(
     client: Client, store: LiveStore, database: Mongo, zookeeper: KazooClient, path: str
 ) -> None:
@@ -91,7 +66,7 @@ def test_it_leaves_nothing_behind(
     claim(zookeeper, path, job)
     listeners = set(client.state_listeners)
     for epoch in range(1, 6):
-        watching = Watching(client, take(store, path, epoch))
+        watching = Watching(WatchContext(client, Pulse(client), 3600.0), take(store, path, epoch))
         eventually(lambda: mirrored(database, path) == {job: ("CLAIMED", "ann")})
         eventually(lambda: client._data_watchers[f"{path}/{job}.lock"])
         watching.watch.stop()
@@ -107,7 +82,7 @@ def test_a_lock_that_is_read_again_is_watched_once(
 ) -> None:
     job = post(zookeeper, path)
     claim(zookeeper, path, job)
-    watching = Watching(client, take(store, path))
+    watching = Watching(WatchContext(client, Pulse(client), 3600.0), take(store, path))
     eventually(lambda: mirrored(database, path) == {job: ("CLAIMED", "ann")})
     for _ in range(5):
         watching.watch._lock_changed(f"{job}.lock")
@@ -129,7 +104,7 @@ def test_a_defect_in_writing_ends_it_visibly(
         raise ZeroDivisionError
 
     monkeypatch.setattr(LiveBoard, "write", defect)
-    watching = Watching(client, take(store, path))
+    watching = Watching(WatchContext(client, Pulse(client), 3600.0), take(store, path))
     watching.greenlet.get(timeout=5)
     assert isinstance(watching.failure, ZeroDivisionError)
     board = database.boards.find_one({"_id": path})
@@ -145,7 +120,7 @@ def test_a_defect_in_reading_ends_it_visibly(
     path: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    watching = Watching(client, take(store, path))
+    watching = Watching(WatchContext(client, Pulse(client), 3600.0), take(store, path))
     eventually(lambda: database.boards.find_one({"_id": path, "freshness": "live"}))
     monkeypatch.setattr(BoardWatch, "_take_on", lambda *_: 1 // 0)
     post(zookeeper, path)
@@ -156,9 +131,9 @@ def test_a_defect_in_reading_ends_it_visibly(
 def test_another_workers_board_is_left_to_it(
     client: Client, store: LiveStore, database: Mongo, zookeeper: KazooClient, path: str
 ) -> None:
-    first = Watching(client, take(store, path, 1))
+    first = Watching(WatchContext(client, Pulse(client), 3600.0), take(store, path, 1))
     eventually(lambda: database.boards.find_one({"_id": path, "freshness": "live"}))
-    second = Watching(client, take(store, path, 2))
+    second = Watching(WatchContext(client, Pulse(client), 3600.0), take(store, path, 2))
     job = post(zookeeper, path)
     first.greenlet.get(timeout=5)
     assert isinstance(first.failure, Fenced)
@@ -173,13 +148,13 @@ def test_a_restored_ensemble_is_read_whole(
 ) -> None:
     """An epoch below the one before says so; names and counters may be those of other jobs."""
     names = [post(zookeeper, path) for _ in range(2)]
-    first = Watching(client, take(store, path, 2**60))
+    first = Watching(WatchContext(client, Pulse(client), 3600.0), take(store, path, 2**60))
     eventually(lambda: len(mirrored(database, path)) == 2)
     first.watch.stop()
     first.greenlet.get(timeout=5)
     zookeeper.delete(f"{path}/{names[0]}")
     zookeeper.create(f"{path}/{names[0]}", posting("another"))
-    second = Watching(client, take(store, path, 1))
+    second = Watching(WatchContext(client, Pulse(client), 3600.0), take(store, path, 1))
     eventually(lambda: database.boards.find_one({"_id": path, "freshness": "live"}))
     last = post(zookeeper, path)
     eventually(lambda: mirrored(database, path).keys() == {*names, last})
@@ -199,7 +174,7 @@ def test_it_stops_at_once_while_zookeeper_is_silent(
     path: str,
     proxy: Proxy,
 ) -> None:
-    watching = Watching(client, take(store, path))
+    watching = Watching(WatchContext(client, Pulse(client), 3600.0), take(store, path))
     eventually(lambda: database.boards.find_one({"_id": path, "freshness": "live"}))
     with proxy.frozen():
         watching.watch._wake.set()
@@ -214,7 +189,7 @@ def test_silence_for_the_sessions_timeout_is_the_end(
     client: Client, store: LiveStore, database: Mongo, path: str, proxy: Proxy
 ) -> None:
     """kazoo tells of a lost session only when the server does."""
-    watching = Watching(client, take(store, path))
+    watching = Watching(WatchContext(client, Pulse(client), 3600.0), take(store, path))
     eventually(lambda: database.boards.find_one({"_id": path, "freshness": "live"}))
     with proxy.away():
         eventually(lambda: database.boards.find_one({"_id": path, "freshness": "suspended"}), 1)
@@ -231,7 +206,7 @@ def test_a_short_silence_is_not(
     path: str,
     proxy: Proxy,
 ) -> None:
-    watching = Watching(client, take(store, path))
+    watching = Watching(WatchContext(client, Pulse(client), 3600.0), take(store, path))
     for _ in range(3):
         eventually(lambda: database.boards.find_one({"_id": path, "freshness": "live"}))
         with proxy.away():

@@ -63,6 +63,7 @@ class WrittenBoard:
                 "told": {"creates": 0, "deletes": 0},
                 "freshness": freshness.value,
                 "freshness_since": since,
+                "drift": 0,
             }
         )
 

@@ -1,0 +1,25 @@
+"""What all watches of one worker share."""
+
+from dataclasses import dataclass, field
+
+from canary.watchers.budget import Budget
+from canary.zookeeper import Client, Pulse
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many boards were compared with ZooKeeper, and how many differences were found."""
+
+    reconciled: int = 0
+    drift: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WatchContext:
+    """The connection to ZooKeeper, its pulse, and every how many seconds a board is reconciled."""
+
+    client: Client
+    pulse: Pulse
+    reconcile_interval: float
+    budget: Budget = field(default_factory=Budget)
+    tally: Tally = field(default_factory=Tally)
