@@ -4,14 +4,19 @@
 
 - mirror: the jobs that MongoDB calls alive, their claims and the other children are those on the
   board in ZooKeeper;
-- fold: the changes, folded in order, are the jobs;
+- fold: the changes, folded in a legal order, are the jobs; no revision is there twice or missing;
 - no invention: every change matches exactly one operation of the log, in order per job;
-- the account: what is left of the log, as creates and deletes, is exactly what the gaps say.
+- the account: what is left of the log, as creates and deletes, is exactly what the gaps say; at
+  least that, where a gap says that it can't be known;
+- no gap reaches outside the time of the load, nor, unless the load itself was too fast to be seen
+  one by one, outside the fault and its recovery.
 """
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,16 +24,29 @@ from kazoo.client import KazooClient
 from pymongo.database import Database
 
 ENDS: Final = {"consumed", "trashed", "removed"}
+NODES: Final = {"node_created", "node_deleted"}
+BY_LOAD: Final = {"coalesced", "overflow"}  # reasons that need no fault, only a fast load
+SLACK: Final = timedelta(seconds=1.5)  # the pulse comes once a second
+
+Key = tuple[int, str]  # a job: the board's incarnation, and its name
+Window = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The figures of one run."""
+    """The figures of one run; creates and deletes of the board's children, but for the first two.
+
+    ``invented`` are changes without an operation, ``lost`` is what neither changes nor gaps tell.
+    """
 
     operations: int
     changes: int
+    made: int
+    seen: int
     unseen_creates: int
     unseen_deletes: int
+    invented: int
+    lost: int
     gaps: tuple[str, ...]
 
 
@@ -59,34 +77,71 @@ def is_mirror(database: Database[dict[str, Any]], client: KazooClient, board: st
 
 
 def judge(
-    database: Database[dict[str, Any]], client: KazooClient, board: str, log: Path
+    database: Database[dict[str, Any]],
+    client: KazooClient,
+    board: str,
+    log: Path,
+    load: Window,
+    faults: Sequence[Window],
 ) -> Verdict:
-    """Compare everything; return the figures."""
+    """Compare everything; return the figures. ``load`` and ``faults`` are when they were."""
     assert is_mirror(database, client, board)
     changes = list(database.changes.find({"board": board}).sort("revision"))
     assert [change["revision"] for change in changes] == list(range(1, len(changes) + 1))
-    done: dict[str, list[dict[str, Any]]] = defaultdict(list)
     operations = read_log(log)
-    for operation in operations:
-        done[operation["name"]].append(operation)
-    told: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for change in changes:
-        told[change["name"]].append(change)
-    for name, seen in told.items():
-        _match(name, seen, done[name])
-    _fold(database, board, told)
-    left = [
-        sum(operation[count] for operation in operations) - sum(change[count] for change in changes)
-        for count in ("creates", "deletes")
-    ]
+    jobs = {job["_id"]: job for job in database.jobs.find({"board": board})}
+    _compare(changes, operations, jobs)
+    made, seen = (
+        [sum(row[count] for row in rows) for count in ("creates", "deletes")]
+        for rows in (operations, changes)
+    )
     gaps = list(database.gaps.find({"board": board}))
-    creates, deletes = (sum(gap[count] for gap in gaps) for count in ("creates", "deletes"))
-    assert left == [creates, deletes], f"left of the log {left}, in the gaps: {gaps}"
+    unseen = [sum(gap[count] or 0 for gap in gaps) for count in ("creates", "deletes")]
+    lost = [each - was - not_seen for each, was, not_seen in zip(made, seen, unseen, strict=True)]
+    if any(gap["creates"] is None for gap in gaps):
+        assert min(lost) >= 0, f"{made} made, {seen} seen, in the gaps: {gaps}"
+        unseen = [count + more for count, more in zip(unseen, lost, strict=True)]
+        lost = [0, 0]
+    assert lost == [0, 0], f"{made} made, {seen} seen, in the gaps: {gaps}"
+    for gap in gaps:
+        windows = [load] if gap["reason"] in BY_LOAD else faults
+        assert any(
+            start - SLACK <= gap["from"] <= gap["to"] <= end + SLACK for start, end in windows
+        ), f"{gap} is in none of {windows}"
+    document = database.boards.find_one({"_id": board})
+    assert document is not None
+    assert document["drift"] == 0, "the reconciler had something to mend"
     reasons = tuple(sorted({gap["reason"] for gap in gaps}))
-    return Verdict(len(operations), len(changes), creates, deletes, reasons)
+    counts = (len(operations), len(changes), sum(made), sum(seen))
+    return Verdict(*counts, unseen[0], unseen[1], 0, sum(lost), reasons)
 
 
-def _match(name: str, seen: list[dict[str, Any]], done: list[dict[str, Any]]) -> None:
+def _compare(
+    changes: Sequence[dict[str, Any]],
+    operations: Sequence[dict[str, Any]],
+    jobs: dict[str, dict[str, Any]],
+) -> None:
+    """Find each change in the log, and fold each job's into what MongoDB says of it."""
+    done: dict[Key, list[dict[str, Any]]] = defaultdict(list)
+    for operation in operations:
+        done[operation["incarnation"], operation["name"]].append(operation)
+    told: dict[Key, list[dict[str, Any]]] = defaultdict(list)
+    nodes: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for change in changes:
+        if change["kind"] in NODES:
+            nodes[change["name"]].append(change)
+        else:
+            told[jobs[change["job"]]["incarnation"], change["name"]].append(change)
+    for key, seen in told.items():
+        _match(key, seen, done[key])
+        _fold(key, seen, jobs[seen[0]["job"]])
+    assert len(told) == len(jobs)
+    for name, seen in nodes.items():
+        rows = [row for (_, each), rows in done.items() if each == name for row in rows]
+        _match((0, name), seen, rows)
+
+
+def _match(key: Key, seen: list[dict[str, Any]], done: list[dict[str, Any]]) -> None:
     """Find for each change of a job its own operation, each later than the one before."""
     position = 0
     if [change["kind"] for change in seen[-1:]] == ["consumed"] and _is_removed_late(seen, done):
@@ -95,7 +150,7 @@ def _match(name: str, seen: list[dict[str, Any]], done: list[dict[str, Any]]) ->
         while position < len(done) and not _is_told(change, done[position]):
             position += 1
         rows = [(row["kind"], row["owner"]) for row in done]
-        assert position < len(done), f"{name}: invented {change['kind']}; done: {rows}"
+        assert position < len(done), f"{key}: invented {change['kind']}; done: {rows}"
         position += 1
 
 
@@ -123,14 +178,17 @@ def _is_told(change: dict[str, Any], operation: dict[str, Any]) -> bool:
     return True
 
 
-def _fold(
-    database: Database[dict[str, Any]], board: str, told: dict[str, list[dict[str, Any]]]
-) -> None:
-    """Fold each job's changes, which must come in a legal order, and compare with the job."""
-    jobs = {job["name"]: job for job in database.jobs.find({"board": board})}
-    after = {"posted": "UNCLAIMED", "claimed": "CLAIMED", "abandoned": "UNCLAIMED"}
+def _fold(key: Key, changes: list[dict[str, Any]], job: dict[str, Any]) -> None:
+    """Fold a job's changes, which must come in a legal order, and compare with its document."""
+    after = {
+        "posted": "UNCLAIMED",
+        "malformed": "UNCLAIMED",
+        "claimed": "CLAIMED",
+        "abandoned": "UNCLAIMED",
+    }
     legal: dict[str, set[str | None]] = {
         "posted": {None},
+        "malformed": {None},
         "claimed": {"UNCLAIMED"},
         "abandoned": {"CLAIMED"},
         "removed": {"UNCLAIMED"},
@@ -138,10 +196,9 @@ def _fold(
         "trashed": {"UNCLAIMED", "CLAIMED"},
         "ended": {"UNCLAIMED", "CLAIMED"},
     }
-    for name, changes in told.items():
-        state = None
-        for change in changes:
-            assert state in legal[change["kind"]], f"{name}: {change['kind']} after {state}"
-            state = after.get(change["kind"], "COMPLETE")
-        assert jobs[name]["state"] == state
-    assert jobs.keys() == told.keys()
+    assert {change["job"] for change in changes} == {job["_id"]}
+    state = None
+    for change in changes:
+        assert state in legal[change["kind"]], f"{key}: {change['kind']} after {state}"
+        state = after.get(change["kind"], "COMPLETE")
+    assert job["state"] == state

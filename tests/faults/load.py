@@ -65,6 +65,9 @@ class Load:
         self._client.start(timeout=60)
         self._client.ensure_path(board)
         self._client.ensure_path(self._trash)
+        for name in self._client.get_children(self._trash):  # of an incarnation before, as named
+            self._client.delete(f"{self._trash}/{name}")
+        self._incarnation = self._client.exists(board).czxid
 
     def _on_state(self, state: str) -> None:
         if state == KazooState.LOST:
@@ -94,6 +97,7 @@ class Load:
             choices += [lambda: self._abandon(self._random.choice(claimed))]
             choices += [lambda: self._consume(self._random.choice(claimed))] * 3
             choices += [lambda: self._trash_it(self._random.choice(claimed))]
+            choices += [lambda: self._change_hands(self._random.choice(claimed))]
         self._random.choice(choices)()
 
     def close(self) -> None:
@@ -147,6 +151,24 @@ class Load:
         if self._done(lambda: self._client.delete_async(lock), lambda: self._data(lock) is None):
             self._write("abandoned", job, 0, 1)
             job.owner = None
+
+    def _change_hands(self, job: Job) -> None:
+        """Let go of a job and claim it again at once: no watch can tell of it."""
+        self._number += 1
+        owner = f"owner-{self._number}"
+        lock = f"{self._board}/{job.name}.lock"
+        data = json.dumps({"owner": owner}).encode()
+
+        def commit() -> Any:
+            transaction = self._client.transaction()
+            transaction.delete(lock)
+            transaction.create(lock, data, ephemeral=True)
+            return transaction.commit_async()
+
+        if self._done(commit, lambda: self._data(lock) == data):
+            self._write("abandoned", job, 0, 1)
+            job.owner = owner
+            self._write("claimed", job, 1, 0)
 
     def _consume(self, job: Job) -> None:
         self._end("consumed", job, 2, [("delete", f"{job.name}.lock"), ("delete", job.name)])
@@ -204,6 +226,7 @@ class Load:
     def _write(self, kind: str, job: Job, creates: int, deletes: int) -> None:
         line = {
             "kind": kind,
+            "incarnation": self._incarnation,
             "name": job.name,
             "uuid": job.uuid,
             "owner": job.owner,

@@ -98,7 +98,7 @@ def spawn(environment: dict[str, str], tmp_path: Path) -> Iterator[Spawn]:
     started: list[Command] = []
 
     def start(name: str, *words: str, **variables: str) -> Command:
-        log = tmp_path / f"{len(started)}-{name}.log"
+        log = tmp_path / f"{len(started)}-{Path(name).name}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [COMMANDS / name, *words],

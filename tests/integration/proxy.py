@@ -29,6 +29,7 @@ class Proxy:
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._refusing = False
         self._last: bytes | None = None
+        self._delay = 0.0
         self._flowing = Event()
         self._flowing.set()
         self._greenlets: list[gevent.Greenlet[..., None]] = [gevent.spawn(self._accept)]
@@ -74,6 +75,15 @@ class Proxy:
             self._flowing.set()
 
     @contextlib.contextmanager
+    def slow(self, seconds: float) -> Iterator[None]:
+        """Hold back what a client sends for so long, in the ``with``."""
+        self._delay = seconds
+        try:
+            yield
+        finally:
+            self._delay = 0.0
+
+    @contextlib.contextmanager
     def silent_after(self, request: bytes) -> Iterator[None]:
         """Hold back every byte in the ``with``, once a client has sent what holds ``request``."""
         self._last = request
@@ -108,8 +118,11 @@ class Proxy:
                 self._greenlets.append(gevent.spawn(self._pump, source, sink))
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        is_request = sink.getpeername() == self._target
         with source, contextlib.suppress(OSError):
             while data := source.recv(CHUNK):
+                if is_request:
+                    gevent.sleep(self._delay)
                 self._flowing.wait()
                 sink.sendall(data)
                 if self._last is not None and self._last in data:

@@ -1,0 +1,187 @@
+"""What happens to workers: they are killed, frozen, cut off, too few, or their clock is wrong."""
+
+import os
+import signal
+import time
+from typing import Final
+
+from tests.faults.fault import Fault, lasting
+from tests.faults.scene import BURST, HUMAN_PACE, SECONDS_TO_LIVE, SESSION_TIMEOUT, Scene
+from tests.integration.conftest import Command
+from tests.integration.lossy_proxy import Lose, LossyProxy
+from tests.waiting import eventually
+
+SILENT_LIMIT: Final = 30.0  # seconds for the API to say that nobody watches; ten times the promise
+
+
+def two_workers(scene: Scene, seed: int, pace: float = BURST) -> tuple[Command, Command]:
+    """Start two workers and a load; return who watches the board first, and the other."""
+    first, second = scene.worker(), scene.worker()
+    scene.start(seed, pace)
+    scene.await_live()
+    eventually(lambda: scene.database.workers.count_documents({}) == 2, 30.0, "both are there")
+    scene.await_operations(300)
+    return (first, second) if scene.is_watched_by(first) else (second, first)
+
+
+def await_taken(scene: Scene, worker: Command) -> None:
+    eventually(lambda: scene.is_watched_by(worker), SECONDS_TO_LIVE, "the other has the board")
+
+
+def killed_in_a_burst(scene: Scene, seed: int) -> None:
+    first, second = two_workers(scene, seed)
+    with scene.fault():
+        first.end(signal.SIGKILL)
+        scene.await_admitted("unwatched", limit=SILENT_LIMIT)
+        await_taken(scene, second)
+    scene.await_operations(300)
+
+
+def frozen_and_woken(scene: Scene, seed: int) -> None:
+    first, second = two_workers(scene, seed)
+    with scene.fault():
+        os.kill(first.process.pid, signal.SIGSTOP)
+        try:
+            scene.await_admitted("unwatched", limit=SILENT_LIMIT)
+            await_taken(scene, second)
+            scene.await_operations(200)
+        finally:
+            os.kill(first.process.pid, signal.SIGCONT)
+        eventually(lambda: "is over" in first.output, 30.0, "it notices that its session is over")
+    scene.await_operations(300)
+    assert scene.is_watched_by(second)
+
+
+def joined_and_left(scene: Scene, seed: int) -> None:
+    """A handover, to and fro: nobody dies, so what is unseen was only too fast."""
+    first = scene.worker()
+    scene.start(seed, HUMAN_PACE)
+    scene.await_live()
+    scene.await_operations(40)
+    with scene.fault():
+        first.process.send_signal(signal.SIGTERM)
+        second = scene.worker()
+        assert first.process.wait(15) == 0
+        await_taken(scene, second)
+    scene.await_operations(40)
+
+
+def session_expired(scene: Scene, seed: int) -> None:
+    proxy = scene.proxy(os.environ["DEVSTACK_ZOOKEEPER"])
+    scene.worker(OS_ZOOKEEPER__HOSTS=proxy.address)
+    scene.start(seed, BURST)
+    scene.await_live()
+    scene.await_operations(300)
+    epoch = scene.stored()["epoch"]
+    with scene.fault():
+        with proxy.away():
+            scene.await_admitted("suspended", "unwatched", limit=SILENT_LIMIT)
+            time.sleep(2 * SESSION_TIMEOUT)  # it is the time that makes it expire
+        eventually(lambda: scene.stored()["epoch"] > epoch, SECONDS_TO_LIVE, "claimed anew")
+    scene.await_operations(300)
+
+
+def cut_off_from_zookeeper(scene: Scene, seed: int) -> None:
+    """Bytes stop, and nobody says so: only Canary's own clock can tell."""
+    proxy = scene.proxy(os.environ["DEVSTACK_ZOOKEEPER"])
+    first = scene.worker(OS_ZOOKEEPER__HOSTS=proxy.address)
+    scene.start(seed, BURST)
+    scene.await_live()
+    scene.await_operations(300)
+    with scene.fault(), proxy.frozen():
+        second = scene.worker()
+        scene.await_admitted("suspended", limit=SILENT_LIMIT)
+        eventually(lambda: "no answer for" in first.output, SECONDS_TO_LIVE, "it gives up")
+        await_taken(scene, second)
+        scene.await_live()
+    scene.await_operations(300)
+
+
+def cut_off_from_mongodb(scene: Scene, seed: int) -> None:
+    address = os.environ["DEVSTACK_MONGODB"].partition("://")[2].partition("/")[0]
+    proxy = scene.proxy(address)
+    uri = f"mongodb://{proxy.address}/?directConnection=true"
+    scene.worker(OS_MONGO__URI=uri, OS_MONGO__TIMEOUT="2")
+    scene.start(seed, BURST)
+    scene.await_live()
+    scene.await_operations(300)
+    with scene.fault(), proxy.frozen():
+        second = scene.worker()
+        scene.await_admitted("unwatched", limit=SILENT_LIMIT)
+        await_taken(scene, second)
+        scene.await_live()
+    scene.await_operations(300)
+
+
+def killed_before_the_acknowledgement(scene: Scene, seed: int) -> None:
+    host, _, port = (
+        os.environ["DEVSTACK_MONGODB"].partition("://")[2].partition("/")[0].rpartition(":")
+    )
+    proxy = LossyProxy(host, int(port))
+    proxy.start()
+    try:
+        first = scene.worker(OS_MONGO__URI=proxy.uri)
+        scene.start(seed, BURST)
+        scene.await_live()
+        scene.await_operations(300)
+        with scene.fault():
+            proxy.lose(Lose.ANSWER)
+            eventually(lambda: proxy.losses, 30.0, "an answer to a commit is lost")
+            first.end(signal.SIGKILL)
+            second = scene.worker()
+            await_taken(scene, second)
+    finally:
+        proxy.stop()
+    scene.await_operations(300)
+
+
+def clock_an_hour_ahead(scene: Scene, seed: int) -> None:
+    first = scene.worker("clock")
+    scene.start(seed, HUMAN_PACE)
+    scene.await_live()
+    scene.await_operations(40)
+    with scene.fault():
+        second = scene.worker()
+        first.end(signal.SIGKILL)
+        await_taken(scene, second)
+    scene.await_operations(40)
+    changes = scene.database.changes.find({"board": scene.board, "at": {"$ne": None}})
+    assert max(abs((each["seen_at"] - each["at"]).total_seconds()) for each in changes) < 60
+
+
+def more_watch_jobs_than_slots(scene: Scene, seed: int) -> None:
+    """The board itself may be one that nobody has room for; then another worker comes."""
+    others = [f"{scene.board}-{number}" for number in range(3)]
+    scene.add(*others)
+    scene.worker(OS_CANARY__MAX_BOARDS="2")
+    eventually(lambda: len(live(scene)) == 2, 30.0, "as many as there are slots")
+    with scene.fault():
+        shown = scene.boards()
+        assert sum(board["freshness"] in {"live", "missing"} for board in shown.values()) == 2
+        scene.worker(OS_CANARY__MAX_BOARDS="2")
+        eventually(lambda: len(live(scene)) == 4, 30.0, "all of them")
+        scene.zookeeper.ensure_path(scene.board)
+    scene.start(seed, BURST)
+    scene.await_operations(int(lasting(300, 1000)))
+
+
+def live(scene: Scene) -> list[str]:
+    return [
+        path for path, board in scene.boards().items() if board["freshness"] in {"live", "missing"}
+    ]
+
+
+FAULTS: Final = (
+    Fault("worker killed with -9 in a burst", killed_in_a_burst),
+    Fault("worker frozen past its timeout while another takes over, then woken", frozen_and_woken),
+    Fault("worker stopped, another takes over", joined_and_left),
+    Fault("session expired", session_expired),
+    Fault("worker cut off from ZooKeeper alone", cut_off_from_zookeeper),
+    Fault("worker cut off from MongoDB alone", cut_off_from_mongodb),
+    Fault(
+        "killed between the MongoDB write and its acknowledgement",
+        killed_before_the_acknowledgement,
+    ),
+    Fault("clock an hour ahead for one process", clock_an_hour_ahead),
+    Fault("more watch jobs than slots", more_watch_jobs_than_slots),
+)
