@@ -9,7 +9,6 @@ import logging
 import os
 import time
 from dataclasses import asdict
-from datetime import datetime
 from typing import Final
 
 from gevent.event import Event
@@ -22,6 +21,7 @@ from canary.stores.live import LiveStore
 from canary.stores.mongo import within
 from canary.watchers.board import BoardWatch
 from canary.watchers.context import WatchContext
+from canary.watchers.horizon import Lag
 
 LOG = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Heartbeat:
     def __init__(self, store: LiveStore, context: WatchContext) -> None:
         self._store, self._context = store, context
         self._watches: set[BoardWatch] = set()
-        self._left: dict[BoardWatch, datetime] = {}  # and up to when all is stored
+        self._left: dict[BoardWatch, Lag] = {}
         host, pid = os.uname().nodename, os.getpid()
         self._about = {"started_at": now(), "host": host, "pid": pid}
         self._last = time.monotonic()
@@ -49,7 +49,7 @@ class Heartbeat:
         """Speak no more for a watch that has ended, once the store knows that it has."""
         self._watches.discard(watch)
         if not watch.is_released:
-            self._left[watch] = watch.behind_since() or now()
+            self._left[watch] = watch.lag() or Lag(now(), now())
 
     def age(self) -> float:
         """Return how many seconds ago MongoDB took the last one; at first, since the start."""
@@ -59,13 +59,13 @@ class Heartbeat:
         """Write it once. Raises StoreUnavailable or StoreRefused."""
         until = self._context.pulse.until
         behind = [
-            Behind(watch.path, watch.board.takes, since, watched=True)
+            Behind(watch.path, watch.board.takes, lag.since, lag.noticed, watched=True)
             for watch in self._watches
-            if (since := watch.behind_since()) is not None
+            if (lag := watch.lag()) is not None
         ]
         behind += [
-            Behind(watch.path, watch.board.takes, since, watched=False)
-            for watch, since in self._left.items()
+            Behind(watch.path, watch.board.takes, lag.since, lag.noticed, watched=False)
+            for watch, lag in self._left.items()
         ]
         sent = elapsed()
         about = self._about | asdict(self._context.tally)
@@ -92,9 +92,9 @@ class Heartbeat:
 
     def _release_left(self) -> None:
         with within(RELEASE_TIMEOUT):
-            for watch, since in list(self._left.items()):
+            for watch, lag in list(self._left.items()):
                 try:
-                    watch.board.release(now(), since, Reason.RESTART)
+                    watch.board.release(now(), lag.since, Reason.RESTART)
                 except StoreError:
                     raise
                 except CanaryError as error:

@@ -64,8 +64,15 @@ class Comparison:
         changes = (*before, *self.deletions, *(change for _, change in self.creations))
         listing = self.listing
         unread = frozenset(name for name in self.touched if self._is_unread(name))
+        doubtful = frozenset(
+            name
+            for name in unread
+            if (job := self.jobs[name]).lock is not None
+            and job.lock.czxid is not None
+            and self._is_late(self.reads.locks.get(lock_name(name)))
+        )
         state = BoardState(
-            listing.stat, listing.seen_at, self.jobs, others, listing.children, unread
+            listing.stat, listing.seen_at, self.jobs, others, listing.children, unread, doubtful
         )
         return Step(state, changes, (*gaps, gap) if gap else gaps)
 
@@ -207,6 +214,9 @@ class Comparison:
 
         ``is_counted``: it was gone at the last listing, unnoticed, as one of its name was there.
         """
+        if job.lock is not None and job.name in self.state.doubtful:
+            # It was gone when it was to be read last: another one may have come before that.
+            job = replace(job, lock=replace(job.lock, owner=None, session=None))
         lock = lock_name(job.name)
         listed = lock in self.listing.children
         read = self.reads.locks.get(lock)

@@ -13,7 +13,7 @@ What no listing can tell apart: a job *consumed* by its owner, and one whose loc
 two transactions (abandoned, then removed by a hand), or that was trashed and taken out of the trash
 before it was looked for, all between two listings. It is called consumed. And whose lock it was
 that is gone, where it changed hands in a round that left a gap and was gone again before it was
-read: the owner is then the one before.
+read: an abandonment then names the owner before, an ending nobody.
 
 A job that was deleted and made again under its own name between two listings, which only a hand
 does, is noticed when it is read again: where ``suspects`` names it. Until then there is only the

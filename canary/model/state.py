@@ -33,6 +33,7 @@ class BoardState:
     others: frozenset[str] = frozenset()
     children: frozenset[str] = frozenset()
     unread: frozenset[str] = frozenset()
+    doubtful: frozenset[str] = frozenset()
     told_creates: int = 0
     told_deletes: int = 0
     told_incarnation: int | None = None
@@ -63,8 +64,9 @@ class BoardState:
             strays,
             strays | by_name.keys() | locks,
             frozenset(name for name, job in by_name.items() if job.is_unread),
-            *told,
-            told_incarnation,
+            told_creates=told[0],
+            told_deletes=told[1],
+            told_incarnation=told_incarnation,
         )
 
     @property

@@ -108,8 +108,8 @@ def _freshness(document: Mapping[str, Any]) -> tuple[Freshness, datetime, dateti
         return _abandoned(document, behind, is_left=is_left)
     if written not in SEEING:
         return written, since, since if behind is None else min(since, behind["since"])
-    if behind is not None and document["beat"] - behind["since"] > BEHIND_LIMIT:
-        return Freshness.CATCHING_UP, behind["since"], behind["since"]
+    if behind is not None and document["beat"] - behind["noticed"] > BEHIND_LIMIT:
+        return Freshness.CATCHING_UP, behind["noticed"], behind["since"]
     return written, since, document["now"]
 
 

@@ -43,13 +43,15 @@ Document = dict[str, Any]
 class Behind:
     """A board of which less is stored than its worker's heartbeat says of the others.
 
-    ``takes`` tells which watch of it that is about; ``since`` is up to when all is stored. One that
-    is not ``watched`` any more was left without MongoDB's taking notice.
+    ``takes`` tells which watch of it that is about; ``since`` is up to when all is stored, and
+    ``noticed`` when it was learnt that there is more. One that is not ``watched`` any more was left
+    without MongoDB's taking notice.
     """
 
     board: str
     takes: int
     since: datetime
+    noticed: datetime
     watched: bool
 
     def document(self) -> Document:
@@ -58,6 +60,7 @@ class Behind:
             "board": self.board,
             "takes": Int64(self.takes),
             "since": self.since,
+            "noticed": self.noticed,
             "watched": self.watched,
         }
 
@@ -223,6 +226,7 @@ def _changed_fields(change: Change) -> Document:
         fields = {
             "state": JobState.COMPLETE.value,
             "lock": None,
+            "owner": change.owner,
             "outcome": change.outcome.value if change.outcome else None,
             "ended_at": change.at or change.seen_at,
             "ended_seen_at": change.seen_at,

@@ -30,7 +30,7 @@ from canary.model.rounds import advance, advance_missing, wanted
 from canary.model.state import BoardState, Step
 from canary.stores.writer import LiveBoard
 from canary.watchers.context import WatchContext
-from canary.watchers.horizon import Horizon
+from canary.watchers.horizon import Horizon, Lag, longest
 from canary.watchers.node import NodeWatch
 from canary.watchers.outbox import Outbox
 from canary.watchers.reading import BoardReader, suspects_after
@@ -75,10 +75,9 @@ class BoardWatch:
         """Whether the store knows that this watch has come to its end."""
         return self._outbox.is_released
 
-    def behind_since(self) -> datetime | None:
-        """Return up to when all that happened is stored, None if there is nothing to be stored."""
-        pending = [self._horizon.behind_since(), self._outbox.behind_since()]
-        return min((moment for moment in pending if moment is not None), default=None)
+    def lag(self) -> Lag | None:
+        """Return what there is that is not stored yet, None if there is nothing."""
+        return longest([self._horizon.lag(), self._outbox.lag()])
 
     def run(self) -> None:
         """Watch until ``stop``; see the module for what is raised."""
@@ -158,18 +157,16 @@ class BoardWatch:
             self._outbox.wait_for_room()
             if self._reason is not Reason.ERA:
                 self._reason = Reason.OVERFLOW
-        known, is_known = self._horizon.begin(), False
+        lag, seen_at = self._horizon.begin(), None
         try:
             node.refresh()
-            self._round(reader, known)
-            is_known = True
+            seen_at = self._round(reader, lag)
         except BoardMissing:
-            self._missing(known)
-            is_known = True
+            seen_at = self._missing(lag)
         finally:
-            self._horizon.end(is_known=is_known)
+            self._horizon.end(seen_at)
 
-    def _round(self, reader: BoardReader, known: datetime | None) -> None:
+    def _round(self, reader: BoardReader, lag: Lag) -> datetime:
         if self._reconnected:
             self._reconnected = False
             self._suspects |= {lock_name(job.name) for job in self._state.jobs.values() if job.lock}
@@ -185,8 +182,9 @@ class BoardWatch:
             self._suspects |= suspects
             raise
         self._suspects.update(suspects_after(listing, reads))
-        step = advance(self._state.known_until(known), listing, reads, self._reason)
-        self._take_on(step, Freshness.LIVE, known)
+        step = advance(self._state.known_until(lag.since), listing, reads, self._reason)
+        self._take_on(step, Freshness.LIVE, lag)
+        return listing.seen_at
 
     def _reconcile(self, reader: BoardReader) -> None:
         """Read all of the board, and compare it with what is known and with what is stored.
@@ -196,7 +194,7 @@ class BoardWatch:
         interval = self._context.reconcile_interval
         self._due = time.monotonic() + min(RECONCILE_RETRY_DELAY, interval)
         state, reason = self._state, self._reason
-        if self.behind_since() is not None or state.unread:
+        if self.lag() is not None or state.unread:
             return
         if state.stat is None:  # there is no such board, and its creation would have woken us
             self._due = time.monotonic() + interval
@@ -214,7 +212,7 @@ class BoardWatch:
         found += [f"unseen: {gap.creates}, {gap.deletes}" for gap in step.gaps]
         if found:
             self._mended += found
-            self._take_on(step, Freshness.LIVE, known)
+            self._take_on(step, Freshness.LIVE, Lag(known, now()))
             return
         self._due = time.monotonic() + interval
         self._outbox.reconcile(partial(self._compare, reader, step.state))
@@ -229,21 +227,22 @@ class BoardWatch:
             words = ", ".join(found[:MAX_WORDS])
             LOG.error("%d differences were mended: %s", len(found), words, extra=self._extra)
 
-    def _missing(self, known: datetime | None) -> None:
+    def _missing(self, lag: Lag) -> datetime:
         self._suspects.clear()
-        is_era = self._reason is Reason.ERA
-        step = advance_missing(self._state.known_until(known), now(), is_era=is_era)
-        self._take_on(step, Freshness.MISSING, known)
+        is_era, moment = self._reason is Reason.ERA, now()
+        step = advance_missing(self._state.known_until(lag.since), moment, is_era=is_era)
+        self._take_on(step, Freshness.MISSING, lag)
+        return moment
 
-    def _take_on(self, step: Step, freshness: Freshness, known: datetime | None) -> None:
-        first = self._state.seen_at is None
+    def _take_on(self, step: Step, freshness: Freshness, lag: Lag) -> None:
+        is_new = self._state.seen_at is None or self._state.stat != step.state.stat
         self._state = step.state
         self._reason = Reason.COALESCED
         if any(gap.reason is Reason.ERA for gap in step.gaps):
             self._suspects |= step.state.children  # any of them may be another one by now
             self._wake.set()
-        if step.changes or step.gaps or first:
-            self._outbox.put(step, freshness, known)
+        if step.changes or step.gaps or is_new:
+            self._outbox.put(step, freshness, lag)
         else:
             self._outbox.show(freshness)
 

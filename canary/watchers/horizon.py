@@ -4,39 +4,63 @@ It is what a gap begins with, and what a board that nobody watches any more was 
 nothing stirs it moves on with the pulse: what ZooKeeper has not told of by then did not happen.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
+from canary.clock import now
 from canary.zookeeper import Pulse
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """Something that is not known, or not stored, yet.
+
+    ``since`` is the last moment of which all is; ``noticed`` is when it was learnt that there is
+    more. A moment is only known for sure once a second, so the first may be much the older one.
+    """
+
+    since: datetime
+    noticed: datetime
+
+
+def longest(lags: Iterable[Lag | None]) -> Lag | None:
+    """Return what several lags come to, None where there are none."""
+    there = [lag for lag in lags if lag is not None]
+    if not there:
+        return None
+    return Lag(min(lag.since for lag in there), min(lag.noticed for lag in there))
 
 
 class Horizon:
     """One board's; ``start`` is the moment that is known when its watch begins."""
 
     def __init__(self, pulse: Pulse, start: datetime | None) -> None:
-        self._pulse, self._start = pulse, start
-        self._touched_at: datetime | None = start
-        self._read_from: datetime | None = None
+        self._pulse = pulse
+        self._known = start  # whatever the pulse says
         self._verified = start
-        self._is_touched, self._is_reading = True, False
+        self._touched: Lag | None = Lag(start or now(), now())
+        self._reading: Lag | None = None
 
     def touch(self) -> None:
         """Note that something has happened, or may have without being told."""
-        if not self._is_touched:
-            self._is_touched, self._touched_at = True, self._pulse_until()
+        if self._touched is None:
+            self._touched = Lag(self._quiet_until(), now())
 
-    def begin(self) -> datetime | None:
+    def begin(self) -> Lag:
         """Begin to read the board; return up to when it is known before that."""
-        self._read_from = self.until()
-        self._is_touched, self._is_reading = False, True
-        return self._read_from
+        self._reading = self.lag() or Lag(self._quiet_until(), now())
+        self._touched = None
+        return self._reading
 
-    def end(self, *, is_known: bool) -> None:
-        """Note that the board was read, or could not be."""
-        self._is_reading = False
-        if is_known:
-            self.verify()
+    def end(self, seen_at: datetime | None) -> None:
+        """Note that the board was read as it was at ``seen_at``; None where it could not be."""
+        if seen_at is None:
+            self._touched = longest([self._reading, self._touched])
         else:
-            self._is_touched, self._touched_at = True, self._read_from
+            self._known = seen_at
+            self.verify()
+        self._reading = None
 
     def verify(self) -> None:
         """Note that what tells of changes was found to be alive."""
@@ -44,17 +68,18 @@ class Horizon:
 
     def doubt(self) -> None:
         """Note that what tells of changes may have been dead since it was last found alive."""
-        self._is_touched, self._touched_at = True, self._verified
+        self._touched = Lag(self._verified or now(), now())
 
-    def until(self) -> datetime | None:
-        """Return up to when the board is known, None for a board that was never seen."""
-        if self._is_reading:
-            return self._read_from
-        return self._touched_at if self._is_touched else self._pulse_until()
+    def until(self) -> datetime:
+        """Return up to when the board is known."""
+        lag = self.lag()
+        return lag.since if lag else self._quiet_until()
 
-    def behind_since(self) -> datetime | None:
-        """Return ``until`` while there is something to be read, else None."""
-        return self.until() if self._is_touched or self._is_reading else None
+    def lag(self) -> Lag | None:
+        """Return what there is to be read; None while nothing is."""
+        return longest([self._reading, self._touched])
 
-    def _pulse_until(self) -> datetime | None:
-        return self._pulse.until or self._start
+    def _quiet_until(self) -> datetime:
+        """Return up to when nothing happened, if nothing was told."""
+        moments = [moment for moment in (self._known, self._pulse.until) if moment is not None]
+        return max(moments, default=now())

@@ -24,6 +24,7 @@ from canary.model.state import BoardState, Step
 from canary.stores.mongo import within
 from canary.stores.writer import LiveBoard
 from canary.watchers.budget import Budget
+from canary.watchers.horizon import Lag, longest
 
 LOG = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class Outbox:
     """
 
     def __init__(
-        self, board: LiveBoard, budget: Budget, known_until: Callable[[], datetime | None]
+        self, board: LiveBoard, budget: Budget, known_until: Callable[[], datetime]
     ) -> None:
         self._board, self._budget, self._known_until = board, budget, known_until
         self._extra = {"board": board.path, "epoch": board.epoch}
@@ -56,8 +57,8 @@ class Outbox:
         self._gaps: list[Gap] = []
         self._bytes = 0  # of what waits, and of what is being written
         self._writing = 0  # changes
-        self._behind: list[datetime] = []  # up to when all is known without each step that waits
-        self._behind_writing: list[datetime] = []  # the same, of what is being written
+        self._lag: Lag | None = None  # of the steps that wait
+        self._lag_writing: Lag | None = None  # of what is being written
         self._comparison: Comparison | None = None
         self.is_released = False
         self._reason = Reason.HANDOVER
@@ -67,14 +68,10 @@ class Outbox:
         self._deadline = float("inf")  # by the monotonic clock, once it is to stop
         self._work, self._room, self._stopping = Event(), Event(), Event()
 
-    def put(self, step: Step, freshness: Freshness, known: datetime | None) -> None:
-        """Have a step written, and then show the board's freshness.
-
-        ``known`` is up to when all that happened was known before this step.
-        """
+    def put(self, step: Step, freshness: Freshness, lag: Lag) -> None:
+        """Have a step written, and then show the board's freshness; ``lag`` is what it ends."""
         self._state, self._comparison = step.state, None
-        if not self._behind:
-            self._behind = [known or now()]
+        self._lag = longest([self._lag, lag])
         self._changes += step.changes
         self._gaps += step.gaps
         self._hold(self._bytes + weight(step.changes))
@@ -87,10 +84,10 @@ class Outbox:
             self._freshness, self._since = freshness, now()
             self._work.set()
 
-    def behind_since(self) -> datetime | None:
-        """Return up to when all that happened is written, None if there is nothing to write."""
-        shown = [self._since] if self._since is not None else []
-        return min([*self._behind_writing, *self._behind, *shown], default=None)
+    def lag(self) -> Lag | None:
+        """Return what is not written yet, None if there is nothing to write."""
+        shown = Lag(self._since, self._since) if self._since is not None else None
+        return longest([self._lag_writing, self._lag, shown])
 
     def reconcile(self, comparison: Comparison) -> None:
         """Have what is stored compared, unless something is put before that comes about."""
@@ -186,7 +183,7 @@ class Outbox:
         if self._state is not None:
             step = Step(self._state, tuple(self._changes), tuple(self._gaps))
             self._state, self._changes, self._gaps = None, [], []
-            self._behind_writing, self._behind = self._behind, []
+            self._lag_writing, self._lag = self._lag, None
             self._unfinished, self._writing = True, len(step.changes)
             self._board.write([step], self._freshness, now())
             self._finished()
@@ -210,14 +207,15 @@ class Outbox:
     def _finished(self) -> None:
         """All but what was put meanwhile is written."""
         self._unfinished, self._writing = False, 0
-        self._behind_writing = []
+        self._lag_writing = None
         self._hold(weight(self._changes))
         self._room.set()
 
     def _release(self) -> None:
         try:
             with within(max(1.0, self._deadline - time.monotonic())):
-                known = self.behind_since() or self._known_until()
+                lag = self.lag()
+                known = lag.since if lag else self._known_until()
                 self._board.release(now(), known, self._reason)
             self.is_released = True
         except CanaryError as error:

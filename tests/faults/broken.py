@@ -1,6 +1,6 @@
 """canary-worker with one of its mechanisms switched off, for the suite to notice.
 
-    python -m tests.faults.broken fence|relist|own_clock|retry|back_pressure|clock|little_room …
+    python -m tests.faults.broken MECHANISM …
 
 The last two switch nothing off: ``clock`` sets the machine's clock an hour ahead for this process,
 ``little_room`` lets no more than a few changes wait for MongoDB.
@@ -11,6 +11,7 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -36,13 +37,16 @@ def fence() -> None:
     once = writer.LiveBoard._write_once
 
     def written(self: Any, *words: Any) -> None:
-        found = self._database.boards.find_one({"_id": self.path})
-        self.revision = int(found["revision"])
-        once(self, *words)
+        while True:
+            found = self._database.boards.find_one({"_id": self.path})
+            self.revision = int(found["revision"])
+            try:
+                return once(self, *words)
+            except writer._Moved:
+                continue
 
     writer.LiveBoard._write_once = written  # type: ignore
-    own_clock()
-    board.BoardWatch._on_state = lambda *_: None  # type: ignore
+    all_clocks()
 
 
 def relist() -> None:
@@ -50,11 +54,23 @@ def relist() -> None:
     node.NodeWatch._on_state = lambda *_: None  # type: ignore
     node.NodeWatch.check = lambda *_: False  # type: ignore
     board.BoardWatch._on_state = lambda *_: None  # type: ignore
+    board.BoardWatch._on_contact = lambda *_: None  # type: ignore
+
+    def never(self: Any, _reader: Any) -> None:
+        self._due = math.inf
+
+    board.BoardWatch._reconcile = never  # type: ignore
 
 
 def own_clock() -> None:
     """Believe kazoo."""
     pulse.Pulse._judge = lambda *_: None  # type: ignore
+
+
+def all_clocks() -> None:
+    """Notice neither by Canary's own clock nor by kazoo's that a session is over."""
+    own_clock()
+    board.BoardWatch._on_state = lambda *_: None  # type: ignore
 
 
 def retry() -> None:
@@ -89,7 +105,16 @@ def little_room() -> None:
 
 MECHANISMS: Final[dict[str, Callable[[], None]]] = {
     each.__name__: each
-    for each in (fence, relist, own_clock, retry, back_pressure, clock, little_room)
+    for each in (
+        fence,
+        relist,
+        own_clock,
+        all_clocks,
+        retry,
+        back_pressure,
+        clock,
+        little_room,
+    )
 }
 
 if __name__ == "__main__":

@@ -9,8 +9,10 @@ import pytest
 from kazoo.client import KazooClient
 from pymongo.database import Database
 
-from tests.faults.scene import Scene
-from tests.integration.conftest import (  # noqa: F401 -- fixtures
+pytest.register_assert_rewrite("tests.faults.judge")
+
+from tests.faults.scene import Scene  # noqa: E402 -- after what is to be rewritten
+from tests.integration.conftest import (  # noqa: E402, F401 -- fixtures
     Spawn,
     _dev_stack,
     config,

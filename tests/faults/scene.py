@@ -92,7 +92,9 @@ class Scene:
 
     def start(self, seed: int, pace: float) -> subprocess.Popen[bytes]:
         """Start a load, once the board is awaited: what was before the first look is no gap."""
-        eventually(lambda: self.freshness() in {"missing", "live"}, 30.0, "the board is awaited")
+        if not self._loads:
+            awaited = {"missing", "live"}
+            eventually(lambda: self.freshness() in awaited, 30.0, "the board is awaited")
         self._loaded.append(now())
         command = [sys.executable, "-m", "tests.faults.load", self.board, str(self.log)]
         load = subprocess.Popen([*command, str(seed), str(pace)], env=os.environ)
@@ -180,13 +182,7 @@ class Scene:
     def settle(self) -> Outcome:
         """End the load, wait for Canary to have caught up, and judge."""
         self.end_load()
-        eventually(
-            lambda: (
-                self.freshness() == "live" and is_mirror(self.database, self.zookeeper, self.board)
-            ),
-            SECONDS_TO_LIVE,
-            "MongoDB holds what ZooKeeper does",
-        )
+        self.await_mirror()
         self._await_reconciled()
         load = (self._loaded[0], self._loaded[-1])
         verdict = judge(self.database, self.zookeeper, self.board, self.log, load, self.faults)
@@ -195,6 +191,27 @@ class Scene:
         return Outcome(
             verdict, max(self._recovered, default=None), max(self._admitted, default=None)
         )
+
+    def await_mirror(self) -> None:
+        """Wait until MongoDB holds what ZooKeeper does, and the API calls that live."""
+        eventually(
+            lambda: (
+                self.freshness() == "live" and is_mirror(self.database, self.zookeeper, self.board)
+            ),
+            SECONDS_TO_LIVE,
+            "MongoDB holds what ZooKeeper does",
+        )
+
+    def await_rest(self) -> None:
+        """Wait until the board's watcher says that there is nothing more to read or to store."""
+        self.await_mirror()
+        moment = now()
+
+        def rests() -> bool:
+            worker = self.database.workers.find_one({"_id": self.watcher()})
+            return worker is not None and worker["until"] > moment and not worker["behind"]
+
+        eventually(rests, 30.0, "the watcher rests")
 
     def _await_reconciled(self) -> None:
         """Wait until every living worker has compared its boards once more."""

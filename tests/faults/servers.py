@@ -7,7 +7,7 @@ from typing import Final
 
 from devstack import control
 from tests.faults.fault import Fault, lasting
-from tests.faults.scene import BURST, Scene
+from tests.faults.scene import BURST, HUMAN_PACE, Scene
 from tests.waiting import eventually
 
 NOTICE_LIMIT: Final = 20.0  # seconds; ten times and more what is promised
@@ -25,6 +25,23 @@ def connections_dropped(scene: Scene, seed: int) -> None:
             time.sleep(max(0.0, began + (number + 1) * seconds / times - time.monotonic()))
             proxy.drop()
     scene.await_operations(300)
+
+
+def changed_while_away(scene: Scene, seed: int) -> None:
+    """Nothing happens when the connection is lost, and something while it is: no watch tells."""
+    proxy = scene.proxy(os.environ["DEVSTACK_ZOOKEEPER"])
+    scene.worker(OS_ZOOKEEPER__HOSTS=proxy.address)
+    load = scene.start(seed, HUMAN_PACE)
+    scene.await_live()
+    scene.await_operations(40)
+    load.terminate()
+    assert load.wait(90) == 0
+    scene.await_rest()
+    with scene.fault(), proxy.away():
+        load = scene.start(seed + 1000, HUMAN_PACE)
+        scene.await_operations(20)
+        load.terminate()
+        assert load.wait(90) == 0
 
 
 def killed(scene: Scene, seed: int, seconds: float) -> None:
@@ -101,8 +118,9 @@ def find_leader() -> str | None:
 
 FAULTS: Final = (
     Fault("200 dropped connections in 60 s", connections_dropped),
+    Fault("changes while the connection is away", changed_while_away),
     Fault("ZooKeeper killed for 5 s", killed_for_five_seconds),
     Fault("ZooKeeper killed for 60 s", killed_for_a_minute, only_long=True),
-    Fault("ZooKeeper frozen for 26 s", frozen),
+    Fault("ZooKeeper frozen for 26 s", frozen, only_long=True),
 )
 ENSEMBLE: Final = (Fault("the leader of three ZooKeepers lost", leader_lost),)

@@ -317,13 +317,13 @@ class TestWhatIsKnown:
     def test_it_is_what_the_heartbeat_said_last(self, store: LiveStore, second: LiveStore) -> None:
         self.watched(store)
         until = now() + timedelta(seconds=5)
-        store.beat({}, until, [Behind("/other", 1, now(), watched=True)])
+        store.beat({}, until, [Behind("/other", 1, now(), now(), watched=True)])
         assert second.take(PATH, 8, yes, now()).state.seen_at == until
 
     def test_it_is_less_where_something_waited(self, store: LiveStore, second: LiveStore) -> None:
         watch = self.watched(store)
         since = now() + timedelta(seconds=2)
-        behind = Behind(PATH, watch.board.takes, since, watched=True)
+        behind = Behind(PATH, watch.board.takes, since, since, watched=True)
         store.beat({}, now() + timedelta(seconds=5), [behind])
         assert second.take(PATH, 8, yes, now()).state.seen_at == since
 

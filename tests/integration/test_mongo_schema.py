@@ -287,7 +287,7 @@ class TestIndexes:
         watch.history.remove(watch.history.jobs()[0])
         watch.history.delete_child("folder")
         watch.round()
-        store.beat({}, now(), [Behind("/3", 1, now(), watched=True)])
+        store.beat({}, now(), [Behind("/3", 1, now(), now(), watched=True)])
         reading = Reading(asked, timedelta(days=10_000))
         hour = timedelta(hours=1)
         for at in (None, now()):

@@ -112,7 +112,7 @@ class TestFreshness:
     ) -> None:
         written = WrittenBoard(database, since=ago(600), watched_since=ago(600))
         behind = ago(30)
-        written.beat(Behind(PATH, 1, behind, watched=True))
+        written.beat(Behind(PATH, 1, behind, behind, watched=True))
         board = board_of(reading)
         assert board.freshness is Freshness.CATCHING_UP
         assert board.freshness_since == board.live_until == behind
@@ -122,15 +122,15 @@ class TestFreshness:
     ) -> None:
         written = WrittenBoard(database, since=ago(600), watched_since=ago(600))
         # By the heartbeat's own clock, which this one is an hour ahead.
-        written.beat(Behind(PATH, 1, ago(-3600 + 0.5), watched=True))
+        written.beat(Behind(PATH, 1, ago(-3600 + 5), ago(-3600 + 0.5), watched=True))
         assert board_of(reading).freshness is Freshness.LIVE
 
     def test_what_another_take_or_another_board_waits_for_does_not_matter(
         self, database: Database[Document], reading: Reading
     ) -> None:
         written = WrittenBoard(database, since=ago(600), watched_since=ago(600))
-        before = Behind(PATH, 0, ago(30), watched=False)
-        written.beat(before, Behind("/other/jobs", 1, ago(30), watched=True))
+        before = Behind(PATH, 0, ago(30), ago(30), watched=False)
+        written.beat(before, Behind("/other/jobs", 1, ago(30), ago(30), watched=True))
         assert board_of(reading).freshness is Freshness.LIVE
 
     def test_a_board_that_its_worker_left_is_unwatched_though_that_worker_beats(
@@ -138,7 +138,7 @@ class TestFreshness:
     ) -> None:
         left = ago(20)
         written = WrittenBoard(database, since=ago(600), watched_since=ago(600))
-        written.beat(Behind(PATH, 1, left, watched=False))
+        written.beat(Behind(PATH, 1, left, left, watched=False))
         board = board_of(reading)
         assert board.freshness is Freshness.UNWATCHED
         assert board.freshness_since == board.live_until == left
@@ -148,7 +148,7 @@ class TestFreshness:
     ) -> None:
         behind = ago(40)
         written = WrittenBoard(database, since=ago(600), watched_since=ago(600))
-        written.beat(Behind(PATH, 1, behind, watched=True), lasting=-10, until=ago(11))
+        written.beat(Behind(PATH, 1, behind, behind, watched=True), lasting=-10, until=ago(11))
         board = board_of(reading)
         assert board.freshness is Freshness.UNWATCHED
         assert board.live_until == behind < board.freshness_since

@@ -207,6 +207,19 @@ def test_a_board_that_is_gone_is_compared_as_well(
     assert database.nodes.count_documents({"board": path}) == 0
 
 
+def test_a_board_that_is_created_empty_is_stored_as_it_is(
+    watching: Watching, zookeeper: KazooClient, database: Mongo, path: str
+) -> None:
+    zookeeper.delete(path, recursive=True)
+    eventually(partial(database.boards.find_one, {"_id": path, "freshness": "missing"}))
+    zookeeper.create(path)
+    czxid = zookeeper.exists(path).czxid
+    eventually(partial(database.boards.find_one, {"_id": path, "stat.czxid": czxid}))
+    reconciled = watching.context.tally.reconciled
+    eventually(lambda: watching.context.tally.reconciled > reconciled)
+    assert watching.context.tally.drift == 0
+
+
 def snapshot(database: Mongo, path: str) -> dict[str, list[dict[str, Any]]]:
     """Return all documents of a board but those that tell when they were written."""
     return {

@@ -13,9 +13,12 @@ from canary.model.jobs import Job
 from canary.model.state import BoardState, Step
 from canary.stores.writer import LiveBoard
 from canary.watchers.budget import Budget
+from canary.watchers.horizon import Lag
 from canary.watchers.outbox import CHANGE_BYTES, MAX_CHANGES, Outbox
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LATER = NOW + timedelta(seconds=5)
+LAG = Lag(NOW, LATER)
 JOBS = 2_000
 STEPS = 200
 
@@ -41,11 +44,11 @@ def outbox_with(budget: Budget) -> Outbox:
 
 def test_however_many_steps_wait_one_state_is_kept() -> None:
     outbox = outbox_with(Budget())
-    outbox.put(step(0), Freshness.LIVE, NOW)
+    outbox.put(step(0), Freshness.LIVE, LAG)
     tracemalloc.start()
     try:
         for number in range(1, STEPS):
-            outbox.put(step(number), Freshness.LIVE, NOW)
+            outbox.put(step(number), Freshness.LIVE, LAG)
         held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -55,9 +58,9 @@ def test_however_many_steps_wait_one_state_is_kept() -> None:
 
 def test_it_is_full_at_its_bound() -> None:
     outbox = outbox_with(Budget())
-    outbox.put(step(0, MAX_CHANGES - 1), Freshness.LIVE, NOW)
+    outbox.put(step(0, MAX_CHANGES - 1), Freshness.LIVE, LAG)
     assert not outbox.is_full()
-    outbox.put(step(1), Freshness.LIVE, NOW)
+    outbox.put(step(1), Freshness.LIVE, LAG)
     assert outbox.is_full()
 
 
@@ -66,7 +69,7 @@ def test_many_boards_together_are_full_at_the_worker_s_bound() -> None:
     boards = [outbox_with(budget) for _ in range(11)]
     for number, outbox in enumerate(boards[:-1]):
         assert not outbox.is_full()
-        outbox.put(step(number), Freshness.LIVE, NOW)
+        outbox.put(step(number), Freshness.LIVE, LAG)
     assert all(outbox.is_full() for outbox in boards), "one that holds nothing as well"
     budget.charge(-CHANGE_BYTES)
     assert not boards[-1].is_full()
@@ -75,7 +78,7 @@ def test_many_boards_together_are_full_at_the_worker_s_bound() -> None:
 def test_who_waits_for_the_worker_s_bound_goes_on_when_another_has_written() -> None:
     budget = Budget(CHANGE_BYTES)
     first, second = outbox_with(budget), outbox_with(budget)
-    first.put(step(1), Freshness.LIVE, NOW)
+    first.put(step(1), Freshness.LIVE, LAG)
     waiting = gevent.spawn(second.wait_for_room)
     waiting.join(0)
     assert not waiting.dead
@@ -89,8 +92,7 @@ def test_who_waits_for_the_worker_s_bound_goes_on_when_another_has_written() -> 
 def test_it_tells_since_when_it_is_behind() -> None:
     outbox = outbox_with(Budget())
     outbox.show(Freshness.CATCHING_UP)
-    assert outbox.behind_since() is None
-    later = NOW + timedelta(seconds=5)
-    outbox.put(step(1), Freshness.CATCHING_UP, NOW)
-    outbox.put(step(2), Freshness.CATCHING_UP, later)
-    assert outbox.behind_since() == NOW
+    assert outbox.lag() is None
+    outbox.put(step(1), Freshness.CATCHING_UP, LAG)
+    outbox.put(step(2), Freshness.CATCHING_UP, Lag(LATER, LATER))
+    assert outbox.lag() == LAG

@@ -310,6 +310,18 @@ def test_a_lock_gone_before_it_could_be_read(read: LockRead | Unread) -> None:
     assert not again.gaps
 
 
+def test_the_ending_under_a_lock_that_may_be_another_s_names_nobody() -> None:
+    """It was released and taken again, and let go when it was to be read."""
+    gone_again = Reads({}, {LOCK: Unread.GONE})
+    doubtful = round_of(RUNNING, listing(9, 106, 3, JOB, LOCK), gone_again)
+    assert doubtful.state.unread == doubtful.state.doubtful == {JOB}
+    gone = round_of(doubtful.state, listing(10, 108, 3), Reads(trash={JOB: Unread.GONE}))
+    assert [(change.kind, change.owner) for change in gone.changes] == [(Kind.CONSUMED, None)]
+    read = Reads({JOB: job_read(102)}, {LOCK: lock_read(106, owner="bob")})
+    known = round_of(doubtful.state, listing(10, 106, 3, JOB, LOCK), read)
+    assert not known.state.doubtful
+
+
 def test_a_lock_gone_before_it_could_be_read_and_another_that_outlives_the_job() -> None:
     reads = Reads({}, {LOCK: Unread.GONE})
     first = round_of(WAITING, listing(9, 102, 2, JOB, LOCK), reads)
