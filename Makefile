@@ -42,7 +42,8 @@ faults: setup  ## Every fault, as long as it lasts, with FAULT_SEEDS=3 seeds; th
 	$(BIN)/python -m tests.faults.results .faults.jsonl docs/reliability.md
 
 soak: setup  ## A million creates and deletes on one session: memory and the server's watches stay flat.
-	$(BIN)/python -m devstack run --services zookeeper,mongodb -- $(BIN)/python -m tests.faults.soak
+	SOAK_OPERATIONS=$${SOAK_OPERATIONS:-1000000} $(BIN)/python -m devstack run --services zookeeper,mongodb -- \
+		$(BIN)/python -m pytest --capture=no tests/faults/test_soak.py
 
 bench: setup  ## Measure, beside a rival, and print.
 	$(BIN)/python -m devstack run -- $(BIN)/python -m bench

@@ -1,0 +1,104 @@
+"""Creates and deletes without end on one session: nothing grows, and the account still closes.
+
+SOAK_OPERATIONS says how many; `make soak` takes a million.
+"""
+
+import json
+import os
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+import pytest
+from kazoo.client import KazooClient
+from pymongo.database import Database
+
+from tests.faults.judge import is_mirror
+from tests.faults.scene import Scene
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.faults
+
+OPERATIONS = int(os.environ.get("SOAK_OPERATIONS", "20000"))
+AT_ONCE = 100  # jobs that are posted, claimed and consumed together
+SAMPLES = 20
+WARM = SAMPLES // 4  # samples until all that is allocated once has been
+MAX_GROWTH = 1.25  # of the median memory after that; allocators breathe
+CATCH_UP = 120.0  # seconds
+
+
+def test_nothing_grows(
+    make_scene: Callable[[], Scene], zookeeper: KazooClient, database: Database[dict[str, Any]]
+) -> None:
+    scene = make_scene()
+    worker = psutil.Process(scene.worker().process.pid)
+    eventually(lambda: scene.freshness() == "missing", 30.0)
+    zookeeper.ensure_path(scene.board)
+    scene.await_live()
+    memory: list[int] = []
+    watches: list[int] = []
+    per_job = 4  # two creates, two deletes
+    rounds = max(SAMPLES, OPERATIONS // per_job // AT_ONCE)
+    for number in range(1, rounds + 1):
+        come_and_go(zookeeper, scene.board)
+        if number * SAMPLES // rounds > len(memory):
+            memory.append(worker.memory_info().rss // 2**20)
+            watches.append(watch_count(zookeeper))
+            print(f"{number * AT_ONCE * per_job}: {memory[-1]} MiB, {watches[-1]} watches")
+    done = rounds * AT_ONCE * per_job // 2
+    eventually(
+        lambda: scene.freshness() == "live" and is_mirror(database, zookeeper, scene.board),
+        CATCH_UP,
+        "it has caught up",
+    )
+    told = total(database.changes, scene.board)
+    unseen = total(database.gaps, scene.board)
+    print(f"{2 * done} made, {sum(told)} seen, {sum(unseen)} unseen")
+    assert [seen + rest for seen, rest in zip(told, unseen, strict=True)] == [done, done]
+    assert max(watches[WARM:]) <= AT_ONCE + 20, "one a lock, and a few for the board"
+    before = sorted(memory[WARM : 2 * WARM])[WARM // 2]
+    assert max(memory[-WARM:]) <= MAX_GROWTH * before, f"MiB: {memory}"
+
+
+def come_and_go(zookeeper: KazooClient, board: str) -> None:
+    """Post, claim and consume jobs: each step of all of them at once."""
+    posting = {"name": "soak", "details": {}}
+    answers = [
+        zookeeper.create_async(
+            f"{board}/job",
+            json.dumps(posting | {"uuid": str(uuid.uuid4())}).encode(),
+            sequence=True,
+        )
+        for _ in range(AT_ONCE)
+    ]
+    jobs = [answer.get(timeout=60) for answer in answers]
+    claims = [
+        zookeeper.create_async(f"{job}.lock", b'{"owner": "soak"}', ephemeral=True) for job in jobs
+    ]
+    for claim in claims:
+        claim.get(timeout=60)
+    ends = []
+    for job in jobs:
+        transaction = zookeeper.transaction()
+        transaction.delete(f"{job}.lock")
+        transaction.delete(job)
+        ends.append(transaction.commit_async())
+    for end in ends:
+        assert end.get(timeout=60) == [True, True]
+
+
+def watch_count(zookeeper: KazooClient) -> int:
+    """Return how many watches the server holds for all its clients."""
+    for line in zookeeper.command(b"mntr").splitlines():
+        name, _, value = line.partition("\t")
+        if name == "zk_watch_count":
+            return int(value)
+    raise AssertionError("mntr says nothing of watches")
+
+
+def total(collection: Any, board: str) -> list[int]:
+    """Return the creates and the deletes of all documents of a board."""
+    group = {"_id": None, "creates": {"$sum": "$creates"}, "deletes": {"$sum": "$deletes"}}
+    found = list(collection.aggregate([{"$match": {"board": board}}, {"$group": group}]))
+    return [int(found[0]["creates"]), int(found[0]["deletes"])] if found else [0, 0]
