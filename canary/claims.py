@@ -84,6 +84,23 @@ class Claims:
             LOG.warning("not abandoned, its lock goes with the session: %s", error, extra=extra)
             self._uncertain.add(claim.job.name)
 
+    def give_back(self, job: WatchJob) -> None:
+        """Delete the lock of a job that may have been claimed here, if it is this session's."""
+        if job.name not in self._uncertain:
+            return
+        self._uncertain.discard(job.name)
+        held = self._board.hold(job)
+        try:
+            claim = self._read_back(job, held)
+        except CanaryError as error:
+            LOG.debug("%s: whose lock it is can't be told: %s", job.name, error)
+            self._uncertain.add(job.name)
+            return
+        finally:
+            self._board.let_go(held)
+        if claim is not None:
+            self.abandon(claim)
+
     def forget_all_but(self, names: set[str]) -> None:
         """Drop what is remembered of jobs that are not on the board any more."""
         self._uncertain &= names

@@ -16,15 +16,21 @@ TOLERANCE: Final = 0.5  # seconds that a measurement may be off, for the answer 
 _ELAPSED: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
+def elapsed() -> float:
+    """Return seconds that only grow, also while the machine sleeps."""
+    return time.clock_gettime(_ELAPSED)
+
+
 class Clock:
     """A clock that can be set by another one."""
 
     def __init__(self) -> None:
-        self._offset = timedelta()
+        # Noted once: whoever sets the machine's clock does not set this one.
+        self._start = datetime.fromtimestamp(time.time() - elapsed(), UTC)
 
     def now(self) -> datetime:
         """Return the time for people, in UTC, cut to the millisecond that is stored."""
-        moment = datetime.fromtimestamp(time.time(), UTC) + self._offset
+        moment = self._start + timedelta(seconds=elapsed())
         return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
     def compare(self, sent: float, told: datetime) -> None:
@@ -36,7 +42,7 @@ class Clock:
         off = (told - self.now()).total_seconds() + way / 2
         if abs(off) > TOLERANCE + way / 2:
             LOG.warning("this machine's clock is %+.1f s off MongoDB's, which is gone by", -off)
-            self._offset += timedelta(seconds=off)
+            self._start += timedelta(seconds=off)
 
 
 CLOCK: Final = Clock()
@@ -45,8 +51,3 @@ CLOCK: Final = Clock()
 def now() -> datetime:
     """Return the time for people by this process's clock: see ``Clock.now``."""
     return CLOCK.now()
-
-
-def elapsed() -> float:
-    """Return seconds that only grow, also while the machine sleeps."""
-    return time.clock_gettime(_ELAPSED)

@@ -14,8 +14,7 @@ beyond its share it gives up, one clean end of a run after the other, for anothe
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import gevent
 from gevent.event import Event
@@ -33,6 +32,7 @@ from canary.errors import CanaryError, ZooKeeperUnavailable
 from canary.members import Members
 from canary.model.shares import shares
 from canary.registry import Registered, Registry, WatchJob, WatchJobBoard
+from canary.runs import Run
 from canary.watchers.node import NodeWatch
 
 LOG = logging.getLogger(__name__)
@@ -41,24 +41,6 @@ RELIST_INTERVAL: Final = 30.0  # seconds between looks at the board when nothing
 SETTLE_DELAY: Final = 3.0  # seconds that a share must have been too large before some is given up
 CLAIMS_AT_ONCE: Final = 16
 STOP_TIMEOUT: Final = 7.0  # seconds that all watches together have to come to an end; the worker 10
-
-
-@dataclass(slots=True, eq=False)
-class Run:
-    """One run of a watch job, from the try to claim it on."""
-
-    job: WatchJob
-    claim: Claim | None = None
-    stop: Event = field(default_factory=Event)
-    greenlet: Any = None
-    started: float = field(default_factory=time.monotonic)
-    failure: BaseException | None = None
-
-    def is_gone_from(self, seen: Registered) -> bool:
-        """Tell whether its lock, or the whole job, was there and is not any more."""
-        if self.claim is None or seen.stat is None or seen.stat.pzxid < self.claim.epoch:
-            return False  # what was seen is older than the lock
-        return not any(job.name == self.job.name and job.claimed for job in seen.jobs)
 
 
 Watch = Callable[[Claim, Event], None]
@@ -163,8 +145,9 @@ class WatchConductor(base.Conductor):
         self._next_look = time.monotonic() + RELIST_INTERVAL
         capacities = self._capacities()
         seen = self._registry.look()
+        claimed = {job.name for job in seen.jobs if job.claimed}
         for run in self._runs.values():
-            if run.is_gone_from(seen):
+            if run.is_gone(seen.stat, claimed):
                 run.stop.set()
         names = {job.name for job in seen.jobs}
         self._backoffs.forget_all_but(names)
@@ -184,11 +167,15 @@ class WatchConductor(base.Conductor):
         before = sum(count for name, count in shared.items() if name < self.conductor.name)
         place = before % len(free) if free else 0
         self._start(free[place:] + free[:place], share - len(running))
+        for job in free:
+            if job.claimed and job.name not in self._runs:  # here, by a claim that nobody runs
+                gevent.spawn(self.claims.give_back, job)
 
     def _capacities(self) -> dict[str, int]:
         """Return how many boards each worker can take that is there and fit for it."""
         if not self._is_fit:
-            self._members.withdraw()
+            if not self._members.withdraw():
+                self._look_in(RETRY_DELAY)
         elif not self._members.join():
             self._look_in(RETRY_DELAY)
         capacities = self._members.capacities()
@@ -244,10 +231,10 @@ class WatchConductor(base.Conductor):
                 if not run.stop.is_set():
                     run.claim = self.claims.make(run.job)
             if run.claim is not None:
-                LOG.info("watching", extra=_extra(run))
+                LOG.info("watching", extra=run.extra)
                 self._dispatch_job(run.claim.held)
                 self.claims.abandon(run.claim)
-                LOG.info("watching no longer", extra=_extra(run))
+                LOG.info("watching no longer", extra=run.extra)
         except Exception as error:  # noqa: BLE001 -- logged, and the job comes back
             self._log_end(run, error)
         finally:
@@ -283,7 +270,7 @@ class WatchConductor(base.Conductor):
             "the watch broke off: %s",
             cause,
             exc_info=cause if is_defect else None,
-            extra=_extra(run),
+            extra=run.extra,
         )
 
     def _end_runs(self) -> None:
@@ -297,8 +284,3 @@ class WatchConductor(base.Conductor):
                 len(self._runs),
                 STOP_TIMEOUT,
             )
-
-
-def _extra(run: Run) -> dict[str, Any]:
-    """Return what log records about a run carry."""
-    return {"board": run.job.path, "epoch": run.claim.epoch if run.claim else None}

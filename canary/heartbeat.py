@@ -37,7 +37,7 @@ class Heartbeat:
         self._watches: set[BoardWatch] = set()
         self._left: dict[BoardWatch, Lag] = {}
         host, pid = os.uname().nodename, os.getpid()
-        self._about = {"started_at": now(), "host": host, "pid": pid}
+        self._about = {"host": host, "pid": pid}
         self._last = time.monotonic()
         self._is_failing = False
 

@@ -67,17 +67,22 @@ class Members:
         self._session = session
         return True
 
-    def withdraw(self) -> None:
-        """Have this worker listed no longer; without a connection, once it is called with one.
+    def withdraw(self) -> bool:
+        """Have this worker listed no longer; tell whether ZooKeeper has said that it is not.
 
-        Does not wait for ZooKeeper's answer.
+        Does not wait for the answer: call it again.
         """
         session = self._client.session
-        if self._session is None or session is None:
-            return
-        if session == self._session:
-            self._client.delete_async(self._path)
-        self._session = None
+        if self._session is not None and session is not None:
+            if session == self._session:
+                self._client.delete_async(self._path).rawlink(self._withdrawn)
+            else:
+                self._session = None
+        return self._session is None
+
+    def _withdrawn(self, answer: Any) -> None:
+        if answer.exception is None or isinstance(answer.exception, NoNodeError):
+            self._session = None
 
     def capacities(self) -> dict[str, int]:
         """Return how many boards each listed worker can watch, by its name.

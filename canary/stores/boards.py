@@ -56,13 +56,20 @@ def boards_now(
         "foreignField": "_id",
         "as": "worker",
     }
+    # Not another process that has come to have the writer's name.
+    is_same = {"$eq": ["$$this.started_at", "$writer.started_at"]}
     mine = {"$and": [{"$eq": ["$$this.board", "$_id"]}, {"$eq": ["$$this.takes", "$takes"]}]}
     pipeline: list[Document] = [
         {"$match": match},
         {"$sort": {"_id": 1}},
         *([{"$limit": limit}] if limit else []),
         {"$lookup": worker},
-        {"$set": {"now": "$$NOW", "worker": {"$first": "$worker"}}},
+        {
+            "$set": {
+                "now": "$$NOW",
+                "worker": {"$first": {"$filter": {"input": "$worker", "cond": is_same}}},
+            }
+        },
         {
             "$set": {
                 "beat": "$worker.beat",

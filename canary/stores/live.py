@@ -16,6 +16,7 @@ from pymongo import ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
+from canary.clock import now
 from canary.errors import Fenced, StoreUnavailable
 from canary.model.changes import Reason
 from canary.model.freshness import SEEING, Freshness
@@ -38,7 +39,7 @@ class LiveStore:
 
     def __init__(self, database: Database[Document], worker: str) -> None:
         self.database = database
-        self.worker = worker
+        self.worker, self.started_at = worker, now()
 
     def beat(
         self, about: Mapping[str, Any], until: datetime | None, behind: Sequence[Behind]
@@ -50,6 +51,7 @@ class LiveStore:
         """
         fields = {
             **{name: {"$literal": value} for name, value in about.items()},
+            "started_at": self.started_at,
             "beat": "$$NOW",
             "until": until,
             "behind": {"$literal": [board.document() for board in behind]},
@@ -126,7 +128,12 @@ class LiveStore:
         taken = {
             "epoch": Int64(epoch),
             "registered": True,
-            "writer": {"worker": self.worker, "lsid": session.session_id["id"]},
+            "writer": {
+                "worker": self.worker,
+                # Another process may come to have the name, as in a container.
+                "started_at": self.started_at,
+                "lsid": session.session_id["id"],
+            },
             "released": None,
             "freshness": Freshness.CATCHING_UP.value,
             "freshness_since": now,
@@ -163,8 +170,9 @@ class LiveStore:
         """
         if not board["writer"] or Freshness(board["freshness"]) not in SEEING:
             return None
-        worker = self.database.workers.find_one({"_id": board["writer"]["worker"]})
-        if worker is None:
+        writer = board["writer"]
+        worker = self.database.workers.find_one({"_id": writer["worker"]})
+        if worker is None or worker["started_at"] != writer["started_at"]:
             return None
         known: datetime | None = worker["until"]
         for behind in worker["behind"]:

@@ -11,8 +11,10 @@ A gap begins at the last moment of which all is known, not at the last look.
 """
 
 import logging
+import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -22,7 +24,7 @@ from gevent.event import Event
 from kazoo.protocol.states import KazooState
 
 from canary.clock import now
-from canary.errors import BoardDenied, BoardMissing, ZooKeeperUnavailable
+from canary.errors import BoardDenied, BoardMissing, CanaryError, ZooKeeperUnavailable
 from canary.model.changes import Reason
 from canary.model.freshness import Freshness
 from canary.model.names import lock_name
@@ -56,7 +58,9 @@ class BoardWatch:
         self._client, self._pulse = context.client, context.pulse
         self._horizon = Horizon(context.pulse, board.state.seen_at)
         self._outbox = Outbox(board, context.budget, self._horizon.until)
-        self._due = time.monotonic() + context.reconcile_interval
+        # Not all boards at once that were taken at once.
+        self._due = time.monotonic() + context.reconcile_interval * random.uniform(0.5, 1.0)  # noqa: S311
+        self._reconcile_delay = RECONCILE_RETRY_DELAY
         self._mended: list[str] = []
         self._state = board.state
         self._reason = board.reason  # what to blame for what the next round finds unseen
@@ -127,6 +131,10 @@ class BoardWatch:
                     self._look(node, reader)
                 if self._due <= time.monotonic() and not self._wake.is_set():
                     self._reconcile(reader)
+            except BoardMissing:  # while it was compared
+                self._horizon.touch()
+                self._wake.set()
+                continue
             except BoardDenied:
                 self._blame(Reason.DENIED, Freshness.DENIED)
             except ZooKeeperUnavailable as error:
@@ -136,18 +144,19 @@ class BoardWatch:
             else:
                 delay = RETRY_DELAY
                 continue
-            # What is wrong may pass without a word.
             self._wake.wait(delay)
             self._wake.set()
             delay = min(delay * 2, MAX_RETRY_DELAY)
 
     def _is_stale(self, node: NodeWatch) -> bool:
         """Look after the watches at rest; tell whether they may have missed something."""
-        if not node.check():
-            self._horizon.verify()
-            return False
-        self._horizon.doubt()
-        return True
+        try:
+            is_stale = node.check()
+        except BaseException:
+            self._horizon.doubt()
+            raise
+        (self._horizon.doubt if is_stale else self._horizon.verify)()
+        return is_stale
 
     def _look(self, node: NodeWatch, reader: BoardReader) -> None:
         """Look at the board once, and hand on what happened since the last look."""
@@ -157,16 +166,20 @@ class BoardWatch:
             self._outbox.wait_for_room()
             if self._reason is not Reason.ERA:
                 self._reason = Reason.OVERFLOW
-        lag, seen_at = self._horizon.begin(), None
+        lag, is_known = self._horizon.begin(), False
+        asked = now()  # what an answer says of the time after that is not sure
         try:
             node.refresh()
-            seen_at = self._round(reader, lag)
+            asked = now()
+            self._round(reader, lag, asked)
+            is_known = True
         except BoardMissing:
-            seen_at = self._missing(lag)
+            self._missing(lag, asked)
+            is_known = True
         finally:
-            self._horizon.end(seen_at)
+            self._horizon.end(asked if is_known else None)
 
-    def _round(self, reader: BoardReader, lag: Lag) -> datetime:
+    def _round(self, reader: BoardReader, lag: Lag, asked: datetime) -> None:
         if self._reconnected:
             self._reconnected = False
             self._suspects |= {lock_name(job.name) for job in self._state.jobs.values() if job.lock}
@@ -183,8 +196,7 @@ class BoardWatch:
             raise
         self._suspects.update(suspects_after(listing, reads))
         step = advance(self._state.known_until(lag.since), listing, reads, self._reason)
-        self._take_on(step, Freshness.LIVE, lag)
-        return listing.seen_at
+        self._take_on(step, Freshness.LIVE, lag, asked)
 
     def _reconcile(self, reader: BoardReader) -> None:
         """Read all of the board, and compare it with what is known and with what is stored.
@@ -192,12 +204,13 @@ class BoardWatch:
         That is possible only while nothing happens: then it is tried again soon.
         """
         interval = self._context.reconcile_interval
-        self._due = time.monotonic() + min(RECONCILE_RETRY_DELAY, interval)
+        self._due = time.monotonic() + min(self._reconcile_delay, interval)
+        self._reconcile_delay *= 2
         state, reason = self._state, self._reason
         if self.lag() is not None or state.unread:
             return
         if state.stat is None:  # there is no such board, and its creation would have woken us
-            self._due = time.monotonic() + interval
+            self._due, self._reconcile_delay = time.monotonic() + interval, RECONCILE_RETRY_DELAY
             self._outbox.reconcile(partial(self._compare, reader, state))
             return
         listing = reader.list()
@@ -211,15 +224,22 @@ class BoardWatch:
         found = [f"{change.kind.value} {change.name}" for change in step.changes]
         found += [f"unseen: {gap.creates}, {gap.deletes}" for gap in step.gaps]
         if found:
+            LOG.error(
+                "what was known was wrong: %s", ", ".join(found[:MAX_WORDS]), extra=self._extra
+            )
             self._mended += found
-            self._take_on(step, Freshness.LIVE, Lag(known, now()))
+            self._take_on(step, Freshness.LIVE, Lag(known, now()), known)
             return
-        self._due = time.monotonic() + interval
+        self._due, self._reconcile_delay = time.monotonic() + interval, RECONCILE_RETRY_DELAY
         self._outbox.reconcile(partial(self._compare, reader, step.state))
 
     def _compare(self, reader: BoardReader, state: BoardState, board: LiveBoard) -> None:
-        found = board.reconcile(state, reader.payload, now(), self._mended)
-        self._mended = []
+        mended, self._mended = self._mended, []
+        try:
+            found = board.reconcile(state, reader.payload, now(), mended)
+        except CanaryError:
+            self._mended = mended + self._mended
+            raise
         tally = self._context.tally
         tally.reconciled += 1
         tally.drift += len(found)
@@ -227,14 +247,18 @@ class BoardWatch:
             words = ", ".join(found[:MAX_WORDS])
             LOG.error("%d differences were mended: %s", len(found), words, extra=self._extra)
 
-    def _missing(self, lag: Lag) -> datetime:
+    def _missing(self, lag: Lag, asked: datetime) -> None:
         self._suspects.clear()
-        is_era, moment = self._reason is Reason.ERA, now()
-        step = advance_missing(self._state.known_until(lag.since), moment, is_era=is_era)
-        self._take_on(step, Freshness.MISSING, lag)
-        return moment
+        is_era = self._reason is Reason.ERA
+        step = advance_missing(self._state.known_until(lag.since), now(), is_era=is_era)
+        self._take_on(step, Freshness.MISSING, lag, asked)
 
-    def _take_on(self, step: Step, freshness: Freshness, lag: Lag) -> None:
+    def _take_on(self, step: Step, freshness: Freshness, lag: Lag, asked: datetime) -> None:
+        """Go on from what a look found that was begun at ``asked``."""
+        if self._state.seen_at is not None:
+            step = replace(step, state=replace(step.state, seen_at=asked))
+        if self._pulse.contact is not Contact.ANSWERS:
+            freshness = Freshness.SUSPENDED  # an answer came, but late
         is_new = self._state.seen_at is None or self._state.stat != step.state.stat
         self._state = step.state
         self._reason = Reason.COALESCED

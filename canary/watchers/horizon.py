@@ -57,10 +57,10 @@ class Horizon:
         """Note that the board was read as it was at ``seen_at``; None where it could not be."""
         if seen_at is None:
             self._touched = longest([self._reading, self._touched])
+            self._reading = None
         else:
-            self._known = seen_at
+            self._known, self._reading = seen_at, None
             self.verify()
-        self._reading = None
 
     def verify(self) -> None:
         """Note that what tells of changes was found to be alive."""

@@ -17,7 +17,7 @@ import gevent
 from gevent.event import Event
 
 from canary.clock import now
-from canary.errors import CanaryError, StoreError
+from canary.errors import CanaryError, Fenced, StoreError
 from canary.model.changes import Change, Gap, Reason
 from canary.model.freshness import Freshness
 from canary.model.state import BoardState, Step
@@ -197,8 +197,14 @@ class Outbox:
 
     def _compare(self) -> None:
         comparison, self._comparison = self._comparison, None
-        if comparison is not None:
+        if comparison is None:
+            return
+        try:
             comparison(self._board)
+        except (Fenced, StoreError):
+            raise
+        except CanaryError as error:
+            LOG.warning("not compared: %s", error, extra=self._extra)
 
     def _hold(self, held: int) -> None:
         self._budget.charge(held - self._bytes)
@@ -215,7 +221,7 @@ class Outbox:
         try:
             with within(max(1.0, self._deadline - time.monotonic())):
                 lag = self.lag()
-                known = lag.since if lag else self._known_until()
+                known = min(lag.since, self._known_until()) if lag else self._known_until()
                 self._board.release(now(), known, self._reason)
             self.is_released = True
         except CanaryError as error:

@@ -129,6 +129,8 @@ class BoardReader:
             self._watchers.pop(name, None)  # a read that fails leaves no watch
             return found
         data, stat = found
+        if data is None:
+            self._watchers.pop(name, None)
         owner = None if data is None else payload.owner(data)
         return LockRead(stat.czxid, zookeeper_time(stat.ctime), stat.ephemeralOwner, owner)
 

@@ -8,11 +8,13 @@ swallows the error.
 import contextlib
 import logging
 import socket
-from typing import Any
+from typing import Any, Final
 
 import gevent
 from gevent.socket import wait_write
 from kazoo.handlers.gevent import SequentialGeventHandler
+
+CONNECT_TIMEOUT: Final = 2.0  # seconds for TCP
 
 LOG = logging.getLogger(__name__)
 
@@ -24,6 +26,11 @@ class Handler(SequentialGeventHandler):
         """Return the two ends by which greenlets wake the connection's; the second is written."""
         read, write = super().create_socket_pair()
         return read, _Wakeup(write)
+
+    def create_connection(self, *args: Any, **kwargs: Any) -> Any:
+        """Connect; a host that is off must not take the time that a session has left."""
+        kwargs["timeout"] = min(kwargs.get("timeout", CONNECT_TIMEOUT), CONNECT_TIMEOUT)
+        return super().create_connection(*args, **kwargs)
 
     def dispatch_callback(self, callback: Any) -> None:
         """Run a watch callback in a greenlet of its own. They start in the order of their calls."""

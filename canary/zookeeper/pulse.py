@@ -85,6 +85,8 @@ class Pulse:
 
     def _patience(self) -> float:
         """Return how many seconds may be waited until ``_judge`` has to be called."""
+        if self.contact is Contact.LOST:
+            return INTERVAL
         left = self._client.heard + self._limit() - elapsed()
         return min(max(left, 0.05), INTERVAL)
 

@@ -24,6 +24,7 @@ from canary.model.names import change_id
 from canary.model.payload import MAX_TEXT, Payload, decode
 from canary.model.state import BoardState, Step
 from canary.stores import live, slices
+from canary.stores.boards import boards_now
 from canary.stores.documents import Behind, Document
 from canary.stores.live import LiveStore
 from canary.stores.mongo import connect, ensure_schema
@@ -339,6 +340,17 @@ class TestWhatIsKnown:
     ) -> None:
         watch = self.watched(store)
         assert second.take(PATH, 8, yes, now()).state.seen_at == watch.state.seen_at
+
+    def test_another_process_of_the_same_name_does_not_vouch_for_it(
+        self, store: LiveStore, database: Database[Any]
+    ) -> None:
+        watch = self.watched(store)
+        again = LiveStore(store.database, store.worker)
+        again.started_at += timedelta(seconds=1)
+        again.beat({}, now() + timedelta(seconds=5), [])
+        [board] = boards_now(database, {"_id": PATH})
+        assert board.freshness is Freshness.UNWATCHED
+        assert again.take(PATH, 8, yes, now()).state.seen_at == watch.state.seen_at
 
     def test_who_gives_a_board_up_says_it(self, store: LiveStore, second: LiveStore) -> None:
         watch = self.watched(store)
@@ -869,14 +881,13 @@ class TestTheRest:
     def test_a_heartbeat_is_by_mongodb_s_clock(
         self, store: LiveStore, database: Database[Any]
     ) -> None:
-        started = now() - timedelta(days=3)
-        store.beat({"started_at": started, "host": "$host"}, None, [])
+        store.beat({"host": "$host"}, None, [])
         found = database.workers.find_one({"_id": store.worker})
         assert found is not None
-        assert (found["started_at"], found["host"]) == (started, "$host")
+        assert (found["started_at"], found["host"]) == (store.started_at, "$host")
         server = database.client.admin.command("hello")["localTime"].replace(tzinfo=UTC)
         assert abs(server - found["beat"]) < timedelta(seconds=2)
-        store.beat({"started_at": started, "host": "$host"}, None, [])
+        store.beat({"host": "$host"}, None, [])
         again = database.workers.find_one({"_id": store.worker})
         assert again is not None
         assert again["beat"] > found["beat"]
