@@ -114,11 +114,10 @@ class Proxy:
                 client.close()
                 continue
             self._pairs.append((client, server))
-            for source, sink in ((client, server), (server, client)):
-                self._greenlets.append(gevent.spawn(self._pump, source, sink))
+            self._greenlets.append(gevent.spawn(self._pump, client, server, is_request=True))
+            self._greenlets.append(gevent.spawn(self._pump, server, client, is_request=False))
 
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
-        is_request = sink.getpeername() == self._target
+    def _pump(self, source: socket.socket, sink: socket.socket, *, is_request: bool) -> None:
         with source, contextlib.suppress(OSError):
             while data := source.recv(CHUNK):
                 if is_request:
