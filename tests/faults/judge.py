@@ -26,7 +26,7 @@ from pymongo.database import Database
 ENDS: Final = {"consumed", "trashed", "removed"}
 NODES: Final = {"node_created", "node_deleted"}
 BY_LOAD: Final = {"coalesced", "overflow"}  # reasons that need no fault, only a fast load
-SLACK: Final = timedelta(seconds=1.5)  # the pulse comes once a second
+SLACK: Final = timedelta(seconds=5)  # a pulse a second, and a machine that stands still at times
 
 Key = tuple[int, str]  # a job: the board's incarnation, and its name
 Window = tuple[datetime, datetime]
@@ -169,6 +169,8 @@ def _is_removed_late(seen: list[dict[str, Any]], done: list[dict[str, Any]]) -> 
 def _is_told(change: dict[str, Any], operation: dict[str, Any]) -> bool:
     if change["kind"] == "ended":
         return operation["kind"] in ENDS
+    if operation["kind"] == "malformed" and change["kind"] == "posted":
+        return change["uuid"] is None  # it was gone before it could be read
     if change["kind"] != operation["kind"]:
         return False
     if change["uuid"] not in {None, operation["uuid"]}:
