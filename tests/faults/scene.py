@@ -62,6 +62,7 @@ class Scene:
         self.faults: list[Window] = []
         self._admitted: list[float] = []
         self._recovered: list[float] = []
+        self._over_at: float | None = None  # by the monotonic clock
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = str(free.getsockname()[1])
         self.url = f"http://127.0.0.1:{port}"
@@ -161,12 +162,16 @@ class Scene:
     @contextmanager
     def fault(self) -> Iterator[None]:
         """Something is broken in the ``with``; then it is waited until the board is live again."""
-        window = self.begin_fault()
+        window, self._over_at = self.begin_fault(), None
         yield
-        ended = time.monotonic()
+        over_at = self._over_at or time.monotonic()
         self.await_live()
-        self._recovered.append(time.monotonic() - ended)
+        self._recovered.append(time.monotonic() - over_at)
         self.faults.append(window())
+
+    def over(self) -> None:
+        """Say in a fault's ``with`` that from now on it is Canary's turn, as when a worker died."""
+        self._over_at = time.monotonic()
 
     def begin_fault(self) -> Callable[[], Window]:
         """Begin a fault whose end is not that the board is live; call the result at its end."""

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from contextlib import ExitStack
 from typing import Final
 
 from tests.faults.fault import Fault, lasting
@@ -37,6 +38,7 @@ def killed_in_a_burst(scene: Scene, seed: int) -> None:
     first, second = two_workers(scene, seed)
     with scene.fault():
         first.end(signal.SIGKILL)
+        scene.over()
         scene.await_admitted("unwatched", limit=SILENT_LIMIT)
         await_taken(scene, second)
     scene.await_operations(300)
@@ -45,20 +47,24 @@ def killed_in_a_burst(scene: Scene, seed: int) -> None:
 def frozen_and_woken(scene: Scene, seed: int) -> None:
     first = woken(scene, seed)
     eventually(lambda: "the watch broke off" in first.output, 30.0, "it notices that it is over")
+    with scene.fault():
+        await_taken(scene, first)  # whose share it is
 
 
 def woken(scene: Scene, seed: int) -> Command:
     """Freeze a worker until another has the board; return it when it has been awake a while."""
     first, second = two_workers(scene, seed)
-    with scene.fault():
-        os.kill(first.process.pid, signal.SIGSTOP)
-        try:
+    with ExitStack() as waking:
+        with scene.fault():
+            os.kill(first.process.pid, signal.SIGSTOP)
+            waking.callback(os.kill, first.process.pid, signal.SIGCONT)
+            scene.over()
             scene.await_admitted("unwatched", limit=SILENT_LIMIT)
             await_taken(scene, second)
-            scene.await_operations(200)
-        finally:
-            os.kill(first.process.pid, signal.SIGCONT)
-        scene.await_operations(300)
+        scene.await_operations(200)
+    window = scene.begin_fault()  # it takes part again, so the board may be handed to it
+    scene.await_operations(300)
+    scene.faults.append(window())
     return first
 
 
@@ -70,6 +76,7 @@ def joined_and_left(scene: Scene, seed: int) -> None:
     scene.await_operations(40)
     with scene.fault():
         first.process.send_signal(signal.SIGTERM)
+        scene.over()
         second = scene.worker()
         assert first.process.wait(15) == 0
         await_taken(scene, second)
@@ -99,6 +106,7 @@ def cut_off_from_zookeeper(scene: Scene, seed: int) -> None:
     scene.await_live()
     scene.await_operations(300)
     with scene.fault(), proxy.frozen():
+        scene.over()
         second = scene.worker()
         scene.await_admitted("suspended", limit=SILENT_LIMIT)
         eventually(lambda: "no answer for" in first.output, SECONDS_TO_LIVE, "it gives up")
@@ -116,6 +124,7 @@ def cut_off_from_mongodb(scene: Scene, seed: int) -> None:
     scene.await_live()
     scene.await_operations(300)
     with scene.fault(), proxy.frozen():
+        scene.over()
         second = scene.worker()
         scene.await_admitted("unwatched", limit=SILENT_LIMIT)
         await_taken(scene, second)
@@ -138,6 +147,7 @@ def killed_before_the_acknowledgement(scene: Scene, seed: int) -> None:
             proxy.lose(Lose.ANSWER)
             eventually(lambda: proxy.losses, 30.0, "an answer to a commit is lost")
             first.end(signal.SIGKILL)
+            scene.over()
             second = scene.worker()
             await_taken(scene, second)
     finally:
@@ -153,6 +163,7 @@ def clock_an_hour_ahead(scene: Scene, seed: int) -> None:
     with scene.fault():
         second = scene.worker()
         first.end(signal.SIGKILL)
+        scene.over()
         await_taken(scene, second)
     scene.await_operations(40)
     changes = scene.database.changes.find({"board": scene.board, "at": {"$ne": None}})

@@ -388,6 +388,7 @@ class TestBoards:
             "epoch": 42,
             "revision": 3,
             "watched_since": iso(since),
+            "drift": 0,
             "unclaimed": 1,
             "claimed": 1,
         }
