@@ -16,8 +16,7 @@ from pymongo.database import Database
 
 from canary.clock import now
 from canary.errors import StoreError
-from canary.model.jobs import JobState
-from canary.stores.documents import Document
+from canary.stores.documents import ON_BOARD, Document
 from canary.stores.history import Header, HistoryStore
 from canary.stores.mongo import errors_as_ours
 
@@ -27,8 +26,6 @@ MAX_PAUSE: Final = 1.0  # seconds between looks at which boards there are
 RETRY_DELAY: Final = 10.0  # seconds before a board whose checkpoint failed has its next try
 
 READ_BATCH: Final = 200  # jobs; other greenlets wait while what MongoDB sends is decoded
-
-ON_BOARD: Final = [JobState.UNCLAIMED.value, JobState.CLAIMED.value]
 
 
 class Checkpointer:

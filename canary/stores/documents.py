@@ -25,7 +25,7 @@ are stored as the signed 64-bit numbers that ZooKeeper uses.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from bson import Int64
 
@@ -37,6 +37,9 @@ from canary.model.observations import Stat
 from canary.model.payload import Payload
 
 Document = dict[str, Any]
+
+#: ``jobs.state`` of the jobs that are on their board.
+ON_BOARD: Final = [JobState.UNCLAIMED.value, JobState.CLAIMED.value]
 
 
 @dataclass(frozen=True, slots=True)

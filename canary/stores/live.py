@@ -20,9 +20,8 @@ from canary.clock import now
 from canary.errors import Fenced, StoreUnavailable
 from canary.model.changes import Reason
 from canary.model.freshness import SEEING, Freshness
-from canary.model.jobs import JobState
 from canary.model.state import BoardState
-from canary.stores.documents import Behind, Document, job_from, stat_from
+from canary.stores.documents import ON_BOARD, Behind, Document, job_from, stat_from
 from canary.stores.mongo import errors_as_ours
 from canary.stores.slices import Told
 from canary.stores.writer import LiveBoard
@@ -183,9 +182,8 @@ class LiveStore:
     def _restore(self, board: Document) -> BoardState:
         """Read the state that belongs to a board's document; nobody else writes it any more."""
         path, told = board["_id"], board["told"]
-        on_board = {"$in": [JobState.UNCLAIMED.value, JobState.CLAIMED.value]}
         jobs = self.database.jobs.find(
-            {"board": path, "state": on_board}, {"payload": 0}, batch_size=READ_BATCH
+            {"board": path, "state": {"$in": ON_BOARD}}, {"payload": 0}, batch_size=READ_BATCH
         )
         nodes = self.database.nodes.find({"board": path}, {"name": 1})
         return BoardState.restore(

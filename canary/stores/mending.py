@@ -20,6 +20,7 @@ from canary.model.names import job_id
 from canary.model.payload import Payload
 from canary.model.state import BoardState
 from canary.stores.documents import (
+    ON_BOARD,
     Document,
     job_from,
     job_writes,
@@ -28,7 +29,6 @@ from canary.stores.documents import (
     stat_document,
 )
 
-ON_BOARD: Final = [JobState.UNCLAIMED.value, JobState.CLAIMED.value]
 BATCH: Final = 1_000
 
 Fetch = Callable[[str], Payload | None]

@@ -24,7 +24,7 @@ from canary.model.changes import ENDINGS, Kind
 from canary.model.jobs import JobState, Outcome
 from canary.model.timeline import JobThen, Move, fold, then
 from canary.stores.boards import BoardNow, boards_now
-from canary.stores.documents import Document
+from canary.stores.documents import ON_BOARD, Document
 from canary.stores.mongo import errors_as_ours
 
 JOBS_BATCH: Final = 1_000  # jobs read at a time, with one query for all their changes
@@ -85,9 +85,8 @@ class Reading:
 
     def counts(self, paths: Collection[str]) -> dict[str, Counts]:
         """Return how many jobs are on each of the boards at ``paths``."""
-        on_board = [JobState.UNCLAIMED.value, JobState.CLAIMED.value]
         pipeline: list[Document] = [
-            {"$match": {"board": {"$in": sorted(paths)}, "state": {"$in": on_board}}},
+            {"$match": {"board": {"$in": sorted(paths)}, "state": {"$in": ON_BOARD}}},
             {"$group": {"_id": {"board": "$board", "state": "$state"}, "jobs": {"$sum": 1}}},
         ]
         found: dict[str, dict[str, int]] = defaultdict(dict)

@@ -38,6 +38,11 @@ class Outcome:
     seconds_to_admit: float | None
 
 
+def mongodb_address() -> str:
+    """Return the host and port of the dev stack's MongoDB."""
+    return os.environ["DEVSTACK_MONGODB"].partition("://")[2].partition("/")[0]
+
+
 class Scene:
     """One board, its load, and Canary's processes."""
 
@@ -101,6 +106,14 @@ class Scene:
         load = subprocess.Popen([*command, str(seed), str(pace)], env=os.environ)
         self._loads.append(load)
         return load
+
+    def begin(self, seed: int, pace: float = BURST, *altered: str, **variables: str) -> Command:
+        """Start a worker and a load, and return the worker once the board is live and worked on."""
+        worker = self.worker(*altered, **variables)
+        self.start(seed, pace)
+        self.await_live()
+        self.await_operations(40 if pace == HUMAN_PACE else 300)
+        return worker
 
     def end_load(self) -> None:
         """End the loads; what they were at is finished and logged."""

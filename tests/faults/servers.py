@@ -45,10 +45,7 @@ def changed_while_away(scene: Scene, seed: int) -> None:
 
 
 def killed(scene: Scene, seed: int, seconds: float) -> None:
-    scene.worker()
-    scene.start(seed, BURST)
-    scene.await_live()
-    scene.await_operations(300)
+    scene.begin(seed)
     with scene.fault():
         control.stop("zookeeper")
         try:
@@ -69,10 +66,7 @@ def killed_for_a_minute(scene: Scene, seed: int) -> None:
 
 
 def frozen(scene: Scene, seed: int) -> None:
-    scene.worker()
-    scene.start(seed, BURST)
-    scene.await_live()
-    scene.await_operations(300)
+    scene.begin(seed)
     with scene.fault():
         control.freeze("zookeeper")
         try:
@@ -86,10 +80,7 @@ def frozen(scene: Scene, seed: int) -> None:
 
 def leader_lost(scene: Scene, seed: int) -> None:
     """Three servers; the one that leads is killed, and comes back later."""
-    scene.worker()
-    scene.start(seed, BURST)
-    scene.await_live()
-    scene.await_operations(300)
+    scene.begin(seed)
     leader = eventually(find_leader, 30.0, "there is a leader") or ""
     with scene.fault():
         control.stop(leader)

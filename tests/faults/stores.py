@@ -9,23 +9,12 @@ from pymongo.errors import PyMongoError
 
 from devstack import control
 from tests.faults.fault import Fault, lasting
-from tests.faults.scene import BURST, HUMAN_PACE, Scene
+from tests.faults.scene import BURST, HUMAN_PACE, Scene, mongodb_address
 from tests.faults.workers import live
 from tests.waiting import eventually
 
 MONGODB: Final = "mongodb"
 API_LIMIT: Final = 30.0  # seconds for the API to say that MongoDB is away
-
-
-def begin(scene: Scene, seed: int, **variables: str) -> None:
-    scene.worker(**variables)
-    scene.start(seed, BURST)
-    scene.await_live()
-    scene.await_operations(300)
-
-
-def mongodb_address() -> str:
-    return os.environ["DEVSTACK_MONGODB"].partition("://")[2].partition("/")[0]
 
 
 def await_503(scene: Scene) -> None:
@@ -39,7 +28,7 @@ def await_503(scene: Scene) -> None:
 
 
 def killed(scene: Scene, seed: int, seconds: float) -> None:
-    begin(scene, seed)
+    scene.begin(seed)
     watched = scene.stored()["epoch"]
     with scene.fault():
         control.stop(MONGODB)
@@ -63,7 +52,7 @@ def away_for_a_minute(scene: Scene, seed: int) -> None:
 
 
 def frozen(scene: Scene, seed: int) -> None:
-    begin(scene, seed)
+    scene.begin(seed)
     with scene.fault():
         control.freeze(MONGODB)
         try:
@@ -74,7 +63,7 @@ def frozen(scene: Scene, seed: int) -> None:
 
 
 def stepped_down(scene: Scene, seed: int) -> None:
-    begin(scene, seed)
+    scene.begin(seed)
     with scene.fault():
         for _ in range(int(lasting(1, 3))):
             try:
@@ -95,7 +84,7 @@ def slow(scene: Scene, seed: int) -> None:
     """Every message to MongoDB takes half a second longer."""
     proxy = scene.proxy(mongodb_address())
     uri = f"mongodb://{proxy.address}/?directConnection=true"
-    begin(scene, seed, OS_MONGO__URI=uri)
+    scene.begin(seed, OS_MONGO__URI=uri)
     with scene.fault(), proxy.slow(0.5):
         scene.await_operations(int(lasting(500, 3000)))
     scene.await_operations(300)

@@ -7,7 +7,14 @@ from contextlib import ExitStack
 from typing import Final
 
 from tests.faults.fault import Fault, lasting
-from tests.faults.scene import BURST, HUMAN_PACE, SECONDS_TO_LIVE, SESSION_TIMEOUT, Scene
+from tests.faults.scene import (
+    BURST,
+    HUMAN_PACE,
+    SECONDS_TO_LIVE,
+    SESSION_TIMEOUT,
+    Scene,
+    mongodb_address,
+)
 from tests.integration.conftest import Command
 from tests.integration.lossy_proxy import Lose, LossyProxy
 from tests.waiting import eventually
@@ -70,10 +77,7 @@ def woken(scene: Scene, seed: int) -> Command:
 
 def joined_and_left(scene: Scene, seed: int) -> None:
     """A handover, to and fro: nobody dies, so what is unseen was only too fast."""
-    first = scene.worker()
-    scene.start(seed, HUMAN_PACE)
-    scene.await_live()
-    scene.await_operations(40)
+    first = scene.begin(seed, HUMAN_PACE)
     with scene.fault():
         first.process.send_signal(signal.SIGTERM)
         scene.over()
@@ -85,10 +89,7 @@ def joined_and_left(scene: Scene, seed: int) -> None:
 
 def session_expired(scene: Scene, seed: int) -> None:
     proxy = scene.proxy(os.environ["DEVSTACK_ZOOKEEPER"])
-    scene.worker(OS_ZOOKEEPER__HOSTS=proxy.address)
-    scene.start(seed, BURST)
-    scene.await_live()
-    scene.await_operations(300)
+    scene.begin(seed, OS_ZOOKEEPER__HOSTS=proxy.address)
     epoch = scene.stored()["epoch"]
     with scene.fault():
         with proxy.away():
@@ -101,10 +102,7 @@ def session_expired(scene: Scene, seed: int) -> None:
 def cut_off_from_zookeeper(scene: Scene, seed: int) -> None:
     """Bytes stop, and nobody says so: only Canary's own clock can tell."""
     proxy = scene.proxy(os.environ["DEVSTACK_ZOOKEEPER"])
-    first = scene.worker(OS_ZOOKEEPER__HOSTS=proxy.address)
-    scene.start(seed, BURST)
-    scene.await_live()
-    scene.await_operations(300)
+    first = scene.begin(seed, OS_ZOOKEEPER__HOSTS=proxy.address)
     with scene.fault(), proxy.frozen():
         scene.over()
         second = scene.worker()
@@ -116,13 +114,9 @@ def cut_off_from_zookeeper(scene: Scene, seed: int) -> None:
 
 
 def cut_off_from_mongodb(scene: Scene, seed: int) -> None:
-    address = os.environ["DEVSTACK_MONGODB"].partition("://")[2].partition("/")[0]
-    proxy = scene.proxy(address)
+    proxy = scene.proxy(mongodb_address())
     uri = f"mongodb://{proxy.address}/?directConnection=true"
-    scene.worker(OS_MONGO__URI=uri, OS_MONGO__TIMEOUT="2")
-    scene.start(seed, BURST)
-    scene.await_live()
-    scene.await_operations(300)
+    scene.begin(seed, OS_MONGO__URI=uri, OS_MONGO__TIMEOUT="2")
     with scene.fault(), proxy.frozen():
         scene.over()
         second = scene.worker()
@@ -133,9 +127,7 @@ def cut_off_from_mongodb(scene: Scene, seed: int) -> None:
 
 
 def killed_before_the_acknowledgement(scene: Scene, seed: int) -> None:
-    host, _, port = (
-        os.environ["DEVSTACK_MONGODB"].partition("://")[2].partition("/")[0].rpartition(":")
-    )
+    host, _, port = mongodb_address().rpartition(":")
     proxy = LossyProxy(host, int(port))
     proxy.start()
     try:
@@ -156,10 +148,7 @@ def killed_before_the_acknowledgement(scene: Scene, seed: int) -> None:
 
 
 def clock_an_hour_ahead(scene: Scene, seed: int) -> None:
-    first = scene.worker("clock")
-    scene.start(seed, HUMAN_PACE)
-    scene.await_live()
-    scene.await_operations(40)
+    first = scene.begin(seed, HUMAN_PACE, "clock")
     with scene.fault():
         second = scene.worker()
         first.end(signal.SIGKILL)

@@ -15,6 +15,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from canary.config import Config, load
+from tests.integration.proxy import Proxy
 
 COMMANDS = Path(sys.executable).parent  # where the console scripts of this environment are
 STOP_TIMEOUT = 15.0  # seconds; a worker has promised to be gone within 10
@@ -69,6 +70,13 @@ def database(config: Config) -> Iterator[Database[dict[str, Any]]]:
     yield client[config.mongo.database]
     client.drop_database(config.mongo.database)
     client.close()
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    """A proxy before ZooKeeper, for what happens to connections."""
+    with Proxy(os.environ["DEVSTACK_ZOOKEEPER"]) as proxy:
+        yield proxy
 
 
 class Command:

@@ -1,6 +1,5 @@
 """One board's watch in this process: how it ends, and what it leaves behind."""
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -27,12 +26,6 @@ from tests.integration.watching import Watching, take
 from tests.waiting import eventually
 
 Mongo = Database[dict[str, Any]]
-
-
-@pytest.fixture
-def proxy() -> Iterator[Proxy]:
-    with Proxy(os.environ["DEVSTACK_ZOOKEEPER"]) as proxy:
-        yield proxy
 
 
 @pytest.fixture

@@ -18,12 +18,6 @@ from tests.waiting import eventually
 
 
 @pytest.fixture
-def proxy() -> Iterator[Proxy]:
-    with Proxy(os.environ["DEVSTACK_ZOOKEEPER"]) as proxy:
-        yield proxy
-
-
-@pytest.fixture
 def client(config: Config, proxy: Proxy) -> Iterator[Client]:
     client = connect(replace(config.zookeeper, hosts=(proxy.address,), session_timeout=2.0))
     client.start(timeout=5)

@@ -1,6 +1,5 @@
 """Several conductors on one board: who runs how much, and who takes over from whom."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -18,12 +17,6 @@ from tests.waiting import eventually
 JOIN_LIMIT = 15.0  # seconds until one that joins has its share
 
 Join = Callable[..., Conducted]
-
-
-@pytest.fixture
-def proxy() -> Iterator[Proxy]:
-    with Proxy(os.environ["DEVSTACK_ZOOKEEPER"]) as proxy:
-        yield proxy
 
 
 @pytest.fixture

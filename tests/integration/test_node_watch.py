@@ -22,12 +22,6 @@ OWNER = ("digest", "somebody:else")
 
 
 @pytest.fixture
-def proxy() -> Iterator[Proxy]:
-    with Proxy(os.environ["DEVSTACK_ZOOKEEPER"]) as proxy:
-        yield proxy
-
-
-@pytest.fixture
 def client(proxy: Proxy) -> Iterator[Client]:
     options = ZooKeeperOptions(hosts=(proxy.address,), session_timeout=2.0, call_timeout=5.0)
     client = connect(options)

@@ -1,6 +1,5 @@
 """Whether ZooKeeper answers, whatever kazoo says: against a proxy that goes silent."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -16,12 +15,6 @@ from tests.integration.proxy import Proxy
 from tests.waiting import eventually
 
 TIMEOUT = 4.0  # seconds: the session's
-
-
-@pytest.fixture
-def proxy() -> Iterator[Proxy]:
-    with Proxy(os.environ["DEVSTACK_ZOOKEEPER"]) as proxy:
-        yield proxy
 
 
 @pytest.fixture

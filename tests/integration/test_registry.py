@@ -1,6 +1,5 @@
 """Canary's own board: one watch job a board, whoever adds and whatever lies there."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -17,12 +16,6 @@ from canary.zookeeper import Client, connect, disconnect
 from tests.integration.boards import posting
 from tests.integration.proxy import Proxy
 from tests.waiting import eventually
-
-
-@pytest.fixture
-def proxy() -> Iterator[Proxy]:
-    with Proxy(os.environ["DEVSTACK_ZOOKEEPER"]) as proxy:
-        yield proxy
 
 
 @pytest.fixture

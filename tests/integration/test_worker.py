@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -88,12 +88,6 @@ class Own:
 @pytest.fixture
 def own(zookeeper: KazooClient, jobboard: str) -> Own:
     return Own(zookeeper, jobboard)
-
-
-@pytest.fixture
-def proxy() -> Iterator[Proxy]:
-    with Proxy(os.environ["DEVSTACK_ZOOKEEPER"]) as proxy:
-        yield proxy
 
 
 def board_of(database: Mongo, path: str) -> dict[str, Any]:

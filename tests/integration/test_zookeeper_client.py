@@ -2,7 +2,6 @@
 
 import itertools
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -28,12 +27,6 @@ from tests.waiting import eventually
 LIMIT = 5.0  # seconds for one call
 
 Connect = Callable[..., Client]
-
-
-@pytest.fixture
-def proxy() -> Iterator[Proxy]:
-    with Proxy(os.environ["DEVSTACK_ZOOKEEPER"]) as proxy:
-        yield proxy
 
 
 @pytest.fixture
