@@ -18,6 +18,8 @@ from oslo_config import types
 from canary.config.board_path import check_board_path
 from canary.errors import UsageError
 
+DAY = 86_400  # seconds
+
 
 class Whole(types.Integer):
     """A whole number between two bounds, both allowed."""
