@@ -39,15 +39,28 @@ class Checkpointer:
         watched: Callable[[], Collection[str]],
     ) -> None:
         self._database, self._history = database, history
-        self._interval, self._watched = interval, watched
+        self.interval, self._watched = interval, watched
         self._due: dict[str, float] = {}  # by the monotonic clock
+        self._since: dict[str, float] = {}  # the last checkpoint, by the same
         self._is_failing = False
+        self.written = self.failed = 0  # so far
+
+    def ages(self) -> dict[str, float]:
+        """Return of each watched board how many seconds ago its last checkpoint was begun.
+
+        Before it has one that is how long ago it was first found without; a board that was never
+        looked at has nothing to be written.
+        """
+        now = time.monotonic()
+        return {path: now - since for path, since in self._since.items()}
 
     def run(self, stopping: Event) -> None:
         """Take checkpoints as they fall due, until ``stopping`` is set."""
-        while not stopping.wait(min(MAX_PAUSE, self._interval)):
+        while not stopping.wait(min(MAX_PAUSE, self.interval)):
             watched = set(self._watched())
             self._due = {path: due for path, due in self._due.items() if path in watched}
+            now = time.monotonic()
+            self._since = {path: self._since.get(path, now) for path in watched}
             for path in sorted(watched):
                 # After a failure the others would wait just as long for the same store: one try a
                 # look is enough.
@@ -67,13 +80,16 @@ class Checkpointer:
             elif not self._is_failing:
                 LOG.warning("no checkpoint: %s", error, extra={"board": path})
             self._is_failing = True
-            self._due[path] = time.monotonic() + min(self._interval, RETRY_DELAY)
+            self.failed += 1
+            self._due[path] = time.monotonic() + min(self.interval, RETRY_DELAY)
             return False
+        self._since[path] = begun
         if header is not None:
+            self.written += 1
             if self._is_failing:
                 LOG.info("checkpoints are taken again", extra={"board": path})
             self._is_failing = False
-            self._due[path] = begun + self._interval
+            self._due[path] = begun + self.interval
             LOG.debug("checkpoint of %d jobs", header.jobs, extra={"board": path})
         return True
 

@@ -5,7 +5,8 @@ its ``abandon`` compares the owner's name alone, which all workers share. So a c
 lock's czxid and session.
 
 Promises: ``make`` returns a claim only where the lock is this session's; a claim whose answer was
-lost is found by the next ``make``. Calls are made by one greenlet each, and bounded.
+lost is found by the next ``make``. Calls are made by one greenlet each, and bounded. Counts claims
+that were made and those that it gave up; what goes with a session is not given up.
 """
 
 import logging
@@ -39,6 +40,7 @@ class Claims:
         self._board, self._owner = board, owner
         self._client = board.client
         self._uncertain: set[str] = set()  # claimed perhaps: the answer was lost
+        self.made = self.abandoned = 0  # so far
 
     def may_be_made(self, job: WatchJob) -> bool:
         """Tell whether a job is free, or may have been claimed here without our knowing."""
@@ -63,6 +65,7 @@ class Claims:
         finally:
             self._board.let_go(held)
         self._uncertain.discard(job.name)
+        self.made += claim is not None
         return claim
 
     def holds(self, claim: Claim) -> bool:
@@ -77,6 +80,7 @@ class Claims:
             if self.holds(claim):
                 with errors_as_ours(timeout, answers=(NoNodeError,)):
                     self._client.delete_async(claim.held.lock_path).get(timeout=timeout)
+                self.abandoned += 1
         except NoNodeError:
             LOG.debug("%s was abandoned already", claim.job.name)
         except CanaryError as error:

@@ -51,6 +51,11 @@ class Heartbeat:
         if not watch.is_released:
             self._left[watch] = watch.lag() or Lag(now(), now())
 
+    @property
+    def watches(self) -> tuple[BoardWatch, ...]:
+        """The watches that there are."""
+        return tuple(self._watches)
+
     def age(self) -> float:
         """Return how many seconds ago MongoDB took the last one; at first, since the start."""
         return time.monotonic() - self._last

@@ -21,6 +21,7 @@ from canary.errors import Fenced, StoreUnavailable
 from canary.model.changes import Reason
 from canary.model.freshness import SEEING, Freshness
 from canary.model.state import BoardState
+from canary.observer import NOBODY, Observer
 from canary.stores.documents import ON_BOARD, Behind, Document, job_from, stat_from
 from canary.stores.mongo import errors_as_ours
 from canary.stores.slices import Told
@@ -34,10 +35,12 @@ TRY_TIMEOUT: Final = 2.0  # seconds; only an open transaction holds the document
 
 
 class LiveStore:
-    """MongoDB as the workers use it."""
+    """MongoDB as the workers use it. ``observer`` is told of what is written."""
 
-    def __init__(self, database: Database[Document], worker: str) -> None:
-        self.database = database
+    def __init__(
+        self, database: Database[Document], worker: str, observer: Observer = NOBODY
+    ) -> None:
+        self.database, self._observer = database, observer
         self.worker, self.started_at = worker, now()
 
     def beat(
@@ -158,9 +161,8 @@ class LiveStore:
             reason = Reason(before["released"])
         if before["epoch"] is not None and before["epoch"] > epoch:
             reason = Reason.ERA
-        return LiveBoard(
-            self.database, after, self._restore(after).known_until(known_until), reason, session
-        )
+        state = self._restore(after).known_until(known_until)
+        return LiveBoard(self.database, after, state, reason, session, self._observer)
 
     def _known_until(self, board: Document) -> datetime | None:
         """Return up to when all is written, as whoever writes the board said last; None if unknown.

@@ -10,6 +10,7 @@ written twice.
 """
 
 import logging
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -27,6 +28,7 @@ from canary.model.changes import Change, Gap, Reason
 from canary.model.conductors import Conductor
 from canary.model.freshness import Freshness
 from canary.model.state import BoardState, Step
+from canary.observer import NOBODY, Observer, Written
 from canary.stores.documents import (
     Document,
     change_document,
@@ -69,6 +71,7 @@ class LiveBoard:
         state: BoardState,
         reason: Reason,
         session: ClientSession,
+        observer: Observer = NOBODY,
     ) -> None:
         self.path: str = taken["_id"]
         self.epoch, self.revision = int(taken["epoch"]), int(taken["revision"])
@@ -80,7 +83,8 @@ class LiveBoard:
             "epoch": Int64(self.epoch),
             "takes": Int64(self.takes),
         }
-        self._database, self._session = database, session
+        self._database, self._session, self._observer = database, session, observer
+        self._watched_since: datetime | None = taken["watched_since"]
         self._told = Told.of(state)
         self._pending: list[Slice] = []
         self._slice_changes = SLICE_CHANGES
@@ -97,7 +101,7 @@ class LiveBoard:
     def resume(self, freshness: Freshness, now: datetime) -> None:
         """Write what is left of what ``write`` was given."""
         while self._pending:
-            part = self._pending[0]
+            part, begun = self._pending[0], time.monotonic()
             # Until the last slice is there the board is not what ZooKeeper holds, and says so.
             shown = freshness if len(self._pending) == 1 else Freshness.CATCHING_UP
             try:
@@ -106,6 +110,7 @@ class LiveBoard:
             except _Moved:
                 self._check_written(part)
             except StoreError as error:
+                self._observer.failed(self.path)
                 if not self._shrink(part, error):
                     raise
                 continue
@@ -113,7 +118,15 @@ class LiveBoard:
             self.revision += len(part.changes)
             self._told = self._told.after(part)
             self._pending.pop(0)
+            self._told_of(part, time.monotonic() - begun)
         self._slice_changes = SLICE_CHANGES
+
+    def _told_of(self, part: Slice, seconds: float) -> None:
+        """Tell the observer of a slice that is written."""
+        since = self._watched_since
+        self._observer.wrote(Written(self.path, part.changes, part.gaps, since, seconds))
+        if since is None and part.closing is not None:
+            self._watched_since = part.closing.seen_at
 
     def mark(self, freshness: Freshness, now: datetime) -> None:
         """Write only the freshness, since ``now`` unless it is so already."""

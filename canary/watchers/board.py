@@ -79,6 +79,16 @@ class BoardWatch:
         """Whether the store knows that this watch has come to its end."""
         return self._outbox.is_released
 
+    @property
+    def freshness(self) -> Freshness:
+        """What the board is shown as, as far as its watch knows."""
+        return self._outbox.freshness
+
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """How many changes wait to be stored, and how many bytes of memory they hold."""
+        return self._outbox.waiting
+
     def lag(self) -> Lag | None:
         """Return what there is that is not stored yet, None if there is nothing."""
         return longest([self._horizon.lag(), self._outbox.lag()])
@@ -166,7 +176,7 @@ class BoardWatch:
             self._outbox.wait_for_room()
             if self._reason is not Reason.ERA:
                 self._reason = Reason.OVERFLOW
-        lag, is_known = self._horizon.begin(), False
+        lag, is_known, begun = self._horizon.begin(), False, time.monotonic()
         asked = now()  # what an answer says of the time after that is not sure
         try:
             node.refresh()
@@ -178,6 +188,7 @@ class BoardWatch:
             is_known = True
         finally:
             self._horizon.end(asked if is_known else None)
+        self._context.observer.looked(self.path, time.monotonic() - begun)
 
     def _round(self, reader: BoardReader, lag: Lag, asked: datetime) -> None:
         if self._reconnected:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from canary.observer import NOBODY, Observer
 from canary.watchers.budget import Budget
 from canary.zookeeper import Client, Pulse
 
@@ -16,10 +17,14 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class WatchContext:
-    """The connection to ZooKeeper, its pulse, and every how many seconds a board is reconciled."""
+    """The connection to ZooKeeper, its pulse, and every how many seconds a board is reconciled.
+
+    ``observer`` is told of each round.
+    """
 
     client: Client
     pulse: Pulse
     reconcile_interval: float
     budget: Budget = field(default_factory=Budget)
     tally: Tally = field(default_factory=Tally)
+    observer: Observer = NOBODY

@@ -84,6 +84,16 @@ class Outbox:
             self._freshness, self._since = freshness, now()
             self._work.set()
 
+    @property
+    def freshness(self) -> Freshness:
+        """What the board is shown as, or will be once all is written."""
+        return self._freshness
+
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """How many changes, and about how many bytes, are not known to be written."""
+        return len(self._changes) + self._writing, self._bytes
+
     def lag(self) -> Lag | None:
         """Return what is not written yet, None if there is nothing to write."""
         shown = Lag(self._since, self._since) if self._since is not None else None

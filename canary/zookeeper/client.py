@@ -63,6 +63,7 @@ class Client(KazooClient):
         self.call_timeout = call_timeout
         self.session_timeout: float = kwargs["timeout"]  # once connected, what the server grants
         self.heard = elapsed()  # when the last call that was answered had been sent
+        self.connections = 0  # so far: the first one, and one for every time that it was lost
         self._max_in_flight = max_in_flight
         self._in_flight = 0
         self._waiting: OrderedDict[str, deque[tuple[Any, Any]]] = OrderedDict()
@@ -127,6 +128,7 @@ class Client(KazooClient):
     def _on_state(self, state: str) -> None:
         if state == KazooState.CONNECTED:
             self.heard = elapsed()
+            self.connections += 1
 
     def _answered(self, sent: float, result: Any) -> None:
         """Let the next folder's first request go. Called in the hub: nothing here may wait."""
