@@ -6,7 +6,8 @@ Every ``_id`` begins with the board's path, so that collections can be sharded b
                 (``takes``, which unlike the epoch never goes back), why nobody watches it
                 (``released``), its ``revision``, the account (``stat``, ``seen_at``, ``told``),
                 ``freshness`` since when, ``watched_since``, how much ever had to be mended
-                (``drift``).
+                (``drift``), how many gaps there ever were, by reason, and how many creates and
+                deletes were unseen in them (``missed``, where there were any).
 ``jobs``        one a job, by its znode's czxid: what it is, its state, claim and payload; ``owner``
                 is who claims it, or did at its end; after its end ``outcome`` and ``ended_at``
                 (ZooKeeper's clock where it tells) and ``ended_seen_at`` (Canary's), from which its

@@ -1,6 +1,7 @@
 """What one transaction may hold, and the writes that it is made of."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -122,11 +123,24 @@ def board_update(part: Slice, told: Told, freshness: Freshness, now: datetime) -
         "revision": {"$add": ["$revision", Int64(len(part.changes))]},
         "told": {"$literal": told.document()},
     }
+    fields |= _missed(part.gaps)
     if part.closing is not None:
         fields["stat"] = {"$literal": stat_document(part.closing.stat)}
         fields["seen_at"] = part.closing.seen_at
         fields["watched_since"] = {"$ifNull": ["$watched_since", part.closing.seen_at]}
     return [{"$set": fields}]
+
+
+def _missed(gaps: Sequence[Gap]) -> Document:
+    """Return what gaps add to ``boards.missed``."""
+    counts = Counter(f"missed.gaps.{gap.reason.value}" for gap in gaps)
+    counts["missed.creates"] = sum(gap.creates or 0 for gap in gaps)
+    counts["missed.deletes"] = sum(gap.deletes or 0 for gap in gaps)
+    return {
+        name: {"$add": [{"$ifNull": [f"${name}", Int64(0)]}, Int64(count)]}
+        for name, count in counts.items()
+        if count
+    }
 
 
 def freshness_update(freshness: Freshness, now: datetime) -> list[Document]:
