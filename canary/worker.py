@@ -20,6 +20,7 @@ from typing import Final, NoReturn
 
 import gevent
 from gevent.event import Event
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from canary import logs
 from canary.checkpoints import Checkpointer
@@ -34,6 +35,10 @@ from canary.errors import (
     StoreUnavailable,
 )
 from canary.heartbeat import HEARTBEAT_INTERVAL, Heartbeat
+from canary.metrics.endpoint import Endpoint
+from canary.metrics.parts import Parts
+from canary.metrics.worker import WorkerMetrics
+from canary.observer import NOBODY
 from canary.registry import Registered, WatchJobBoard
 from canary.stores.history import HistoryStore
 from canary.stores.live import LiveStore
@@ -65,9 +70,12 @@ class Worker:
             config.canary.name, board, self._watch, self._looked, config.canary.max_boards
         )
         self._database = connect_mongodb(config.mongo)
-        self._store = LiveStore(self._database, self.conductor.conductor.name)
+        registry = CollectorRegistry()
+        metrics = WorkerMetrics(registry) if config.metrics.port else None
+        observer = metrics or NOBODY
+        self._store = LiveStore(self._database, self.conductor.conductor.name, observer)
         self._context = WatchContext(
-            self._client, Pulse(self._client), config.canary.reconcile_interval
+            self._client, Pulse(self._client), config.canary.reconcile_interval, observer=observer
         )
         self._heartbeat = Heartbeat(self._store, self._context)
         self._seen: Registered | None = None
@@ -81,6 +89,14 @@ class Worker:
                 config.cassandra.checkpoint_interval,
                 self.conductor.boards,
             )
+        self._endpoint: Endpoint | None = None
+        if metrics is not None:
+            tally, claims = self._context.tally, self.conductor.claims
+            ProcessCollector(registry=registry)
+            registry.register(
+                Parts(metrics, self._heartbeat, claims, tally, self._client, self._checkpointer)
+            )
+            self._endpoint = Endpoint(config.metrics, registry)
 
     def stop(self) -> None:
         """Ask ``run`` to return. Only sets flags, so a signal handler may call it."""
@@ -89,10 +105,17 @@ class Worker:
         self.conductor.stop()
 
     def run(self) -> None:
-        """Watch boards until ``stop``. Raises StoreRefused where a store can't be used."""
+        """Watch boards until ``stop``.
+
+        Raises StoreRefused where a store can't be used, ConfigError where the metrics have no port.
+        """
         try:
+            if self._endpoint is not None:
+                self._endpoint.start()
             self._run()
         finally:
+            if self._endpoint is not None:
+                self._endpoint.stop()
             disconnect(self._client, CLOSE_TIMEOUT)
         if self._failure is not None:
             raise self._failure

@@ -13,6 +13,7 @@ from canary.config.board_path import MAX_BOARD_PATH, check_board_path
 from canary.config.groups.canary import CanaryOptions
 from canary.config.groups.cassandra import CassandraOptions
 from canary.config.groups.log import LogOptions
+from canary.config.groups.metrics import MetricsOptions
 from canary.config.groups.mongo import MongoOptions
 from canary.config.groups.server import ServerOptions
 from canary.config.groups.zookeeper import ZooKeeperOptions
@@ -26,6 +27,7 @@ __all__ = [
     "CassandraOptions",
     "Config",
     "LogOptions",
+    "MetricsOptions",
     "MongoOptions",
     "ServerOptions",
     "ZooKeeperOptions",

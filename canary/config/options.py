@@ -17,6 +17,7 @@ from oslo_config import cfg
 from canary.config.groups.canary import CanaryOptions
 from canary.config.groups.cassandra import CassandraOptions
 from canary.config.groups.log import LogOptions
+from canary.config.groups.metrics import MetricsOptions
 from canary.config.groups.mongo import MongoOptions
 from canary.config.groups.server import ServerOptions
 from canary.config.groups.zookeeper import ZooKeeperOptions
@@ -32,6 +33,7 @@ class Config:
     mongo: MongoOptions = field(default_factory=MongoOptions)
     cassandra: CassandraOptions = field(default_factory=CassandraOptions)
     server: ServerOptions = field(default_factory=ServerOptions)
+    metrics: MetricsOptions = field(default_factory=MetricsOptions)
     log: LogOptions = field(default_factory=LogOptions)
 
 
@@ -42,6 +44,7 @@ GROUPS: dict[str, type[Any]] = {
     "mongo": MongoOptions,
     "cassandra": CassandraOptions,
     "server": ServerOptions,
+    "metrics": MetricsOptions,
     "log": LogOptions,
 }
 

@@ -5,9 +5,10 @@ from typing import Final
 from flask import Flask, Response
 
 from canary.config import Config
-from canary.server import boards, conductors, gaps, health, home, jobs, problems, stream
+from canary.server import boards, conductors, gaps, health, home, jobs, metrics, problems, stream
 from canary.server.audience import Audience
 from canary.server.health import Health
+from canary.server.metrics import Metrics
 from canary.server.registration import Registry
 from canary.stores.reading import Reading
 
@@ -21,10 +22,20 @@ _HEADERS: Final = {
 
 
 def create_app(
-    config: Config, reading: Reading, audience: Audience, health_: Health, registry: Registry
+    config: Config,
+    reading: Reading,
+    audience: Audience,
+    health_: Health,
+    registry: Registry,
+    metrics_: Metrics | None = None,
 ) -> Flask:
-    """Return the application. It keeps nothing outside of what it is handed."""
+    """Return the application. It keeps nothing outside of what it is handed.
+
+    Without ``metrics_`` nothing is counted, and there is no ``/metrics``.
+    """
     app = Flask("canary.server", static_folder=None)
+    if metrics_ is not None:
+        metrics.register(app, metrics_)
     problems.register(app)
     for blueprint in (
         jobs.blueprint(reading, registry, config.canary.interval),

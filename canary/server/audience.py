@@ -12,7 +12,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, Protocol
 
 from canary.stores.feed import Event, EventName
 
@@ -62,15 +62,55 @@ class Subscription:
             return taken
 
 
+class Observer(Protocol):
+    """Who counts clients and what they are sent. It must not wait."""
+
+    def came(self) -> None:
+        """Take notice of a client."""
+
+    def went(self) -> None:
+        """Take notice of the end of one."""
+
+    def dropped(self) -> None:
+        """Take notice that one was too slow; it went as well."""
+
+    def sent(self, events: int) -> None:
+        """Take notice of so many events that one client is sent."""
+
+
+class _Nobody:
+    def came(self) -> None:
+        """Ignore it."""
+
+    def went(self) -> None:
+        """Ignore it."""
+
+    def dropped(self) -> None:
+        """Ignore it."""
+
+    def sent(self, events: int) -> None:
+        """Ignore it."""
+
+
+NOBODY: Final[Observer] = _Nobody()
+
+
 class Audience:
     """All subscriptions of this process. A feed's listener.
 
     ``render`` makes of an event what clients are sent, ``dropped`` is the last that a slow one
-    gets; ``limit`` is how many subscriptions there may be at a time.
+    gets; ``limit`` is how many subscriptions there may be at a time. ``observer`` is told of them.
     """
 
-    def __init__(self, render: Callable[[Event], bytes], dropped: bytes, limit: int) -> None:
+    def __init__(
+        self,
+        render: Callable[[Event], bytes],
+        dropped: bytes,
+        limit: int,
+        observer: Observer = NOBODY,
+    ) -> None:
         self._render, self._dropped, self._limit = render, dropped, limit
+        self.observer = observer
         self._lock = threading.Lock()  # over the three below; nothing waits while holding it
         self._subscriptions: set[Subscription] = set()
         self._boards: dict[str, bytes] = {}
@@ -91,7 +131,8 @@ class Audience:
                 self._away = None if event.available else rendered
             for subscription in list(self._subscriptions):
                 if subscription.wants(event.path) and not subscription.offer(rendered):
-                    self._subscriptions.discard(subscription)
+                    self._forget(subscription)
+                    self.observer.dropped()
                     LOG.warning("a client of the event stream was too slow and was dropped")
         if event.name is EventName.STORE and event.available:
             self._known.set()
@@ -110,12 +151,18 @@ class Audience:
             first += [self._away] if self._away else []
             subscription = Subscription(paths, first, self._dropped)
             self._subscriptions.add(subscription)
+            self.observer.came()
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Forget a subscription; may be called again."""
         with self._lock:
-            self._subscriptions.discard(subscription)
+            self._forget(subscription)
+
+    def _forget(self, subscription: Subscription) -> None:
+        if subscription in self._subscriptions:
+            self._subscriptions.remove(subscription)
+            self.observer.went()
 
     @property
     def size(self) -> int:

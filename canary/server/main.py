@@ -14,6 +14,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 
 from canary import logs
 from canary.config import Config, load, parser
@@ -22,9 +24,11 @@ from canary.registry import Registry, WatchJobBoard
 from canary.server.app import create_app
 from canary.server.audience import Audience
 from canary.server.health import Check, Health
+from canary.server.processes import shared_folder
 from canary.server.serving import Parts, Server
 from canary.server.stream import DROPPED, render
 from canary.stores.feed import Feed
+from canary.stores.figures import figures
 from canary.stores.history import HistoryStore
 from canary.stores.mongo import connect as connect_mongodb
 from canary.stores.reading import Reading
@@ -60,12 +64,22 @@ class _ZooKeeper:
             )
 
 
-def make_parts(config: Config) -> Parts:
-    """Make what one process needs. Nothing here waits for a server."""
+def make_parts(config: Config, folder: Path) -> Parts:
+    """Make what one process needs. Nothing here waits for a server.
+
+    ``folder`` is where all processes keep what they count.
+    """
+    # Not before the folder is there, and only in the processes that serve: see processes.py.
+    from prometheus_client import CollectorRegistry  # noqa: PLC0415
+
+    from canary.metrics.boards import Boards  # noqa: PLC0415
+    from canary.metrics.server import ServerMetrics  # noqa: PLC0415
+
     keeps = timedelta(seconds=min(config.mongo.change_ttl, config.mongo.ended_job_ttl))
     database = connect_mongodb(config.mongo)
     reading = Reading(database, keeps)
-    audience = Audience(render, DROPPED, config.server.max_streams)
+    metrics = ServerMetrics(CollectorRegistry(), Boards(partial(figures, database)), folder)
+    audience = Audience(render, DROPPED, config.server.max_streams, metrics)
     feed = Feed(database, reading, audience)
     zookeeper = _ZooKeeper(config)
     checks: dict[str, Check] = {"zookeeper": zookeeper.check}
@@ -73,7 +87,7 @@ def make_parts(config: Config) -> Parts:
         # Making the schema is the workers' task.
         history = HistoryStore(replace(config.cassandra, create_schema=False))
         checks["cassandra"] = history.ping
-    app = create_app(config, reading, audience, Health(reading, checks), zookeeper)
+    app = create_app(config, reading, audience, Health(reading, checks), zookeeper, metrics)
     feed.start()
 
     def stop() -> None:
@@ -90,7 +104,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = load(arguments.config_files)
         logs.setup(config.log.level, config.log.format)
-        Server(config.server, lambda: make_parts(config)).run()
+        with shared_folder() as folder:
+            Server(config.server, lambda: make_parts(config, folder)).run()
     except ConfigError as error:
         print(f"canary-server: {error}", file=sys.stderr)
         return 2

@@ -17,6 +17,7 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.ggevent import GeventWorker
 
 from canary.config import ServerOptions
+from canary.server import processes
 
 GRACEFUL_LIMIT: Final = 5  # seconds that requests have to end once the process is told to stop
 REQUESTS: Final = 200  # connections of one process beside its event streams
@@ -49,6 +50,7 @@ class Server(BaseApplication):
             "worker_connections": options.max_streams + REQUESTS,
             "graceful_timeout": GRACEFUL_LIMIT,
             "control_socket_disable": True,
+            "child_exit": _child_exit,
             "logger_class": Log,
             "proc_name": "canary-server",
         }.items():
@@ -63,6 +65,11 @@ class Server(BaseApplication):
         """Tell this process's parts to stop."""
         if self._parts:
             self._parts.stop()
+
+
+def _child_exit(_: Any, worker: Any) -> None:
+    """Called by gunicorn, in the process that watches over the others."""
+    processes.ended(worker.pid)
 
 
 class Worker(GeventWorker):

@@ -106,6 +106,7 @@ def _events(audience: Audience, subscription: Subscription, is_resuming: bool) -
         if not taken and now - last < HEARTBEAT:
             continue
         last = now
+        audience.observer.sent(len(taken))
         yield b"".join(taken) or _HEARTBEAT
 
 

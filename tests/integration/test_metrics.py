@@ -1,0 +1,211 @@
+"""``/metrics`` of worker and server, as Prometheus finds them: real programs, real numbers."""
+
+import contextlib
+import socket
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+from kazoo.client import KazooClient
+from pymongo.database import Database
+
+from canary.config import Config
+from tests.integration.boards import claim, consume, post, posting, register
+from tests.integration.conftest import Command, Spawn
+from tests.scraping import Scrape, scrape
+from tests.waiting import eventually
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Program:
+    """A program that runs and shows metrics."""
+
+    def __init__(self, spawn: Spawn, name: str, option: str, **variables: str) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self.command: Command = spawn(name, **{option: str(port)}, **variables)
+        eventually(self._answers, why=f"{name} answers")
+
+    def _answers(self) -> bool:
+        assert self.command.process.poll() is None, self.command.output
+        try:
+            with requests.get(f"{self.url}/metrics", timeout=5) as answer:
+                return answer.status_code == 200
+        except requests.ConnectionError:
+            return False
+
+    def scrape(self) -> Scrape:
+        return scrape(self.url)
+
+
+@pytest.fixture
+def worker(spawn: Spawn) -> Program:
+    return Program(spawn, "canary-worker", "OS_METRICS__PORT")
+
+
+def server_of(spawn: Spawn, workers: int, **variables: str) -> Program:
+    variables["OS_SERVER__WORKERS"] = str(workers)
+    return Program(spawn, "canary-server", "OS_SERVER__PORT", **variables)
+
+
+@pytest.fixture
+def server(spawn: Spawn) -> Program:
+    return server_of(spawn, 1)
+
+
+def await_value(program: Program, expected: float, name: str, **labels: str) -> Scrape:
+    """Scrape until a series has the value that is expected of it."""
+    found: list[Scrape] = []
+
+    def look() -> bool:
+        found[:] = [program.scrape()]
+        assert found[0].value(name, **labels) == expected
+        return True
+
+    eventually(look, why=f"{name} {labels} is {expected}")
+    return found[0]
+
+
+def test_what_was_done_on_a_board_is_what_both_tell(
+    corner: str,
+    worker: Program,
+    server: Program,
+    zookeeper: KazooClient,
+    database: Database[dict[str, Any]],
+    config: Config,
+) -> None:
+    board = f"/{corner}/jobs"
+    zookeeper.ensure_path(board)
+    old = post(zookeeper, board)  # before it is watched
+    register(zookeeper, config.canary.jobboard, board)
+    live = {"board": board, "freshness": "live"}
+    await_value(server, 1, "canary_board_freshness", **live)
+
+    posted = await_value(worker, 1, "canary_changes_total", board=board, kind="posted")
+    assert posted.value("canary_watch_lag_seconds_count") == 0, "nobody watched for it yet"
+    jobs = []
+    for number in range(1, 6):
+        jobs.append(post(zookeeper, board, posting()))
+        await_value(worker, 1 + number, "canary_changes_total", board=board, kind="posted")
+    for number, job in enumerate(jobs[:3], 1):
+        claim(zookeeper, board, job)
+        await_value(worker, number, "canary_changes_total", board=board, kind="claimed")
+    consume(zookeeper, board, jobs[0])
+    await_value(worker, 1, "canary_changes_total", board=board, kind="consumed")
+    zookeeper.delete(f"{board}/{jobs[1]}.lock")
+    await_value(worker, 1, "canary_changes_total", board=board, kind="abandoned")
+    zookeeper.delete(f"{board}/{jobs[4]}")
+    told = await_value(worker, 1, "canary_changes_total", board=board, kind="removed")
+
+    assert told.by("kind", "canary_changes_total", board=board) == {
+        "posted": 6,
+        "claimed": 3,
+        "consumed": 1,
+        "abandoned": 1,
+        "removed": 1,
+    }
+    assert told.by("operation", "canary_unseen_total", board=board) == {"create": 0, "delete": 0}
+    assert told.by("reason", "canary_gaps_total", board=board) == {}
+    assert told.value("canary_watch_lag_seconds_count") == 5 + 3, "postings and claims"
+    assert told.value("canary_watch_lag_seconds_bucket", le="+Inf") == 8
+    assert 0 < (told.value("canary_watch_lag_seconds_sum") or 0) < 8 * 10.0
+    assert (told.value("canary_rounds_total", board=board) or 0) >= 12
+    rounds = told.value("canary_round_duration_seconds_count")
+    assert rounds == told.value("canary_rounds_total", board=board)
+    assert (told.value("canary_mongodb_write_duration_seconds_count") or 0) >= 12
+    assert told.value("canary_mongodb_write_failures_total") == 0
+    watched = told.by("freshness", "canary_boards_watched")
+    assert watched == {
+        **dict.fromkeys(("catching_up", "suspended", "missing", "denied", "unwatched"), 0),
+        "live": 1,
+    }
+    assert told.value("canary_watch_claims_total") == 1
+    assert told.value("canary_watch_abandons_total") == 0
+    assert told.value("canary_zookeeper_reconnects_total") == 0
+    assert told.value("canary_drift_total") == 0
+    assert told.value("canary_outbox_changes") == told.value("canary_outbox_bytes") == 0
+    assert told.value("canary_outbox_largest_changes") == 0
+    assert (told.value("canary_heartbeat_age_seconds") or 0) < 10
+
+    # jobs: old, 1 (abandoned), 3: unclaimed; 2: claimed.
+    await_value(server, 3, "canary_board_jobs", board=board, state="UNCLAIMED")
+    shown = await_value(server, 1, "canary_board_jobs", board=board, state="CLAIMED")
+    assert shown.by("state", "canary_board_jobs", board=board) == {"UNCLAIMED": 3, "CLAIMED": 1}
+    assert shown.by("freshness", "canary_board_freshness", board=board) == watched
+    assert shown.value("canary_board_lag_seconds", board=board) == 0
+    assert shown.value("canary_board_changes_total", board=board) == 12
+    assert shown.by("operation", "canary_board_unseen_total", board=board) == {
+        "create": 0,
+        "delete": 0,
+    }
+    assert shown.value("canary_board_drift_total", board=board) == 0
+    assert shown.value("canary_workers") == shown.value("canary_mongodb_up") == 1
+    stored = database.jobs.find_one({"board": board, "name": old})
+    assert stored is not None
+    oldest = shown.value("canary_board_oldest_unclaimed_seconds", board=board) or 0
+    assert 0 < oldest < 600
+    assert (shown.value("canary_board_freshness_age_seconds", board=board) or 0) < 600
+
+
+def test_all_processes_of_the_server_are_added_up_whichever_answers(
+    spawn: Spawn, tmp_path: Path
+) -> None:
+    server = server_of(spawn, 2, TMPDIR=str(tmp_path))
+    [folder] = tmp_path.glob("canary-server-*")
+    processes = psutil.Process(server.command.process.pid).children()
+    assert len(processes) == 2
+    before = server.scrape()
+    with contextlib.ExitStack() as streams:
+        # Each on a connection of its own, so that both processes are met.
+        open_stream = partial(open_, server, "/v2/stream", streams)
+        for _ in range(40):
+            with requests.get(f"{server.url}/livez", timeout=10) as answer:
+                assert answer.status_code == 200
+            open_stream()
+        held: list[int] = []
+
+        def count() -> bool:
+            held[:] = [streams_of(server, process) for process in processes]
+            return sum(held) == 40
+
+        eventually(count, why="only streams are left")
+        assert min(held) > 0, "one process had no client: more tries are needed"
+        for _ in range(10):
+            told = server.scrape()
+            assert told.value("canary_stream_clients") == 40
+            assert requests_of(told, "/livez") == requests_of(before, "/livez") + 40
+            assert requests_of(told, "/v2/stream") == 40
+
+        processes[0].kill()
+        eventually(lambda: server.scrape().value("canary_stream_clients") == held[1])
+        told = server.scrape()
+        assert requests_of(told, "/livez") == requests_of(before, "/livez") + 40
+        assert requests_of(told, "/v2/stream") == 40
+    assert server.command.end() == 0, server.command.output
+    assert not folder.exists()
+
+
+def open_(server: Program, path: str, streams: contextlib.ExitStack) -> None:
+    answer = streams.enter_context(requests.get(f"{server.url}{path}", stream=True, timeout=30))
+    assert answer.status_code == 200
+
+
+def requests_of(told: Scrape, route: str) -> float:
+    labels = {"route": route, "method": "GET"}
+    return sum(told.by("status", "canary_http_requests_total", **labels).values())
+
+
+def streams_of(server: Program, process: psutil.Process) -> int:
+    """Return how many clients a process of the server has."""
+    port = int(server.url.rpartition(":")[2])
+    connections = process.net_connections("tcp")
+    return sum(each.laddr.port == port and each.status == "ESTABLISHED" for each in connections)
