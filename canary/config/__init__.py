@@ -10,6 +10,7 @@ Whether a host answers or a file of certificates is there is not looked at here.
 """
 
 from canary.config.board_path import MAX_BOARD_PATH, check_board_path
+from canary.config.groups.auth import AuthOptions
 from canary.config.groups.canary import CanaryOptions
 from canary.config.groups.cassandra import CassandraOptions
 from canary.config.groups.log import LogOptions
@@ -23,6 +24,7 @@ from canary.config.sample import sample
 
 __all__ = [
     "MAX_BOARD_PATH",
+    "AuthOptions",
     "CanaryOptions",
     "CassandraOptions",
     "Config",

@@ -160,17 +160,49 @@ def _keyspace(text: str) -> str:
     return _matching(r"[a-z][a-z0-9_]{0,47}")(text)
 
 
+def _network(text: str) -> str:
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    if network.prefixlen == 0:
+        raise UsageError(f"{text!a} is everybody")
+    return text
+
+
+#: In small letters. What the server goes by in other ways than to learn who somebody is.
+_OTHER_HEADERS = re.compile("authorization|host|connection|x-forwarded-(for|proto|host|prefix)")
+
+
+def _header(text: str) -> str:
+    if _OTHER_HEADERS.fullmatch(text.lower()):
+        raise UsageError(f"{text!a} means something else")
+    return _matching("[A-Za-z][A-Za-z0-9-]{0,63}")(text)
+
+
+def _prefix(text: str) -> str:
+    if text.endswith("/"):
+        raise UsageError("it ends with a slash")
+    if {"", ".", ".."} & set(text.split("/")[1:]):
+        raise UsageError("it has a part that is empty or only dots")
+    return _matching(r"(/[A-Za-z0-9._~-]+)+")(text)
+
+
 _FACTOR = r"'[A-Za-z0-9_.:-]+'\s*:\s*(?:[0-9]{1,3}|'[0-9]{1,3}(?:/[0-9]{1,3})?')"
 
 ANY = Text("text")
 DIGEST_USER = Text("text without a colon", _matching("[^:]+"))
 FILE = Text("the path of a file in PEM format")
+FILE_PATH = Text("the path of a file")
 BOARD = Text("a ZooKeeper path such as /taskflow/jobs", check_board_path)
 WORKER_NAME = Text(
     "letters, digits, dots, hyphens and underscores, at most 64",
     _matching(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"),
 )
 HOST = Text("a host's name or address", _host)
+NETWORK = Text("an address or a network, such as 10.0.0.0/8", _network)
+HEADER = Text("the name of a header, such as X-Remote-User", _header)
+PREFIX = Text("a path such as /canary", _prefix)
 HOST_PORT = Text("host:port, an IPv6 address in brackets", _host_port)
 MONGO_URI = Text(
     "a URI that begins with mongodb:// or mongodb+srv://", _matching(r"mongodb(\+srv)?://[^\s/]\S*")

@@ -211,3 +211,11 @@ def _check_rules(config: Config) -> None:
             option="[canary] path",
             value=canary.jobboard,
         )
+    if config.auth.user_header is not None and not config.server.trusted_proxies:
+        raise ConfigError(
+            f"[auth] user_header is {config.auth.user_header}, and [server] trusted_proxies names "
+            "nobody from whom it would be believed. Set that to the proxy's address, or leave "
+            "user_header out.",
+            option="[auth] user_header",
+            value=config.auth.user_header,
+        )

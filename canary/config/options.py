@@ -14,6 +14,7 @@ from typing import Any
 
 from oslo_config import cfg
 
+from canary.config.groups.auth import AuthOptions
 from canary.config.groups.canary import CanaryOptions
 from canary.config.groups.cassandra import CassandraOptions
 from canary.config.groups.log import LogOptions
@@ -34,6 +35,7 @@ class Config:
     cassandra: CassandraOptions = field(default_factory=CassandraOptions)
     server: ServerOptions = field(default_factory=ServerOptions)
     metrics: MetricsOptions = field(default_factory=MetricsOptions)
+    auth: AuthOptions = field(default_factory=AuthOptions)
     log: LogOptions = field(default_factory=LogOptions)
 
 
@@ -45,6 +47,7 @@ GROUPS: dict[str, type[Any]] = {
     "cassandra": CassandraOptions,
     "server": ServerOptions,
     "metrics": MetricsOptions,
+    "auth": AuthOptions,
     "log": LogOptions,
 }
 

@@ -27,7 +27,7 @@ def sample() -> str:
     blocks = [_comment(paragraph.replace("\n", " ")) for paragraph in _HEAD.split("\n\n")]
     text = "#\n".join(blocks)
     for group, of in GROUPS.items():
-        text += f"\n[{group}]\n{_comment(str(of.__doc__))}"
+        text += f"\n[{group}]\n{_comment(' '.join(str(of.__doc__).split()))}"
         text += "".join(_entry(option) for option in options(group))
     return text
 

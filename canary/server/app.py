@@ -1,24 +1,15 @@
 """The Flask application, put together from parts that it is handed."""
 
-from typing import Final
-
-from flask import Flask, Response
+from flask import Flask
 
 from canary.config import Config
 from canary.server import boards, conductors, gaps, health, home, jobs, metrics, problems, stream
 from canary.server.audience import Audience
 from canary.server.health import Health
 from canary.server.metrics import Metrics
+from canary.server.protection.gate import Gate
 from canary.server.registration import Registry
 from canary.stores.reading import Reading
-
-_HEADERS: Final = {
-    # Payloads are hostile: nothing but this server's own files may run or be loaded.
-    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'; object-src 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
 
 
 def create_app(
@@ -27,6 +18,7 @@ def create_app(
     audience: Audience,
     health_: Health,
     registry: Registry,
+    gate: Gate,
     metrics_: Metrics | None = None,
 ) -> Flask:
     """Return the application. It keeps nothing outside of what it is handed.
@@ -37,6 +29,7 @@ def create_app(
     if metrics_ is not None:
         metrics.register(app, metrics_)
     problems.register(app)
+    gate.guard(app)
     for blueprint in (
         jobs.blueprint(reading, registry, config.canary.interval),
         conductors.blueprint(reading, registry),
@@ -47,11 +40,4 @@ def create_app(
         home.blueprint(),
     ):
         app.register_blueprint(blueprint)
-    app.after_request(_secured)
     return app
-
-
-def _secured(response: Response) -> Response:
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response

@@ -2,7 +2,8 @@
 
 Promises: ``/readyz`` is 200 if and only if MongoDB answers, and comes within ``CHECK_LIMIT`` and a
 half seconds, whatever hangs: the checks run beside each other, each at most once at a time. Reasons
-hold no secrets. A check is never killed: it ends by its own limit, which it is handed.
+hold no secrets, and who needed to sign in and did not gets none, nor how many boards there are. A
+check is never killed: it ends by its own limit, which it is handed.
 """
 
 import json
@@ -16,6 +17,7 @@ from flask import Blueprint, Response
 
 from canary.errors import CanaryError
 from canary.logs import redact
+from canary.server.protection.gate import is_known
 from canary.server.representation import JSON
 from canary.stores.reading import Reading
 
@@ -107,9 +109,20 @@ def blueprint(health: Health) -> Blueprint:
     @probes.get("/readyz")
     def ready() -> Response:
         report = health.report()
+        if not is_known():
+            report = _bare(report)
         status = 200 if report["ready"] else 503
         response = Response(json.dumps(report), status, content_type="application/json")
         response.headers["Cache-Control"] = "no-store"
         return response
 
     return probes
+
+
+def _bare(report: JSON) -> JSON:
+    """Return what anybody may know of a report: what is ready and what is not."""
+    return {
+        name: {"ready": value["ready"]} if isinstance(value, dict) else value
+        for name, value in report.items()
+        if name != "boards"
+    }

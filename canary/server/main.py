@@ -19,12 +19,14 @@ from pathlib import Path
 
 from canary import logs
 from canary.config import Config, load, parser
-from canary.errors import CanaryError, ConfigError, ZooKeeperUnavailable
+from canary.errors import CanaryError, ConfigError, UsageError, ZooKeeperUnavailable
 from canary.registry import Registry, WatchJobBoard
 from canary.server.app import create_app
 from canary.server.audience import Audience
 from canary.server.health import Check, Health
 from canary.server.processes import shared_folder
+from canary.server.protection import gate, tokens
+from canary.server.protection.gate import Gate
 from canary.server.serving import Parts, Server
 from canary.server.stream import DROPPED, render
 from canary.stores.feed import Feed
@@ -64,7 +66,7 @@ class _ZooKeeper:
             )
 
 
-def make_parts(config: Config, folder: Path) -> Parts:
+def make_parts(config: Config, guarded: Gate, folder: Path) -> Parts:
     """Make what one process needs. Nothing here waits for a server.
 
     ``folder`` is where all processes keep what they count.
@@ -87,7 +89,8 @@ def make_parts(config: Config, folder: Path) -> Parts:
         # Making the schema is the workers' task.
         history = HistoryStore(replace(config.cassandra, create_schema=False))
         checks["cassandra"] = history.ping
-    app = create_app(config, reading, audience, Health(reading, checks), zookeeper, metrics)
+    health = Health(reading, checks)
+    app = create_app(config, reading, audience, health, zookeeper, guarded, metrics)
     feed.start()
 
     def stop() -> None:
@@ -100,13 +103,23 @@ def make_parts(config: Config, folder: Path) -> Parts:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` and return the exit status."""
     command = parser("canary-server", "Serve Canary's API, its event stream and a plain page.")
+    command.add_argument(
+        "--make-token",
+        metavar="NAME",
+        help="print a new token, and the line for [auth] bearer_file that lets it in; then end",
+    )
     arguments = command.parse_args(argv)
     try:
+        if arguments.make_token is not None:
+            token, line = tokens.make(arguments.make_token)
+            print(f"the token, shown only now: {token}\nits line in the file: {line}")
+            return 0
         config = load(arguments.config_files)
         logs.setup(config.log.level, config.log.format)
+        guarded = gate.make(config)  # here, where it can refuse, and not in each process
         with shared_folder() as folder:
-            Server(config.server, lambda: make_parts(config, folder)).run()
-    except ConfigError as error:
+            Server(config.server, lambda: make_parts(config, guarded, folder)).run()
+    except (ConfigError, UsageError) as error:
         print(f"canary-server: {error}", file=sys.stderr)
         return 2
     except CanaryError as error:

@@ -6,6 +6,8 @@ document (RFC 9457). What nobody foresaw is logged, and tells the client nothing
 
 import json
 import logging
+import math
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -24,12 +26,30 @@ class NotRegistered(CanaryError):  # noqa: N818 -- as the other leaves
 
 
 class Crowded(CanaryError):  # noqa: N818 -- as the other leaves
-    """This process serves as many event streams as it may."""
+    """This process does as much of that as it may."""
+
+
+class NotSignedIn(CanaryError):  # noqa: N818 -- as the other leaves
+    """Nobody who is known asked; ``challenges`` say how to sign in."""
+
+    def __init__(self, message: str, challenges: Sequence[str]) -> None:
+        super().__init__(message)
+        self.challenges = challenges
+
+
+class TooOften(CanaryError):  # noqa: N818 -- as the other leaves
+    """A client asked too often; it may again after ``wait`` seconds."""
+
+    def __init__(self, message: str, wait: float) -> None:
+        super().__init__(message)
+        self.wait = wait
 
 
 _STATUS: Final[tuple[tuple[type[CanaryError], HTTPStatus], ...]] = (
     (UsageError, HTTPStatus.BAD_REQUEST),
+    (NotSignedIn, HTTPStatus.UNAUTHORIZED),
     (NotRegistered, HTTPStatus.NOT_FOUND),
+    (TooOften, HTTPStatus.TOO_MANY_REQUESTS),
     (StoreError, HTTPStatus.SERVICE_UNAVAILABLE),
     (ZooKeeperUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),
     (Crowded, HTTPStatus.SERVICE_UNAVAILABLE),
@@ -47,7 +67,13 @@ def _canary_error(error: CanaryError) -> Response:
         if isinstance(error, kind):
             if status is HTTPStatus.SERVICE_UNAVAILABLE:
                 LOG.warning("answered 503: %s", error)
-            return _answer(status, str(error))
+            answer = _answer(status, str(error))
+            if isinstance(error, NotSignedIn):
+                for challenge in error.challenges:
+                    answer.headers.add("WWW-Authenticate", challenge)
+            if isinstance(error, TooOften):
+                answer.headers["Retry-After"] = str(max(1, math.ceil(error.wait)))
+            return answer
     LOG.error("a request failed", exc_info=error)
     return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "Canary failed; its log says more.")
 

@@ -32,6 +32,7 @@ from canary.server import stream
 from canary.server.app import create_app
 from canary.server.audience import QUEUE_LIMIT, Audience, Subscription
 from canary.server.health import Check, Health
+from canary.server.protection import gate
 from canary.server.representation import iso
 from canary.server.stream import DROPPED, render
 from canary.stores.documents import Document
@@ -110,6 +111,7 @@ def client_of(
         audience or Audience(render, DROPPED, 10),
         Health(reading, checks or {}),
         registered,
+        gate.make(config),
     )
     app.test_client_class = Client
     return app.test_client()

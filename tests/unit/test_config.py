@@ -217,6 +217,22 @@ def test_the_configuration_cannot_be_changed() -> None:
         ("cassandra", "consistency", "ANY"),
         ("server", "port", "65536"),
         ("server", "host", "*"),
+        ("server", "url_prefix", "canary"),
+        ("server", "url_prefix", "/canary/"),
+        ("server", "url_prefix", "//canary"),
+        ("server", "url_prefix", "/../x"),
+        ("server", "url_prefix", "/a b"),
+        ("server", "trusted_proxies", "10.0.0.1/8"),
+        ("server", "trusted_proxies", "0.0.0.0/0"),
+        ("server", "trusted_proxies", "::/0"),
+        ("server", "trusted_proxies", "proxy.example.org"),
+        ("server", "rate_limit", "-1"),
+        ("auth", "basic_file", "a\x07"),
+        ("auth", "user_header", "Authorization"),
+        ("auth", "user_header", "X-Forwarded-For"),
+        ("auth", "user_header", "X_Remote_User"),
+        ("auth", "user_header", "X-User: ann"),
+        ("log", "requests", "none"),
         ("log", "level", "debug"),
         ("log", "format", "xml"),
     ],
@@ -245,6 +261,8 @@ def test_a_wrong_value_names_option_origin_and_what_is_allowed(
         ("mongo", "database", "canary-test_é"),
         ("mongo", "uri", "mongodb+srv://u:p%40@a.example.org/?replicaSet=rs0"),
         ("server", "host", "::"),
+        ("server", "url_prefix", "/ops/canary"),
+        ("server", "trusted_proxies", "127.0.0.1,10.0.0.0/8,2001:db8::/32"),
         ("canary", "interval", "604800"),
         ("log", "format", "json"),
     ],
@@ -257,6 +275,14 @@ def test_a_right_value_is_taken(tmp_path: Path, group: str, name: str, text: str
 def test_the_reason_is_told(tmp_path: Path) -> None:
     assert "write '/a'" in str(refused(tmp_path, "[canary]\npath = /b,/a/\n"))
     assert "in brackets" in str(refused(tmp_path, "[zookeeper]\nhosts = ::1:2181\n"))
+
+
+def test_a_header_that_proxies_use_for_names_is_taken(tmp_path: Path) -> None:
+    got = from_text(
+        tmp_path,
+        "[auth]\nuser_header = X-Forwarded-User\n[server]\ntrusted_proxies = 127.0.0.1\n",
+    )
+    assert got.auth.user_header == "X-Forwarded-User"
 
 
 def test_a_wrong_value_in_the_environment_is_not_blamed_on_the_file(tmp_path: Path) -> None:
@@ -392,6 +418,7 @@ def test_oslo_knows_what_is_secret() -> None:
         ("[zookeeper]\npassword = p\n", "[zookeeper] password", "username is not"),
         ("[zookeeper]\nca_file = /ca\n", "[zookeeper] ca_file", "use_tls is not"),
         ("[cassandra]\ntls=1\nkey_file = /k\n", "[cassandra] key_file", "cert_file is not"),
+        ("[auth]\nuser_header = X-User\n", "[auth] user_header", "trusted_proxies"),
     ],
 )
 def test_options_that_do_not_fit_together(

@@ -18,3 +18,9 @@ class LogOptions:
     format: str = option(
         "text", Choice(("text", "json")), "One line an event for people, or one JSON object a line."
     )
+    requests: str = option(
+        "notable",
+        Choice(("notable", "all")),
+        "Which requests canary-server logs at INFO: those that were answered with an error, took "
+        "more than a second or were event streams, or all. The others are logged at DEBUG.",
+    )

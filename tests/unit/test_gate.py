@@ -1,0 +1,268 @@
+"""Which requests come through the gate, and what the others are told; with a small application."""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import bcrypt
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from canary.config import AuthOptions, Config, ServerOptions
+from canary.errors import ConfigError
+from canary.server import problems
+from canary.server.protection import gate, tokens
+from canary.server.protection.attempts import WRONG
+from canary.server.protection.gate import METHODS, is_known
+from canary.server.protection.headers import SECURITY
+
+OTHERS = ("POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "PROPFIND", "X")
+PROXY = "10.0.0.1"
+
+
+def basic(name: str, password: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()}
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+class Server:
+    """An application of three routes behind the gate that ``config`` describes."""
+
+    def __init__(self, config: Config) -> None:
+        self.app = Flask("test", static_folder=None)
+        problems.register(self.app)
+        gate.make(config).guard(self.app)
+        for path in ("/v2/x", "/v1.0/x", "/livez", "/readyz", "/"):
+            self.app.add_url_rule(
+                path, path, lambda: {"known": is_known()}, methods=[*METHODS, "POST"]
+            )
+        self.app.add_url_rule("/fails", "fails", lambda: str(1 / 0))
+        self.client: FlaskClient = self.app.test_client()
+
+    def get(self, path: str = "/v2/x", peer: str = "192.0.2.7", **headers: str) -> TestResponse:
+        return self.client.get(path, environ_base={"REMOTE_ADDR": peer}, headers=headers)
+
+
+@pytest.fixture
+def token() -> tuple[str, str]:
+    return tokens.make("poller")
+
+
+@pytest.fixture
+def config(tmp_path: Path, token: tuple[str, str]) -> Config:
+    """All three ways at once."""
+    passwords, bearers = tmp_path / "passwords", tmp_path / "tokens"
+    passwords.write_text(f"ann:{bcrypt.hashpw(b'secret', bcrypt.gensalt(4)).decode()}\n")
+    bearers.write_text(token[1])
+    return Config(
+        server=ServerOptions(host="0.0.0.0", trusted_proxies=(PROXY,)),
+        auth=AuthOptions(str(passwords), str(bearers), "X-Remote-User"),
+    )
+
+
+def problem(answer: TestResponse) -> dict[str, Any]:
+    assert answer.content_type == "application/problem+json"
+    body: dict[str, Any] = answer.get_json(force=True)
+    assert body["status"] == answer.status_code
+    return body
+
+
+class TestSignIn:
+    def test_on_loopback_nobody_needs_to(self) -> None:
+        assert Server(Config()).get().json == {"known": True}
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost", "Localhost."])
+    def test_what_is_loopback(self, host: str) -> None:
+        gate.make(Config(server=ServerOptions(host=host)))
+
+    @pytest.mark.parametrize(
+        "host", ["0.0.0.0", "::", "10.0.0.1", "::ffff:10.0.0.1", "example.org", "localhost.org"]
+    )
+    def test_elsewhere_there_must_be_a_way(self, host: str) -> None:
+        with pytest.raises(ConfigError, match=r"\[server\] host is .*Set \[auth\]") as caught:
+            gate.make(Config(server=ServerOptions(host=host)))
+        assert caught.value.option == "[server] host"
+
+    @pytest.mark.parametrize("name", ["basic_file", "bearer_file"])
+    def test_a_file_that_lets_nobody_in_is_refused(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / "f").write_text("# nobody yet\n")
+        with pytest.raises(ConfigError, match=r"holds (nobody|no token)\. (Add|Make) .*"):
+            gate.make(Config(auth=AuthOptions(**{name: str(tmp_path / "f")})))
+
+    def test_each_way(self, config: Config, token: tuple[str, str]) -> None:
+        server = Server(config)
+        for headers in (basic("ann", "secret"), bearer(token[0])):
+            assert server.get(**headers).json == {"known": True}
+        assert server.get(peer=PROXY, **{"X-Remote-User": "bob"}).json == {"known": True}
+
+    def test_what_a_proxy_says_is_enough(self, config: Config) -> None:
+        answer = Server(config).get(peer=PROXY, **{"X-Remote-User": "bob"}, **basic("x", "y"))
+        assert answer.status_code == 200
+
+    def test_nobody_else_is_answered(self, config: Config, token: tuple[str, str]) -> None:
+        server = Server(config)
+        for peer, headers in (
+            (PROXY, {}),
+            ("192.0.2.7", {"X-Remote-User": "bob"}),
+            ("192.0.2.7", {"X-Remote-User": "bob", "X-Forwarded-For": PROXY}),
+            ("192.0.2.7", basic("ann", "wrong")),
+            ("192.0.2.7", basic("bob", "secret")),
+            ("192.0.2.7", bearer(token[0] + "x")),
+            ("192.0.2.7", bearer("secret")),
+            ("192.0.2.7", basic("poller", token[0])),
+            ("192.0.2.7", {"Authorization": token[0]}),
+        ):
+            answer = server.get(peer=peer, **headers)
+            assert answer.status_code == 401, headers
+            assert problem(answer)["title"] == "Unauthorized"
+            assert answer.headers.getlist("WWW-Authenticate") == [
+                'Basic realm="Canary", charset="UTF-8"',
+                'Bearer realm="Canary"',
+            ]
+            assert "secret" not in answer.text
+            assert token[0] not in answer.text
+
+    def test_a_challenge_for_each_way_that_is_open(self, config: Config) -> None:
+        for auth, schemes in (
+            (AuthOptions(basic_file=config.auth.basic_file), ["Basic"]),
+            (AuthOptions(bearer_file=config.auth.bearer_file), ["Bearer"]),
+            (AuthOptions(user_header="X-User"), ["Bearer"]),  # a 401 must have one
+        ):
+            answer = Server(Config(server=config.server, auth=auth)).get()
+            assert answer.status_code == 401
+            challenges = answer.headers.getlist("WWW-Authenticate")
+            assert [challenge.partition(" ")[0] for challenge in challenges] == schemes
+
+    def test_it_holds_on_loopback_once_there_is_a_way(self, config: Config) -> None:
+        assert Server(Config(auth=config.auth)).get(peer="127.0.0.1").status_code == 401
+
+    def test_the_first_version_has_its_own_form(self, config: Config) -> None:
+        answer = Server(config).get("/v1.0/x")
+        assert answer.status_code == 401
+        assert answer.content_type == "application/json"
+        body = answer.get_json()
+        assert body.keys() == {"title", "description"}
+        assert body["title"] == "Unauthorized"
+
+    def test_what_there_is_not_is_not_told_to_strangers(self, config: Config) -> None:
+        server = Server(config)
+        assert server.get("/nope").status_code == 401
+        assert server.get("/nope", **basic("ann", "secret")).status_code == 404
+
+    def test_health_is_open_and_knows_who_asks(self, config: Config) -> None:
+        server = Server(config)
+        for path in ("/livez", "/readyz"):
+            assert server.get(path).json == {"known": False}
+        assert server.get("/readyz", **basic("ann", "secret")).json == {"known": True}
+        for number in range(2 * WRONG):
+            assert server.get("/readyz", **basic("ann", str(number))).status_code == 200
+        guessing = server.get(**basic("ann", "x"))
+        assert guessing.status_code == 429
+        assert 0 < int(guessing.headers["Retry-After"]) <= 60
+        assert server.get(**basic("ann", "secret")).status_code == 200
+        for path in ("/livez/", "//livez", "/livez/../v2/x", "/LIVEZ"):
+            assert server.get(path).status_code in {308, 401}, path
+
+    def test_a_file_that_changes_counts_without_a_restart(
+        self, config: Config, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("canary.server.protection.kept_file.LOOK", 0)
+        server = Server(config)
+        new, line = tokens.make("new")
+        assert server.get(**bearer(new)).status_code == 401
+        path = Path(config.auth.bearer_file or "")
+        path.write_text(line)
+        assert server.get(**bearer(new)).status_code == 200
+        path.write_text("broken")
+        assert server.get(**bearer(new)).status_code == 200
+
+
+class TestMethods:
+    def test_only_reading_comes_through(self) -> None:
+        server = Server(Config())
+        for path in ("/v2/x", "/v1.0/x", "/livez", "/nope"):
+            for method in OTHERS:
+                answer = server.client.open(path, method=method)
+                assert answer.status_code == 405, (path, method)
+                assert {"GET", "HEAD"} <= set(answer.headers["Allow"].split(", "))
+        assert server.client.head("/v2/x").status_code == 200
+        assert server.client.options("/v2/x").status_code == 200
+
+
+class TestHeaders:
+    def test_every_answer_has_them(self, config: Config) -> None:
+        server = Server(config)
+        known = basic("ann", "secret")
+        for path, headers, status in (
+            ("/v2/x", {}, 401),
+            ("/v2/x", known, 200),
+            ("/nope", known, 404),
+            ("/fails", known, 500),
+            ("/livez", {}, 200),
+        ):
+            answer = server.get(path, **headers)
+            assert answer.status_code == status
+            for name, value in SECURITY.items():
+                assert answer.headers[name] == value
+            assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]
+
+
+class TestRate:
+    @staticmethod
+    def limited(config: Config, rate: int) -> Server:
+        server = ServerOptions(host="0.0.0.0", trusted_proxies=(PROXY,), rate_limit=rate)
+        return Server(Config(server=server, auth=config.auth))
+
+    def test_one_client_is_told_to_wait_and_others_go_on(
+        self, config: Config, token: tuple[str, str]
+    ) -> None:
+        server = self.limited(config, 3)
+        ann = basic("ann", "secret")
+        statuses = [server.get(peer=f"10.1.0.{n}", **ann).status_code for n in range(4)]
+        assert statuses == [200, 200, 200, 429]  # wherever she asks from
+        refused = server.get(**ann)
+        assert problem(refused)["title"] == "Too Many Requests"
+        assert "rate_limit" in problem(refused)["detail"]
+        assert 1 <= int(refused.headers["Retry-After"]) <= 120
+        assert server.get(**bearer(token[0])).status_code == 200
+
+    def test_strangers_are_counted_by_address(self, config: Config) -> None:
+        server = self.limited(config, 3)
+        for peer in ("2001:db8::1", "2001:db8::2", "2001:db8::3"):
+            assert server.get(peer=peer).status_code == 401
+        assert server.get(peer="2001:db8::4").status_code == 429
+        assert server.get(peer="192.0.2.7").status_code == 401
+        behind = {"X-Forwarded-For": "192.0.2.8"}
+        assert [server.get(peer=PROXY, **behind).status_code for _ in range(4)][-1] == 429
+        assert server.get(peer=PROXY, **{"X-Forwarded-For": "192.0.2.9"}).status_code == 401
+
+    def test_health_is_not_counted(self, config: Config) -> None:
+        server = self.limited(config, 1)
+        assert [server.get(path).status_code for path in ["/livez", "/readyz"] * 5] == [200] * 10
+
+    def test_the_first_version_has_its_own_form(self, config: Config) -> None:
+        server = self.limited(config, 1)
+        server.get("/v1.0/x")
+        answer = server.get("/v1.0/x")
+        assert answer.status_code == 429
+        assert answer.get_json().keys() == {"title", "description"}
+
+    def test_zero_is_no_limit(self, config: Config) -> None:
+        server = self.limited(config, 0)
+        ann = basic("ann", "secret")
+        assert {server.get(**ann).status_code for _ in range(200)} == {200}
+
+
+class TestPrefix:
+    def test_a_folder_ends_with_a_slash(self) -> None:
+        server = Server(Config(server=ServerOptions(url_prefix="/canary")))
+        answer = server.get("/canary")
+        assert answer.status_code == 308
+        assert answer.headers["Location"] == "/canary/"
+        for path in ("/canary/", "/", "/canary/v2/x", "/v2/x"):
+            assert server.get(path).status_code == 200
