@@ -14,6 +14,7 @@ from datetime import datetime
 
 from canary.model.changes import ENDINGS, Kind
 from canary.model.jobs import JobState, Outcome
+from canary.model.spent import Spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,30 +74,22 @@ def _was_claimed(oldest: Sequence[Move]) -> Move | None:
 def _fold(
     posted_at: datetime, moves: Iterable[Move], at: datetime, claimed_before: Move | None
 ) -> JobThen:
-    state = JobState.CLAIMED if claimed_before else JobState.UNCLAIMED
-    owner = claimed_before.owner if claimed_before else None
-    claimed_at = ended_at = outcome = None
-    spent = {JobState.UNCLAIMED: 0.0, JobState.CLAIMED: 0.0, JobState.COMPLETE: 0.0}
-    is_known, was_claimed, since = claimed_before is None, claimed_before is not None, posted_at
+    spent = Spent.posted(posted_at)
+    owner = ended_at = outcome = None
+    if claimed_before:
+        spent, owner = Spent(JobState.CLAIMED, posted_at, None, None), claimed_before.owner
     for move in moves:
-        spent[state] += max(0.0, (move.moment - since).total_seconds())
-        since = max(since, move.moment)
-        if move.kind is Kind.CLAIMED:
-            state, owner, claimed_at, was_claimed = JobState.CLAIMED, move.owner, move.moment, True
-        elif move.kind is Kind.ABANDONED:
-            state, owner, claimed_at = JobState.UNCLAIMED, None, None
-        elif move.kind in ENDINGS:
-            # Who saw it last unclaimed cannot tell whether somebody claimed it before its end.
-            unseen = move.outcome is Outcome.UNKNOWN and state is JobState.UNCLAIMED
-            is_known = is_known and not unseen
-            state, ended_at, outcome = JobState.COMPLETE, move.moment, move.outcome
-    spent[state] += max(0.0, (at - since).total_seconds())
+        spent = spent.after(move.kind, move.moment, move.outcome)
+        if move.kind in ENDINGS:
+            ended_at, outcome = move.moment, move.outcome
+        else:
+            owner = move.owner if move.kind is Kind.CLAIMED else None
     return JobThen(
-        state,
+        spent.state,
         owner,
-        claimed_at,
+        spent.claimed_at,
         ended_at,
         outcome,
-        spent[JobState.UNCLAIMED] if is_known else None,
-        spent[JobState.CLAIMED] if is_known and was_claimed else None,
+        spent.waiting(at),
+        spent.running(at),
     )

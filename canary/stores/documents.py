@@ -8,12 +8,15 @@ Every ``_id`` begins with the board's path, so that collections can be sharded b
                 ``freshness`` since when, ``watched_since``, how much ever had to be mended
                 (``drift``), how many gaps there ever were, by reason, and how many creates and
                 deletes were unseen in them (``missed``, where there were any).
-``jobs``        one a job, by its znode's czxid: what it is, its state, claim and payload; ``owner``
-                is who claims it, or did at its end; after its end ``outcome`` and ``ended_at``
-                (ZooKeeper's clock where it tells) and ``ended_seen_at`` (Canary's), from which its
-                time to live counts.
+``jobs``        one a job, by its znode's czxid: what it is, its state ``since`` when, claim and
+                payload; ``owner`` is who claims it, or did at its end; after its end ``outcome``
+                and ``ended_at`` (ZooKeeper's clock where it tells) and ``ended_seen_at``
+                (Canary's), from which its time to live counts. ``waited`` and ``ran`` are seconds
+                up to ``since``; of a job that waits or runs, now less ``waiting_from`` or
+                ``running_from`` is for how long it has by now.
 ``nodes``       one a child of a board that is neither a job nor a job's lock, by its path.
-``changes``     the log, one a change, by board and revision.
+``changes``     the log, one a change, by board and revision: what it was, which ``state`` its job
+                was in then, and for how long it had waited and run (``entries``).
 ``gaps``        one an interval in which changes were not seen one by one.
 ``conductors``  one a board: the conductors that are registered on it.
 ``workers``     one a canary-worker: its heartbeat by MongoDB's own clock; everything is stored that
@@ -30,10 +33,10 @@ from typing import Any, Final
 
 from bson import Int64
 
-from canary.model.changes import BEGINNINGS, ENDINGS, Change, Gap, Kind
+from canary.model.changes import Gap
 from canary.model.conductors import Conductor
 from canary.model.jobs import Job, JobState, Lock
-from canary.model.names import change_id, job_id
+from canary.model.names import change_id
 from canary.model.observations import Stat
 from canary.model.payload import Payload
 
@@ -69,7 +72,8 @@ class Behind:
         }
 
 
-def _long(value: int | None) -> Int64 | None:
+def long(value: int | None) -> Int64 | None:
+    """Return a zxid or a session as MongoDB's 64-bit integer."""
     return None if value is None else Int64(value)
 
 
@@ -111,28 +115,6 @@ def job_from(document: Mapping[str, Any]) -> Job:
     )
 
 
-def change_document(board: str, epoch: int, revision: int, change: Change) -> Document:
-    """Return one change as a document of ``changes``."""
-    is_node = change.kind in {Kind.NODE_CREATED, Kind.NODE_DELETED}
-    return {
-        "_id": change_id(board, revision),
-        "board": board,
-        "epoch": Int64(epoch),
-        "revision": Int64(revision),
-        "kind": change.kind.value,
-        "name": change.name,
-        "job": None if is_node else job_id(board, change.czxid, change.incarnation, change.name),
-        "uuid": change.uuid,
-        "owner": change.owner,
-        "session": _long(change.session),
-        "outcome": change.outcome.value if change.outcome else None,
-        "at": change.at,
-        "seen_at": change.seen_at,
-        "creates": change.creates,
-        "deletes": change.deletes,
-    }
-
-
 def conductors_document(
     board: str, epoch: int, takes: int, conductors: Iterable[Conductor], now: datetime
 ) -> Document:
@@ -147,7 +129,7 @@ def conductors_document(
             {
                 "name": conductor.name,
                 "host": conductor.host,
-                "pid": _long(conductor.pid),
+                "pid": long(conductor.pid),
                 "since": conductor.since,
                 "session": Int64(conductor.session),
             }
@@ -191,72 +173,3 @@ def payload_document(payload: Payload | None) -> Document | None:
         "sha256": payload.sha256,
         "truncated": payload.truncated,
     }
-
-
-def _new_job(board: str, change: Change) -> Document:
-    return {
-        "board": board,
-        "name": change.name,
-        "czxid": _long(change.czxid),
-        "incarnation": Int64(change.incarnation),
-        "uuid": change.uuid,
-        "job_name": change.payload.name if change.payload else None,
-        "at": change.at,
-        "seen_at": change.seen_at,
-        "state": JobState.UNCLAIMED.value,
-        "lock": None,
-        "owner": None,
-        "outcome": None,
-        "ended_at": None,
-        "ended_seen_at": None,
-        "payload": payload_document(change.payload),
-    }
-
-
-def _changed_fields(change: Change) -> Document:
-    """Return what a change after the first sets in its job's document."""
-    if change.kind is Kind.CLAIMED:
-        lock = {
-            "czxid": _long(change.lock_czxid),
-            "owner": change.owner,
-            "session": _long(change.session),
-            "at": change.at,
-            "seen_at": change.seen_at,
-        }
-        return {"state": JobState.CLAIMED.value, "lock": lock, "owner": change.owner}
-    if change.kind is Kind.ABANDONED:
-        return {"state": JobState.UNCLAIMED.value, "lock": None, "owner": None}
-    if change.kind in ENDINGS:
-        fields = {
-            "state": JobState.COMPLETE.value,
-            "lock": None,
-            "owner": change.owner,
-            "outcome": change.outcome.value if change.outcome else None,
-            "ended_at": change.at or change.seen_at,
-            "ended_seen_at": change.seen_at,
-        }
-        return fields if change.uuid is None else fields | {"uuid": change.uuid}
-    raise ValueError(f"{change.kind} is about no job")
-
-
-def job_writes(
-    board: str, changes: Iterable[tuple[int, Change]]
-) -> tuple[dict[str, Document], dict[str, Document]]:
-    """Fold changes with their revisions into one write a job.
-
-    Returns the documents to put in whole, and the fields to set, both by job id.
-    """
-    whole: dict[str, Document] = {}
-    fields: dict[str, Document] = {}
-    for revision, change in changes:
-        if change.kind in {Kind.NODE_CREATED, Kind.NODE_DELETED}:
-            continue
-        identity = job_id(board, change.czxid, change.incarnation, change.name)
-        if change.kind in BEGINNINGS:
-            whole[identity] = {"_id": identity, **_new_job(board, change)}
-            target = whole[identity]
-        else:
-            target = whole.get(identity) or fields.setdefault(identity, {})
-            target |= _changed_fields(change)
-        target["revision"] = Int64(revision)
-    return whole, fields

@@ -23,6 +23,7 @@ from canary.model.freshness import SEEING, Freshness
 from canary.model.state import BoardState
 from canary.observer import NOBODY, Observer
 from canary.stores.documents import ON_BOARD, Behind, Document, job_from, stat_from
+from canary.stores.entries import Past
 from canary.stores.mongo import errors_as_ours
 from canary.stores.slices import Told
 from canary.stores.writer import LiveBoard
@@ -161,8 +162,9 @@ class LiveStore:
             reason = Reason(before["released"])
         if before["epoch"] is not None and before["epoch"] > epoch:
             reason = Reason.ERA
-        state = self._restore(after).known_until(known_until)
-        return LiveBoard(self.database, after, state, reason, session, self._observer)
+        state, pasts = self._restore(after)
+        state = state.known_until(known_until)
+        return LiveBoard(self.database, after, state, reason, session, pasts, self._observer)
 
     def _known_until(self, board: Document) -> datetime | None:
         """Return up to when all is written, as whoever writes the board said last; None if unknown.
@@ -181,21 +183,29 @@ class LiveStore:
                 known = behind["since"] if known is None else min(known, behind["since"])
         return known
 
-    def _restore(self, board: Document) -> BoardState:
-        """Read the state that belongs to a board's document; nobody else writes it any more."""
+    def _restore(self, board: Document) -> tuple[BoardState, dict[str, Past]]:
+        """Read the state that belongs to a board's document, and the pasts of its jobs.
+
+        Nobody else writes it any more.
+        """
         path, told = board["_id"], board["told"]
-        jobs = self.database.jobs.find(
+        documents = self.database.jobs.find(
             {"board": path, "state": {"$in": ON_BOARD}}, {"payload": 0}, batch_size=READ_BATCH
         )
+        jobs, pasts = [], {}
+        for document in documents:
+            jobs.append(job_from(document))
+            pasts[document["_id"]] = Past.of(document)
         nodes = self.database.nodes.find({"board": path}, {"name": 1})
-        return BoardState.restore(
+        state = BoardState.restore(
             stat_from(board["stat"]),
             board["seen_at"],
-            (job_from(document) for document in jobs),
+            jobs,
             (document["name"] for document in nodes),
             told=(told["creates"], told["deletes"]),
             told_incarnation=told["incarnation"],
         )
+        return state, pasts
 
 
 def _new_board(path: str, now: datetime) -> Document:

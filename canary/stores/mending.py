@@ -5,7 +5,7 @@ touched: it is what happened; the jobs and nodes are what is mended after it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,16 +18,17 @@ from canary.model.changes import ENDINGS, Change, Kind
 from canary.model.jobs import Job, JobState, Outcome
 from canary.model.names import job_id
 from canary.model.payload import Payload
+from canary.model.spent import Spent
 from canary.model.state import BoardState
 from canary.stores.documents import (
     ON_BOARD,
     Document,
     job_from,
-    job_writes,
     node_document,
     payload_document,
     stat_document,
 )
+from canary.stores.entries import Past, entries, spent_fields
 
 BATCH: Final = 1_000
 
@@ -36,12 +37,16 @@ Fetch = Callable[[str], Payload | None]
 
 @dataclass(frozen=True, slots=True)
 class Mending:
-    """What is to be written, a list a collection, and what is wrong, in words."""
+    """What is to be written, a list a collection, and what is wrong, in words.
+
+    ``pasts`` are those of the jobs that are mended.
+    """
 
     jobs: list[Any]
     nodes: list[Any]
     board: Document
     found: list[str]
+    pasts: dict[str, Past]
 
 
 def differences(
@@ -56,7 +61,7 @@ def differences(
 
     ``board`` is its document, ``fetch`` reads the payload of a job whose document is lost.
     """
-    mending = Mending([], [], {}, [])
+    mending = Mending([], [], {}, [], {})
     if board["stat"] != stat_document(state.stat):
         mending.board["stat"] = stat_document(state.stat)
         mending.found.append("the board's stat")
@@ -72,6 +77,8 @@ def differences(
         elif _essence(job_from(document)) != _essence(job):
             mending.found.append(f"{document['name']} is {job.state.value} otherwise")
             fields = _fields(path, state, job, revision)
+            fields |= _told(database, path, document["_id"], job, session)
+            mending.pasts[document["_id"]] = Past.of(fields)
         else:
             continue
         mending.jobs.append(UpdateOne({"_id": document["_id"]}, {"$set": fields}))
@@ -79,6 +86,8 @@ def differences(
         mending.found.append(f"{job.name} is not stored as on the board")
         payload = payload_document(fetch(job.name))
         whole = {"_id": identity, **_fields(path, state, job, revision), "payload": payload}
+        whole |= _told(database, path, identity, job, session)
+        mending.pasts[identity] = Past.of(whole)
         mending.jobs.append(ReplaceOne({"_id": identity}, whole, upsert=True))
     mending.nodes.extend(_nodes(database, path, state, session, mending.found))
     return mending
@@ -130,10 +139,32 @@ def _fields(path: str, state: BoardState, job: Job, revision: int) -> Document:
             lock_czxid=job.lock.czxid,
         )
         changes.append((revision, claimed))
-    whole, _ = job_writes(path, changes)
-    [document] = whole.values()
+    [document] = entries(path, 0, changes, {}).whole.values()
     del document["payload"], document["_id"]
-    return document | {"job_name": job.job_name, "revision": Int64(revision)}
+    spent = Spent.unknown(job.state, document["since"])
+    return document | spent_fields(spent) | {"job_name": job.job_name, "revision": Int64(revision)}
+
+
+def _told(
+    database: Database[Document], path: str, identity: str, job: Job, session: ClientSession
+) -> Document:
+    """Return what the log says of how long a job waited and ran, unless it says another state."""
+    told = list(
+        database.changes.find({"board": path, "job": identity}, session=session).sort("revision", 1)
+    )
+    if not told or told[-1]["state"] != job.state.value:
+        return {}
+    last = told[-1]
+    since = last["at"] or last["seen_at"]
+    spent = Spent(
+        job.state,
+        since,
+        last["waiting"],
+        last["running"],
+        sum(change["kind"] == Kind.CLAIMED for change in told),
+        since if job.state is JobState.CLAIMED else None,
+    )
+    return spent_fields(spent) | {"posted_at": last["posted_at"]}
 
 
 def _ended(
@@ -144,10 +175,14 @@ def _ended(
     told: Mapping[str, Any] | None = database.changes.find_one(
         {"board": job["board"], "job": job["_id"], "kind": endings}, session=session
     )
+    ended_at = (told["at"] or told["seen_at"]) if told else now
+    spent = Past.of(job).spent.after(Kind.ENDED, ended_at)
+    waited, ran = (told["waiting"], told["running"]) if told else (None, None)
     return {
+        **spent_fields(replace(spent, waited=waited, ran=ran)),
         "state": JobState.COMPLETE.value,
         "lock": None,
         "outcome": told["outcome"] if told else Outcome.UNKNOWN.value,
-        "ended_at": (told["at"] or told["seen_at"]) if told else now,
+        "ended_at": ended_at,
         "ended_seen_at": told["seen_at"] if told else now,
     }

@@ -18,7 +18,7 @@ from canary.stores.documents import Document, node_document, stat_document
 
 SLICE_CHANGES: Final = 1_000
 SLICE_BYTES: Final = 4 * 2**20
-CHANGE_BYTES: Final = 1_500  # what a change and its job weigh in BSON beside texts of any length
+CHANGE_BYTES: Final = 2_000  # what a change and its job weigh in BSON beside texts of any length
 NAME_COPIES: Final = 4  # a name is in the change and in the job, or in the node and its identity
 
 
@@ -65,7 +65,8 @@ def _weight(change: Change) -> int:
     """Return about how many bytes of BSON a change is written as."""
     texts = [*(change.name,) * NAME_COPIES, *(change.uuid, change.owner) * 2]
     if change.payload:
-        texts += [change.payload.text, change.payload.excerpt, change.payload.name]
+        # The name is in the change as well. Later changes repeat it, at most 4 KiB, uncounted.
+        texts += [change.payload.text, change.payload.excerpt, *(change.payload.name,) * 2]
     return CHANGE_BYTES + sum(len(text.encode("utf-8", "replace")) for text in texts if text)
 
 

@@ -24,18 +24,13 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 from pymongo.read_concern import ReadConcern
 
 from canary.errors import Fenced, StoreError, StoreRefused, StoreUnavailable
-from canary.model.changes import Change, Gap, Reason
+from canary.model.changes import Reason
 from canary.model.conductors import Conductor
 from canary.model.freshness import Freshness
 from canary.model.state import BoardState, Step
 from canary.observer import NOBODY, Observer, Written
-from canary.stores.documents import (
-    Document,
-    change_document,
-    conductors_document,
-    gap_document,
-    job_writes,
-)
+from canary.stores.documents import Document, conductors_document, gap_document
+from canary.stores.entries import Entries, Past, entries
 from canary.stores.mending import Fetch, differences
 from canary.stores.mongo import errors_as_ours
 from canary.stores.slices import (
@@ -61,7 +56,8 @@ class LiveBoard:
 
     ``show_conductors`` alone may be another's. ``state`` is what was stored when it was taken;
     ``reason`` is what to blame for what happened between then and the first look. ``session`` is
-    the one that the board's document names, for the next taker to kill.
+    the one that the board's document names, for the next taker to kill; ``pasts`` are those of the
+    jobs on the board, by job id.
     """
 
     def __init__(
@@ -71,6 +67,7 @@ class LiveBoard:
         state: BoardState,
         reason: Reason,
         session: ClientSession,
+        pasts: dict[str, Past],
         observer: Observer = NOBODY,
     ) -> None:
         self.path: str = taken["_id"]
@@ -85,7 +82,7 @@ class LiveBoard:
         }
         self._database, self._session, self._observer = database, session, observer
         self._watched_since: datetime | None = taken["watched_since"]
-        self._told = Told.of(state)
+        self._told, self._pasts = Told.of(state), pasts
         self._pending: list[Slice] = []
         self._slice_changes = SLICE_CHANGES
         self._in_doubt = False  # the first of them may be written, only the answer was lost
@@ -104,9 +101,11 @@ class LiveBoard:
             part, begun = self._pending[0], time.monotonic()
             # Until the last slice is there the board is not what ZooKeeper holds, and says so.
             shown = freshness if len(self._pending) == 1 else Freshness.CATCHING_UP
+            numbered = enumerate(part.changes, self.revision + 1)
+            made = entries(self.path, self.epoch, numbered, self._pasts)
             try:
                 with errors_as_ours():
-                    self._write_once(part, shown, now)
+                    self._write_once(part, made, shown, now)
             except _Moved:
                 self._check_written(part)
             except StoreError as error:
@@ -117,6 +116,7 @@ class LiveBoard:
             self._in_doubt = False
             self.revision += len(part.changes)
             self._told = self._told.after(part)
+            made.remember_in(self._pasts)
             self._pending.pop(0)
             self._told_of(part, time.monotonic() - begun)
         self._slice_changes = SLICE_CHANGES
@@ -178,6 +178,7 @@ class LiveBoard:
             for collection, writes in (("jobs", mending.jobs), ("nodes", mending.nodes)):
                 if writes:
                     self._database[collection].bulk_write(writes, session=self._session)
+        self._pasts |= mending.pasts
         return found
 
     def release(self, now: datetime, known_until: datetime | None, reason: Reason) -> None:
@@ -202,7 +203,7 @@ class LiveBoard:
         # from pymongo's pool, or the next taker would kill it under their hands.
         self._session.end_session()
 
-    def _write_once(self, part: Slice, freshness: Freshness, now: datetime) -> None:
+    def _write_once(self, part: Slice, made: Entries, freshness: Freshness, now: datetime) -> None:
         """Write one slice in one transaction that checks epoch and revision."""
         left = self._mine | {"revision": self.revision}
         with self._session.start_transaction():
@@ -212,9 +213,8 @@ class LiveBoard:
                 raise _Moved
             # No earlier try of this slice was committed, and none can be any more.
             self._in_doubt = False
-            numbered = list(enumerate(part.changes, self.revision + 1))
             try:
-                self._insert(numbered, part.gaps)
+                self._insert(part, made)
             except (BSONError, OverflowError, UnicodeError) as error:
                 reason = f"{type(error).__name__}: {str(error)[:100]}"
                 raise StoreRefused(f"MongoDB can't hold what is to be written: {reason}") from error
@@ -225,30 +225,27 @@ class LiveBoard:
                 self._in_doubt = error.has_error_label("UnknownTransactionCommitResult")
                 raise
 
-    def _insert(self, numbered: list[tuple[int, Change]], gaps: Sequence[Gap]) -> None:
+    def _insert(self, part: Slice, made: Entries) -> None:
         database, session = self._database, self._session
-        if numbered:
-            log = [
-                InsertOne(change_document(self.path, self.epoch, revision, change))
-                for revision, change in numbered
-            ]
+        if made.log:
+            log = [InsertOne(document) for document in made.log]
             database.changes.bulk_write(log, ordered=False, session=session)
-        whole, fields = job_writes(self.path, numbered)
         jobs: list[Any] = [
             ReplaceOne({"_id": identity}, document, upsert=True)
-            for identity, document in whole.items()
+            for identity, document in made.whole.items()
         ]
         jobs += [
-            UpdateOne({"_id": identity}, {"$set": values}) for identity, values in fields.items()
+            UpdateOne({"_id": identity}, {"$set": values})
+            for identity, values in made.fields.items()
         ]
         if jobs:
             database.jobs.bulk_write(jobs, ordered=False, session=session)
-        nodes = list(node_writes(self.path, [change for _, change in numbered]))
+        nodes = list(node_writes(self.path, part.changes))
         if nodes:
             database.nodes.bulk_write(nodes, ordered=False, session=session)
-        if gaps:
-            last = numbered[-1][0] if numbered else self.revision
-            documents = [gap_document(self.path, last, n, gap) for n, gap in enumerate(gaps)]
+        if part.gaps:
+            last = self.revision + len(part.changes)
+            documents = [gap_document(self.path, last, n, gap) for n, gap in enumerate(part.gaps)]
             database.gaps.bulk_write(
                 [ReplaceOne({"_id": gap["_id"]}, gap, upsert=True) for gap in documents],
                 ordered=False,

@@ -26,8 +26,10 @@ from canary.model.state import BoardState, Step
 from canary.stores import live, slices
 from canary.stores.boards import boards_now
 from canary.stores.documents import Behind, Document
+from canary.stores.entries import Entries
 from canary.stores.live import LiveStore
 from canary.stores.mongo import connect, ensure_schema
+from canary.stores.slices import Slice
 from canary.stores.writer import LiveBoard
 from devstack import control
 from tests.integration.hand_watch import HandWatch, busy_history, essence, look, now
@@ -408,11 +410,11 @@ class TestWrite:
         seen: list[tuple[int, str]] = []
         write = LiveBoard._insert
 
-        def spy(self: LiveBoard, numbered: list[Any], gaps: Any) -> None:
+        def spy(self: LiveBoard, part: Slice, made: Entries) -> None:
             found = database.boards.find_one({"_id": PATH}, session=self._session)
             assert found is not None
-            seen.append((len(numbered), found["freshness"]))
-            write(self, numbered, gaps)
+            seen.append((len(part.changes), found["freshness"]))
+            write(self, part, made)
 
         monkeypatch.setattr(LiveBoard, "_insert", spy)
         board.write([step_of(*map(posted, range(2_500)))], Freshness.LIVE, now())
@@ -677,11 +679,11 @@ class TestTooMuch:
         insert, allowed = LiveBoard._insert, 2
         tried: list[int] = []
 
-        def abort(self: LiveBoard, numbered: list[Any], gaps: Any) -> None:
-            tried.append(len(numbered))
-            if len(numbered) > allowed:
+        def abort(self: LiveBoard, part: Slice, made: Entries) -> None:
+            tried.append(len(part.changes))
+            if len(part.changes) > allowed:
                 database.client.admin.command("killSessions", [{"id": lsid}])
-            insert(self, numbered, gaps)
+            insert(self, part, made)
 
         monkeypatch.setattr(LiveBoard, "_insert", abort)
         with pytest.raises(StoreUnavailable, match="aborted"):

@@ -13,10 +13,9 @@ from canary.model.payload import decode
 from canary.stores.documents import (
     Behind,
     Document,
-    change_document,
     gap_document,
-    job_writes,
 )
+from canary.stores.entries import Past, entries
 
 INCARNATION = 7
 
@@ -46,6 +45,7 @@ class WrittenBoard:
     ) -> None:
         self.database, self.path = database, path
         self.revision = 0
+        self._pasts: dict[str, Past] = {}
         since = since or ago(3600)
         database.boards.insert_one(
             {
@@ -87,24 +87,24 @@ class WrittenBoard:
         """Write changes as one slice; return their documents."""
         first = self.revision + 1
         numbered = list(enumerate(changes, first))
-        documents = [change_document(self.path, 42, number, change) for number, change in numbered]
-        whole, fields = job_writes(self.path, numbered)
+        made = entries(self.path, 42, numbered, self._pasts)
+        made.remember_in(self._pasts)
         with self.database.client.start_session() as session, session.start_transaction():
             self.revision += len(changes)
             self.database.boards.update_one(
                 {"_id": self.path}, {"$set": {"revision": self.revision}}, session=session
             )
-            self.database.changes.insert_many(documents, session=session)
+            self.database.changes.insert_many(made.log, session=session)
             jobs: list[Any] = [
                 pymongo.ReplaceOne({"_id": identity}, document, upsert=True)
-                for identity, document in whole.items()
+                for identity, document in made.whole.items()
             ]
             jobs += [
                 pymongo.UpdateOne({"_id": identity}, {"$set": values})
-                for identity, values in fields.items()
+                for identity, values in made.fields.items()
             ]
             self.database.jobs.bulk_write(jobs, session=session)
-        return documents
+        return made.log
 
     def gap(
         self,

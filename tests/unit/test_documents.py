@@ -18,15 +18,14 @@ from canary.model.observations import Stat
 from canary.model.payload import decode
 from canary.model.state import BoardState, apply
 from canary.stores.documents import (
-    change_document,
     conductors_document,
     gap_document,
     job_from,
-    job_writes,
     node_document,
     stat_document,
     stat_from,
 )
+from canary.stores.entries import Past, entries
 from tests.integration.hand_watch import HandWatch, busy_history
 
 BOARD = "/lbaas/jobs"
@@ -66,13 +65,15 @@ def test_a_stat_comes_back(czxid: int, pzxid: int, cversion: int, children: int)
 def fold(*parts: list[Change]) -> dict[str, Any]:
     """Write each part by itself, as MongoDB would; return the one job that is there then."""
     documents: dict[str, dict[str, Any]] = {}
+    pasts: dict[str, Past] = {}
     revision = 0
     for part in parts:
         numbered = list(enumerate(part, revision + 1))
         revision += len(part)
-        whole, fields = job_writes(BOARD, numbered)
-        documents |= whole
-        for identity, values in fields.items():
+        made = entries(BOARD, 7, numbered, pasts)
+        made.remember_in(pasts)
+        documents |= made.whole
+        for identity, values in made.fields.items():
             documents[identity] |= values
     [document] = documents.values()
     return stored(document)
@@ -121,12 +122,12 @@ def test_all_that_happens_on_a_board_comes_back() -> None:
     history.consume(history.claimed()[0])
     history.post(b"\xff")
     changes += watch.look().changes
-    whole, fields = job_writes(BOARD, enumerate(changes, 1))
-    assert fields == {}
-    jobs = {job["name"]: job_from(stored(job)) for job in whole.values() if not job["outcome"]}
+    made = entries(BOARD, 7, enumerate(changes, 1), {})
+    assert made.fields == {}
+    jobs = {job["name"]: job_from(stored(job)) for job in made.whole.values() if not job["outcome"]}
     assert jobs == dict(watch.state.jobs)
-    for revision, change in enumerate(changes, 1):
-        document = stored(change_document(BOARD, 7, revision, change))
+    for revision, (change, written) in enumerate(zip(changes, made.log, strict=True), 1):
+        document = stored(written)
         assert document["revision"] == revision
         assert "payload" not in document
         is_node = change.kind in {Kind.NODE_CREATED, Kind.NODE_DELETED}

@@ -14,7 +14,7 @@ from canary.model.observations import Stat
 from canary.model.payload import decode
 from canary.model.state import BoardState, Step
 from canary.stores import slices
-from canary.stores.documents import change_document, job_writes
+from canary.stores.entries import entries
 from canary.stores.slices import (
     SLICE_BYTES,
     SLICE_CHANGES,
@@ -90,9 +90,9 @@ def test_a_slice_weighs_no_more_than_it_may(raw: bytes, prefix: str) -> None:
     parts = list(slices.slices([Step(STATE, tuple(changes), ())]))
     for part in parts:
         numbered = list(enumerate(part.changes, 1))
-        log = [change_document("/lbaas/jobs", 7, number, change) for number, change in numbered]
-        jobs, _ = job_writes("/lbaas/jobs", numbered)
-        weight = sum(len(bson.encode(document)) for document in [*log, *jobs.values()])
+        made = entries("/lbaas/jobs", 7, numbered, {})
+        documents = [*made.log, *made.whole.values()]
+        weight = sum(len(bson.encode(document)) for document in documents)
         assert weight <= SLICE_BYTES
     full = parts[0]
     assert len(full.changes) == SLICE_CHANGES or len(full.changes) > 5
