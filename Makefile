@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup lint unit integration test faults soak bench demo lock conf clean
+.PHONY: help setup lint unit integration test faults soak bench demo lock conf metrics clean
 
 help:  ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ lock: setup  ## Lock the newest versions that pyproject.toml allows.
 
 conf: setup  ## Write etc/canary.conf anew from canary/config.py.
 	$(BIN)/python -m canary.config > etc/canary.conf
+
+metrics: setup  ## Write docs/metrics.md anew from canary/metrics.
+	$(BIN)/python -m canary.metrics > docs/metrics.md
 
 clean:  ## Remove what was built.
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,9 +1,14 @@
 """Reading what Canary shows to Prometheus, as Prometheus would."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import requests
 from prometheus_client.parser import text_string_to_metric_families
+
+from canary.metrics.exposition import exposed
+from canary.metrics.metric import Metric
+from canary.model.freshness import Freshness
 
 Labels = frozenset[tuple[str, str]]
 
@@ -52,3 +57,25 @@ def scrape(url: str) -> Scrape:
         assert answer.status_code == 200, answer.text
         assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
         return Scrape(answer.content.decode())
+
+
+def read(collector: Any) -> Scrape:
+    """Show and read what a collector has."""
+    text, content_type = exposed(collector, "")
+    assert content_type == "text/plain; version=0.0.4; charset=utf-8"
+    return Scrape(text.decode())
+
+
+def assert_is(told: Scrape, metrics: Iterable[Metric]) -> None:
+    """Compare types and helps with those that are declared, in both directions."""
+    metrics = list(metrics)
+    assert told.types == {metric.name: metric.kind.value for metric in metrics}
+    assert told.helps == {metric.name: metric.help for metric in metrics}
+    for metric in metrics:
+        if told.labels[metric.name]:
+            assert told.labels[metric.name] == set(metric.labels)
+
+
+def only(**numbers: float) -> dict[str, float]:
+    """Return ``numbers`` by freshness, 0 for any other."""
+    return {freshness.value: numbers.get(freshness.value, 0) for freshness in Freshness}

@@ -32,9 +32,14 @@ class WorkerMetrics:
         self._changes = catalogue.CHANGES.counter(registry)
         self._gaps = catalogue.GAPS.counter(registry)
         self._unseen = catalogue.UNSEEN.counter(registry)
+        self._waiting = catalogue.WAITING.histogram(registry)
+        self._running = catalogue.RUNNING.histogram(registry)
         self._write_duration = catalogue.WRITE_DURATION.histogram(registry)
         self._write_failures = catalogue.WRITE_FAILURES.counter(registry)
-        self._of_boards = (self._rounds, self._changes, self._gaps, self._unseen)
+        self._of_boards = (
+            *(self._rounds, self._changes, self._gaps, self._unseen),
+            *(self._waiting, self._running),
+        )
         self._last_watched: dict[str, float] = {}  # boards with series, by the monotonic clock
 
     def looked(self, board: str, seconds: float) -> None:
@@ -54,6 +59,9 @@ class WorkerMetrics:
             for change in written.changes:
                 if change.at is not None and change.at >= written.watched_since:
                     self._lag.observe(max(0.0, (moment - change.at).total_seconds()))
+        for metric, durations in ((self._waiting, written.waited), (self._running, written.ran)):
+            for seconds in durations:
+                metric.labels(board).observe(seconds)
         for gap in written.gaps:
             self._gaps.labels(board, gap.reason.value).inc()
             self._unseen.labels(board, "create").inc(gap.creates or 0)
