@@ -17,7 +17,7 @@ class Written:
     """What MongoDB has taken of a board, in one transaction that lasted ``seconds``.
 
     ``watched_since`` is when the board was looked at for the first time, None of what that look
-    itself found: it says nothing of how fast it was noticed. ``waited`` are the seconds for which
+    itself found, which was there before anybody watched. ``waited`` are the seconds for which
     the jobs that were claimed had waited in all, ``ran`` those for which the ones that ended had
     run, where they are known.
     """
@@ -27,8 +27,8 @@ class Written:
     gaps: Sequence[Gap]
     watched_since: datetime | None
     seconds: float
-    waited: Sequence[float] = ()
-    ran: Sequence[float] = ()
+    waited: Sequence[float]
+    ran: Sequence[float]
 
 
 class Observer(Protocol):

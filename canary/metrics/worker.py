@@ -55,17 +55,19 @@ class WorkerMetrics:
         board, moment = written.board, now()
         for kind, count in Counter(change.kind for change in written.changes).items():
             self._changes.labels(board, kind.value).inc(count)
-        if written.watched_since is not None:
-            for change in written.changes:
-                if change.at is not None and change.at >= written.watched_since:
-                    self._lag.observe(max(0.0, (moment - change.at).total_seconds()))
-        for metric, durations in ((self._waiting, written.waited), (self._running, written.ran)):
-            for seconds in durations:
-                metric.labels(board).observe(seconds)
         for gap in written.gaps:
             self._gaps.labels(board, gap.reason.value).inc()
             self._unseen.labels(board, "create").inc(gap.creates or 0)
             self._unseen.labels(board, "delete").inc(gap.deletes or 0)
+
+        if written.watched_since is None:
+            return  # all of it was so before anybody watched
+        for change in written.changes:
+            if change.at is not None and change.at >= written.watched_since:
+                self._lag.observe(max(0.0, (moment - change.at).total_seconds()))
+        for metric, durations in ((self._waiting, written.waited), (self._running, written.ran)):
+            for seconds in durations:
+                metric.labels(board).observe(seconds)
 
     def failed(self, board: str) -> None:  # noqa: ARG002 -- the observer's; MongoDB is one for all
         """Count a write that did not succeed."""

@@ -57,6 +57,18 @@ class Entries:
     fields: dict[str, Document] = field(default_factory=dict)
     pasts: dict[str, Past | None] = field(default_factory=dict)
 
+    @property
+    def waited(self) -> list[float]:
+        """For how many seconds the jobs had waited that are claimed in it, where that is known."""
+        claims = (change for change in self.log if change["kind"] == Kind.CLAIMED)
+        return [change["waiting"] for change in claims if change["waiting"] is not None]
+
+    @property
+    def ran(self) -> list[float]:
+        """For how many seconds the jobs had run that end in it, where that is known."""
+        endings = (change for change in self.log if change["kind"] in ENDINGS)
+        return [change["running"] for change in endings if change["running"] is not None]
+
     def remember_in(self, pasts: dict[str, Past]) -> None:
         """Bring ``pasts`` of a board to what they are once this is written."""
         for identity, past in self.pasts.items():

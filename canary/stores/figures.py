@@ -73,7 +73,7 @@ _ON_BOARD: list[Document] = [
         "$group": {
             "_id": {"board": "$board", "state": "$state"},
             "jobs": {"$sum": 1},
-            "oldest": {"$min": {"$ifNull": ["$at", "$seen_at"]}},
+            "oldest": {"$min": "$posted_at"},
         }
     },
 ]

@@ -118,13 +118,14 @@ class LiveBoard:
             self._told = self._told.after(part)
             made.remember_in(self._pasts)
             self._pending.pop(0)
-            self._told_of(part, time.monotonic() - begun)
+            self._told_of(part, made, time.monotonic() - begun)
         self._slice_changes = SLICE_CHANGES
 
-    def _told_of(self, part: Slice, seconds: float) -> None:
+    def _told_of(self, part: Slice, made: Entries, seconds: float) -> None:
         """Tell the observer of a slice that is written."""
         since = self._watched_since
-        self._observer.wrote(Written(self.path, part.changes, part.gaps, since, seconds))
+        spent = made.waited, made.ran
+        self._observer.wrote(Written(self.path, part.changes, part.gaps, since, seconds, *spent))
         if since is None and part.closing is not None:
             self._watched_since = part.closing.seen_at
 

@@ -29,7 +29,7 @@ def change(kind: Happened = Happened.POSTED, at: datetime | None = None) -> Chan
 def written(
     *changes: Change, gaps: Collection[Gap] = (), since: datetime | None = MOMENT
 ) -> Written:
-    return Written(BOARD, changes, tuple(gaps), since, 0.003)
+    return Written(BOARD, changes, tuple(gaps), since, 0.003, (), ())
 
 
 @pytest.fixture
@@ -123,11 +123,13 @@ def test_a_lag_is_from_zookeepers_time_to_now(
     assert told.value("canary_watch_lag_seconds_sum") == pytest.approx(20, abs=5)
 
 
-def test_what_a_first_look_finds_has_no_lag(
+def test_what_a_first_look_finds_was_there_before(
     registry: CollectorRegistry, counted: WorkerMetrics
 ) -> None:
-    counted.wrote(written(change(at=now()), since=None))
+    counted.wrote(Written(BOARD, (change(at=now()),), (), None, 0.1, (1.0,), (2.0,)))
     told = read(registry)
+    assert told.by("board", "canary_job_waiting_seconds_count") == {}
+    assert told.by("board", "canary_job_running_seconds_count") == {}
     assert told.value("canary_watch_lag_seconds_count") == 0
     assert told.by("kind", "canary_changes_total", board=BOARD) == {"posted": 1}
 
@@ -140,7 +142,7 @@ def test_a_board_that_is_gone_is_forgotten_in_the_end(
     gap = Gap(MOMENT, MOMENT, Reason.RESTART, 1, 1)
     for board in (BOARD, "/stays/jobs"):
         counted.looked(board, 0.1)
-        counted.wrote(Written(board, (change(),), (gap,), None, 0.1))
+        counted.wrote(Written(board, (change(),), (gap,), MOMENT, 0.1, (1.0,), (2.0,)))
     clock[0] += KEEP_LIMIT
     counted.forget_all_but({"/stays/jobs"})
     assert BOARD in read(registry).text, "its last numbers may not be scraped yet"
