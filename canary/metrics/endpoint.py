@@ -6,6 +6,7 @@ in order to answer.
 """
 
 import contextlib
+import errno
 import logging
 import socket
 from collections.abc import Callable, Iterable
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 import gevent
 from gevent.pool import Pool
-from gevent.pywsgi import LoggingLogAdapter, WSGIServer
+from gevent.pywsgi import LoggingLogAdapter, WSGIHandler, WSGIServer
 from prometheus_client.registry import Collector
 
 from canary.config import MetricsOptions
@@ -86,12 +87,25 @@ class Endpoint:
             return "500 Internal Server Error", b"the worker's log says more\n", TEXT
 
 
+class _Handler(WSGIHandler):
+    """gevent's handler, which takes it for no failure that a client was cut off."""
+
+    ignored_socket_errors = (errno.EPIPE, errno.ECONNRESET, errno.EBADF)
+
+
 class _Server(WSGIServer):
     """gevent's server, with bounds, and quiet about what clients do."""
 
     def __init__(self, listener: socket.socket, application: Any) -> None:
         quiet = LoggingLogAdapter(LOG, logging.DEBUG)
-        super().__init__(listener, application, log=None, error_log=quiet, spawn=Pool(CONNECTIONS))
+        super().__init__(
+            listener,
+            application,
+            log=None,
+            error_log=quiet,
+            spawn=Pool(CONNECTIONS),
+            handler_class=_Handler,
+        )
 
     def handle(self, connection: socket.socket, address: Any) -> None:
         """Serve one connection, for a while.
