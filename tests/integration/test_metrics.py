@@ -1,7 +1,10 @@
 """``/metrics`` of worker and server, as Prometheus finds them: real programs, real numbers."""
 
 import contextlib
+import os
+import re
 import socket
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,9 +16,12 @@ from kazoo.client import KazooClient
 from pymongo.database import Database
 
 from canary.config import Config
+from canary.metrics import catalogue
+from tests.given import asked_for
 from tests.integration.boards import claim, consume, post, posting, register
 from tests.integration.conftest import Command, Spawn
-from tests.scraping import Scrape, scrape
+from tests.integration.proxy import Proxy
+from tests.scraping import Scrape, assert_is, scrape
 from tests.waiting import eventually
 
 
@@ -135,6 +141,12 @@ def test_what_was_done_on_a_board_is_what_both_tell(
     assert told.value("canary_outbox_changes") == told.value("canary_outbox_bytes") == 0
     assert told.value("canary_outbox_largest_changes") == 0
     assert (told.value("canary_heartbeat_age_seconds") or 0) < 10
+    waiting, running = "canary_job_waiting_seconds", "canary_job_running_seconds"
+    assert told.value(f"{waiting}_count", board=board) == 3, "one for each claim"
+    assert told.value(f"{running}_count", board=board) == 1, "what was removed had never run"
+    spent = database.changes.find_one({"board": board, "kind": "consumed"})
+    assert spent is not None
+    assert told.value(f"{running}_sum", board=board) == pytest.approx(spent["running"])
 
     # jobs: old, 1 (abandoned), 3: unclaimed; 2: claimed.
     await_value(server, 3, "canary_board_jobs", board=board, state="UNCLAIMED")
@@ -155,14 +167,161 @@ def test_what_was_done_on_a_board_is_what_both_tell(
     assert 0 < oldest < 600
     assert (shown.value("canary_board_freshness_age_seconds", board=board) or 0) < 600
 
+    with requests.get(f"{server.url}/v2/stream", stream=True, timeout=30) as stream:
+        lines = stream.iter_lines(chunk_size=1)
+        read_to(lines, b"event: board")
+        assert server.scrape().value("canary_stream_clients") == 1
+        assert server.scrape().value("canary_stream_events_sent_total") == 1
+        post(zookeeper, board, posting())
+        read_to(lines, b"event: change")
+    await_value(server, 2, "canary_stream_events_sent_total")
+    assert server.scrape().value("canary_stream_clients_dropped_total") == 0
+
+
+def read_to(lines: Iterator[bytes], wanted: bytes) -> None:
+    while next(lines) != wanted:
+        pass
+
+
+def test_what_happens_while_nobody_watches_is_told_as_unseen(
+    corner: str,
+    spawn: Spawn,
+    worker: Program,
+    server: Program,
+    zookeeper: KazooClient,
+    config: Config,
+) -> None:
+    board = f"/{corner}/jobs"
+    zookeeper.ensure_path(board)
+    register(zookeeper, config.canary.jobboard, board)
+    await_value(server, 1, "canary_board_freshness", board=board, freshness="live")
+    assert worker.command.end() == 0
+    left = await_value(server, 1, "canary_board_freshness", board=board, freshness="unwatched")
+    assert left.value("canary_workers") == 0
+    assert left.by("reason", "canary_board_gaps_total", board=board) == {}
+    jobs = [post(zookeeper, board) for _ in range(3)]
+    for job in jobs[:2]:
+        zookeeper.delete(f"{board}/{job}")
+    later = server.scrape().value("canary_board_lag_seconds", board=board)
+    assert later is not None
+    assert 0 < later < 600
+
+    second = Program(spawn, "canary-worker", "OS_METRICS__PORT")
+    told = await_value(second, 1, "canary_changes_total", board=board, kind="posted")
+    assert told.by("kind", "canary_changes_total", board=board) == {"posted": 1}
+    assert told.by("reason", "canary_gaps_total", board=board) == {"handover": 1}
+    unseen = {"create": 2, "delete": 2}
+    assert told.by("operation", "canary_unseen_total", board=board) == unseen
+    assert told.value("canary_watch_lag_seconds_count") == 1, "late, but it was watched for"
+    shown = await_value(server, 1, "canary_board_freshness", board=board, freshness="live")
+    assert shown.by("operation", "canary_board_unseen_total", board=board) == unseen
+    assert shown.by("reason", "canary_board_gaps_total", board=board) == {"handover": 1}
+    assert shown.value("canary_board_lag_seconds", board=board) == 0
+
+    third = Program(spawn, "canary-worker", "OS_METRICS__PORT")
+    register(zookeeper, config.canary.jobboard, f"{board}2")
+    eventually(lambda: third.scrape().value("canary_watch_claims_total") == 1)
+    await_value(server, 2, "canary_workers")
+    assert second.command.end() == third.command.end() == 0
+    gone = server.scrape()
+    assert gone.by("operation", "canary_board_unseen_total", board=board) == unseen, "kept"
+
+
+def test_a_connection_to_zookeeper_that_was_lost_is_counted(
+    corner: str, spawn: Spawn, zookeeper: KazooClient, proxy: Proxy, config: Config
+) -> None:
+    board = f"/{corner}/jobs"
+    zookeeper.ensure_path(board)
+    register(zookeeper, config.canary.jobboard, board)
+    hosts = {"OS_ZOOKEEPER__HOSTS": proxy.address}
+    worker = Program(spawn, "canary-worker", "OS_METRICS__PORT", **hosts)
+    first = await_value(worker, 1, "canary_boards_watched", freshness="live")
+    assert first.value("canary_zookeeper_reconnects_total") == 0
+    with proxy.away():
+        await_value(worker, 1, "canary_boards_watched", freshness="suspended")
+    again = await_value(worker, 1, "canary_boards_watched", freshness="live")
+    assert again.value("canary_zookeeper_reconnects_total") == 1
+
+
+def test_without_mongodb_both_answer_and_say_so(spawn: Spawn) -> None:
+    away = {"OS_MONGO__URI": "mongodb://127.0.0.1:1/?replicaSet=rs0", "OS_MONGO__TIMEOUT": "0.5"}
+    server = Program(spawn, "canary-server", "OS_SERVER__PORT", **away)
+    told = server.scrape()
+    assert told.value("canary_mongodb_up") == 0
+    assert not any(name.startswith(("canary_board", "canary_workers")) for name in told.types)
+    assert requests_of(told, "/metrics") > 0, "what it counted itself is there"
+    worker = Program(spawn, "canary-worker", "OS_METRICS__PORT", **away)
+    eventually(lambda: (worker.scrape().value("canary_heartbeat_age_seconds") or 0) > 0.5)
+    assert worker.command.end() == server.command.end() == 0
+
+
+def test_a_port_that_is_taken_is_an_option_that_is_wrong(spawn: Spawn) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        worker = spawn("canary-worker", OS_METRICS__PORT=str(taken.getsockname()[1]))
+        assert worker.process.wait(60) == 2
+    [line] = worker.output.splitlines()
+    assert line.startswith("canary-worker: [metrics] port")
+    assert "OS_METRICS__PORT" in line, "it says what to do"
+
+
+def test_every_metric_that_is_declared_is_there_and_no_other(
+    corner: str, spawn: Spawn, zookeeper: KazooClient, config: Config, worker: Program
+) -> None:
+    with_cassandra = "DEVSTACK_CASSANDRA" in os.environ
+    server = server_of(spawn, 1)
+    if with_cassandra:
+        assert worker.command.end() == 0
+        options = {"OS_CASSANDRA__ENABLED": "true", "OS_CASSANDRA__CHECKPOINT_INTERVAL": "1"}
+        worker = Program(spawn, "canary-worker", "OS_METRICS__PORT", **options)
+    board = f'/{corner}/a "b" \\ c/jobs'
+    zookeeper.ensure_path(board)
+    register(zookeeper, config.canary.jobboard, board)
+    shown = await_value(server, 1, "canary_board_freshness", board=board, freshness="live")
+    assert_is(shown, catalogue.OF_SERVER)
+    told = worker.scrape()
+    if with_cassandra:
+        eventually(lambda: (worker.scrape().value("canary_checkpoints_total") or 0) >= 2)
+        told = worker.scrape()
+        assert (told.value("canary_checkpoint_age_seconds", board=board) or 0) < 60
+        assert told.value("canary_checkpoint_failures_total") == 0
+        assert told.value("canary_checkpoint_interval_seconds") == 1
+    there = {name for name in told.types if not name.startswith("process_")}
+    expected = {metric.name for metric in catalogue.OF_WORKER}
+    if not with_cassandra:
+        expected -= {name for name in expected if "checkpoint" in name}
+    assert there == expected
+    every = shown.types.keys() | told.types.keys() | {metric.name for metric in catalogue.OF_WORKER}
+    for name in asked_for():
+        family = re.sub("_(bucket|sum|count)$", "", name)
+        assert name in every or family in every, f"{name} is asked for, and nobody shows it"
+
+
+def test_checkpoints_that_fail_are_counted_and_grow_old(
+    corner: str, spawn: Spawn, zookeeper: KazooClient, config: Config
+) -> None:
+    board = f"/{corner}/jobs"
+    zookeeper.ensure_path(board)
+    register(zookeeper, config.canary.jobboard, board)
+    away = {"OS_CASSANDRA__ENABLED": "true", "OS_CASSANDRA__PORT": "1"}
+    worker = Program(spawn, "canary-worker", "OS_METRICS__PORT", **away)
+    eventually(lambda: (worker.scrape().value("canary_checkpoint_failures_total") or 0) >= 1)
+    told = worker.scrape()
+    assert told.value("canary_checkpoints_total") == 0
+    age = told.value("canary_checkpoint_age_seconds", board=board)
+    assert age is not None
+    eventually(
+        lambda: (worker.scrape().value("canary_checkpoint_age_seconds", board=board) or 0) > age
+    )
+
 
 def test_all_processes_of_the_server_are_added_up_whichever_answers(
     spawn: Spawn, tmp_path: Path
 ) -> None:
     server = server_of(spawn, 2, TMPDIR=str(tmp_path))
     [folder] = tmp_path.glob("canary-server-*")
-    processes = psutil.Process(server.command.process.pid).children()
-    assert len(processes) == 2
+    master = psutil.Process(server.command.process.pid)
+    eventually(lambda: len(master.children()) == 2)
+    processes = master.children()
     before = server.scrape()
     with contextlib.ExitStack() as streams:
         # Each on a connection of its own, so that both processes are met.
