@@ -22,22 +22,29 @@ class Follower:
         self._url, self._board = url, board
         self.jobs: dict[str, tuple[str, str | None]] = {}  # by name: state and owner
         self.connections = 0
-        self._dropped = Event()
+        self._response: requests.Response | None = None
+        self._stopping = Event()
         self._greenlet = gevent.spawn(self._run)
 
     def drop(self) -> None:
-        """Lose the connection."""
-        self._dropped.set()
+        """Lose the connection, if there is one."""
+        if self._response is not None:
+            with contextlib.suppress(OSError, RuntimeError):  # it is over already
+                self._response.raw.shutdown()
 
     def stop(self) -> None:
         """Follow no more."""
-        self._greenlet.kill()
+        # Not killed: inside a connect that leaves a socket which nobody closes.
+        self._stopping.set()
+        self.drop()
+        self._greenlet.join(2 * TIMEOUT)
+        assert self._greenlet.dead, "it follows on"
 
     def _run(self) -> None:
-        while True:
+        while not self._stopping.is_set():
             with contextlib.suppress(requests.RequestException, OSError, ValueError, TypeError):
                 self._follow()
-            gevent.sleep(0.1)
+            self._stopping.wait(0.1)
 
     def _follow(self) -> None:
         with requests.get(
@@ -47,21 +54,27 @@ class Follower:
             timeout=(2.0, TIMEOUT),
         ) as response:
             response.raise_for_status()
-            self._dropped.clear()
-            self.connections += 1
-            name = ""
-            for line in response.iter_lines(chunk_size=1):
-                if self._dropped.is_set():
-                    return
-                field, _, value = line.decode().partition(": ")
-                if field == "retry" or (field == "event" and value == "reset"):
-                    self._fetch()
-                elif field == "event":
-                    name = value
-                elif field == "data" and name == "change":
-                    self._fold(json.loads(value))
-                elif field == "data" and name == "dropped":
-                    return
+            self._response = response
+            try:
+                self._read(response)
+            finally:
+                self._response = None
+
+    def _read(self, response: requests.Response) -> None:
+        name = ""
+        for line in response.iter_lines(chunk_size=1):
+            if self._stopping.is_set():
+                return
+            field, _, value = line.decode().partition(": ")
+            if field == "retry" or (field == "event" and value == "reset"):
+                self._fetch()
+                self.connections += field == "retry"
+            elif field == "event":
+                name = value
+            elif field == "data" and name == "change":
+                self._fold(json.loads(value))
+            elif field == "data" and name == "dropped":
+                return
 
     def _fetch(self) -> None:
         answer = requests.get(

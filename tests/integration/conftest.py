@@ -57,10 +57,14 @@ def config(environment: dict[str, str]) -> Config:
 def zookeeper() -> Iterator[KazooClient]:
     """A plain client, to be what Canary is not: one that writes on watched boards."""
     client = KazooClient(os.environ["DEVSTACK_ZOOKEEPER"], timeout=10)
-    client.start()
-    yield client
-    client.stop()
-    client.close()
+    try:
+        client.start()
+        yield client
+    finally:
+        try:
+            client.stop()
+        finally:
+            client.close()  # also where it does not stop in time
 
 
 @pytest.fixture

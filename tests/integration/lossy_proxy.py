@@ -7,9 +7,11 @@ from typing import Any
 import gevent
 from gevent import socket
 from gevent.event import Event
+from gevent.pool import Pool
 from gevent.server import StreamServer
 
 CHUNK = 65536
+END_LIMIT = 30.0  # seconds for all greenlets to end
 
 
 class Lose(Enum):
@@ -28,7 +30,8 @@ class LossyProxy:
         self._is_cut = False
         self.losses = 0
         self._sockets: set[Any] = set()
-        self._server = StreamServer(("127.0.0.1", 0), self._serve)
+        self._serving = Pool()
+        self._server = StreamServer(("127.0.0.1", 0), self._serve, spawn=self._serving)
 
     @property
     def uri(self) -> str:
@@ -44,8 +47,10 @@ class LossyProxy:
         self._losing, self._is_cut = None, False
 
     def stop(self) -> None:
-        self._server.stop()
+        self._server.close()
         self._cut()
+        # Not killed: inside a connect that leaves a socket which nobody closes.
+        assert self._serving.join(timeout=END_LIMIT), "a proxy does not end"
 
     def _cut(self) -> None:
         self._is_cut = True
@@ -61,6 +66,8 @@ class LossyProxy:
             client.close()
             return
         with client, socket.create_connection(self._target) as server:
+            if self._is_cut:
+                return
             self._sockets |= {client, server}
             doomed = Event()
             back = gevent.spawn(self._answers, server, client, doomed)

@@ -15,6 +15,8 @@ import gevent
 from gevent.event import Event
 
 CHUNK = 65_536  # bytes
+CONNECT_LIMIT = 5.0  # seconds for the server to take a connection
+END_LIMIT = 30.0  # seconds for all greenlets to end
 
 
 class Proxy:
@@ -28,6 +30,8 @@ class Proxy:
         self.attempts: list[float] = []  # when somebody tried to connect, by the monotonic clock
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._refusing = False
+        self._drops = 0
+        self._ending = Event()
         self._last: bytes | None = None
         self._delay = 0.0
         self._flowing = Event()
@@ -43,12 +47,18 @@ class Proxy:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        # Nothing is killed: inside a connect that leaves a socket which nobody closes.
+        self._refusing = True
+        self._ending.set()
+        self._flowing.set()
         self._listener.close()
         self.drop()
-        gevent.killall(self._greenlets)
+        gevent.joinall(self._greenlets, timeout=END_LIMIT)
+        assert all(greenlet.dead for greenlet in self._greenlets), "a proxy does not end"
 
     def drop(self) -> None:
-        """Close every connection, now."""
+        """Close every connection, now, also one that is just being made."""
+        self._drops += 1
         pairs, self._pairs = self._pairs, []
         for pair in pairs:
             for end in pair:
@@ -108,10 +118,16 @@ class Proxy:
             if self._refusing:
                 client.close()
                 continue
+            drops = self._drops
             try:
-                server = socket.create_connection(self._target)
+                server = socket.create_connection(self._target, CONNECT_LIMIT)
             except OSError:
                 client.close()
+                continue
+            server.settimeout(None)
+            if self._drops != drops:
+                client.close()
+                server.close()
                 continue
             self._pairs.append((client, server))
             self._greenlets.append(gevent.spawn(self._pump, client, server, is_request=True))
@@ -121,7 +137,7 @@ class Proxy:
         with source, contextlib.suppress(OSError):
             while data := source.recv(CHUNK):
                 if is_request:
-                    gevent.sleep(self._delay)
+                    self._ending.wait(self._delay)
                 self._flowing.wait()
                 sink.sendall(data)
                 if self._last is not None and self._last in data:
