@@ -1,5 +1,6 @@
 // The plain page: boards and their jobs as they change. What boards hold is hostile, so everything
-// is put into the page as text and nothing as markup.
+// is put into the page as text and nothing as markup. Addresses are relative to the page's: a proxy
+// may show it below any path.
 
 const SHOWN_JOBS = 200; // rows of one board; a browser is slow with thousands
 const SHOWN_CHANGES = 50;
@@ -14,7 +15,7 @@ let generation = 0; // counts connections: what an old one still brings is left 
 let lostSince = null;
 
 function connect() {
-  const events = new EventSource("/v2/stream");
+  const events = new EventSource("v2/stream");
   events.addEventListener("open", () => {
     lostSince = null;
     showConnection("connected", "connected");
@@ -59,7 +60,7 @@ async function reload() {
   try {
     const paths = new Set();
     for (let cursor = ""; cursor !== null; ) {
-      const answer = await ask(`/v2/boards?limit=1000${cursor && `&cursor=${cursor}`}`);
+      const answer = await ask(`v2/boards?limit=1000${cursor && `&cursor=${cursor}`}`);
       if (mine !== generation) {
         return;
       }
@@ -129,7 +130,7 @@ async function fetchJobs(board) {
   board.during = [];
   try {
     const query = new URLSearchParams({ path: board.path, interval: 0 });
-    const [answer] = await ask(`/v1.0/jobs?${query}`);
+    const [answer] = await ask(`v1.0/jobs?${query}`);
     board.jobs = new Map(answer.jobs.map((job) => [job._path, fromApi(job)]));
     board.during.forEach((change) => apply(board, change)); // what came while it was under way
     draw(board);
