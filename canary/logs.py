@@ -6,7 +6,8 @@ control characters are escaped; what stands before an `@` in a URI is masked, so
 a URI is written; no line grows without a bound. Does not look for secrets of any other shape: what
 logs a payload masks it first.
 
-`extra={"board": …, "job": …, "epoch": …, "revision": …}` become `board=/x epoch=7` or JSON keys.
+`extra={"board": …, "job": …, "epoch": …, "revision": …}` become `board=/x epoch=7` or JSON keys; so
+do the facts of a request.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ import sys
 from datetime import UTC, datetime
 from typing import TextIO
 
-EXTRAS = ("board", "job", "epoch", "revision")
+EXTRAS = (
+    *("board", "job", "epoch", "revision"),
+    *("method", "path", "status", "bytes", "ms", "client", "user", "events"),
+)
 
 # These tell at INFO what only somebody who debugs them wants to know.
 _CHATTY = ("cassandra", "futurist", "kazoo", "oslo_config", "pymongo", "stevedore", "taskflow")

@@ -21,6 +21,7 @@ from canary import logs
 from canary.config import Config, load, parser
 from canary.errors import CanaryError, ConfigError, UsageError, ZooKeeperUnavailable
 from canary.registry import Registry, WatchJobBoard
+from canary.server.access import AccessLog
 from canary.server.app import create_app
 from canary.server.audience import Audience
 from canary.server.health import Check, Health
@@ -118,7 +119,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         logs.setup(config.log.level, config.log.format)
         guarded = gate.make(config)  # here, where it can refuse, and not in each process
         with shared_folder() as folder:
-            Server(config.server, lambda: make_parts(config, guarded, folder)).run()
+            access = AccessLog(config.log.requests == "all")
+            Server(config.server, access, lambda: make_parts(config, guarded, folder)).run()
     except (ConfigError, UsageError) as error:
         print(f"canary-server: {error}", file=sys.stderr)
         return 2

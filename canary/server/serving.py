@@ -4,9 +4,7 @@ Promises: told to stop, a process ends its event streams at once and exits withi
 ``GRACEFUL_LIMIT`` and a few seconds, whatever its clients do.
 """
 
-import errno
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,13 +12,21 @@ from typing import Any, Final
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
-from gunicorn.workers.ggevent import GeventWorker
 
 from canary.config import ServerOptions
 from canary.server import processes
+from canary.server.access import AccessLog
+from canary.server.connections import (
+    HEAD_FIELD,
+    HEAD_FIELDS,
+    HEAD_LIMIT,
+    HEAD_LINE,
+    WAITING,
+    Worker,
+)
 
 GRACEFUL_LIMIT: Final = 5  # seconds that requests have to end once the process is told to stop
-REQUESTS: Final = 200  # connections of one process beside its event streams
+REQUESTS: Final = 200  # that one process answers at a time, beside its event streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +40,10 @@ class Parts:
 class Server(BaseApplication):
     """gunicorn's application: its settings, and the parts of each process, made after the fork."""
 
-    def __init__(self, options: ServerOptions, make: Callable[[], Parts]) -> None:
-        self._options, self._make = options, make
+    def __init__(
+        self, options: ServerOptions, access: AccessLog, make: Callable[[], Parts]
+    ) -> None:
+        self._options, self._access, self._make = options, access, make
         self._parts: Parts | None = None
         super().__init__(prog="canary-server")
 
@@ -47,10 +55,17 @@ class Server(BaseApplication):
             "bind": f"{host}:{options.port}",
             "workers": options.workers,
             "worker_class": Worker,
-            "worker_connections": options.max_streams + REQUESTS,
+            "worker_connections": options.max_streams + REQUESTS + WAITING,
+            "keepalive": HEAD_LIMIT,
+            "limit_request_line": HEAD_LINE,
+            "limit_request_fields": HEAD_FIELDS,
+            "limit_request_field_size": HEAD_FIELD,
+            "forwarded_allow_ips": "",  # whom to believe is `protection`'s to say
             "graceful_timeout": GRACEFUL_LIMIT,
             "control_socket_disable": True,
             "child_exit": _child_exit,
+            "pre_request": self._access.begin,
+            "post_request": self._access.end,
             "logger_class": Log,
             "proc_name": "canary-server",
         }.items():
@@ -72,26 +87,6 @@ def _child_exit(_: Any, worker: Any) -> None:
     processes.ended(worker.pid)
 
 
-class Worker(GeventWorker):
-    """gunicorn's gevent worker, which also ends its event streams when it is told to stop."""
-
-    def handle_exit(self, sig: int, frame: Any) -> None:
-        """Take SIGTERM."""
-        self.app.stop()
-        super().handle_exit(sig, frame)
-
-    def handle_quit(self, sig: int, frame: Any) -> None:
-        """Take SIGINT and SIGQUIT as SIGTERM: Ctrl-C need not cut answers off either."""
-        self.handle_exit(sig, frame)
-
-    def handle_request(self, *args: Any) -> Any:
-        """Serve one request; a client that does not read is as good as gone."""
-        try:
-            return super().handle_request(*args)
-        except TimeoutError as error:
-            raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)) from error
-
-
 class Log(Logger):
     """gunicorn's log, sent where Canary's goes and in its form."""
 
@@ -101,3 +96,14 @@ class Log(Logger):
         self._access_log_enabled = False
         self.error_log.propagate = True
         self.error_log.setLevel(logging.NOTSET)
+        self.error_log.addFilter(_without_what_was_sent)
+
+
+def _without_what_was_sent(record: logging.LogRecord) -> bool:
+    """Leave of an error but its kind: gunicorn's quote what a client sent, and so its secrets."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            type(value).__name__ if isinstance(value, BaseException) else value
+            for value in record.args
+        )
+    return True
