@@ -3,7 +3,7 @@
 from flask import Flask
 
 from canary.config import Config
-from canary.server import boards, conductors, gaps, health, home, jobs, metrics, problems, stream
+from canary.server import health, home, metrics, problems, stream, v1, v2
 from canary.server.audience import Audience
 from canary.server.health import Health
 from canary.server.metrics import Metrics
@@ -25,16 +25,17 @@ def create_app(
 
     Without ``metrics_`` nothing is counted, and there is no ``/metrics``.
     """
-    app = Flask("canary.server", static_folder=None)
+    app = v2.application()
     if metrics_ is not None:
         metrics.register(app, metrics_)
     problems.register(app)
     gate.guard(app)
+    interval = config.canary.interval
+    for api in v2.blueprints(reading, interval):
+        app.register_api(api)
     for blueprint in (
-        jobs.blueprint(reading, registry, config.canary.interval),
-        conductors.blueprint(reading, registry),
-        boards.blueprint(reading),
-        gaps.blueprint(reading),
+        *v1.blueprints(reading, registry, interval),
+        v2.description(app),
         stream.blueprint(audience),
         health.blueprint(health_),
         home.blueprint(),

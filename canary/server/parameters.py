@@ -3,8 +3,6 @@
 Every message names the parameter, shows its value and says what is allowed.
 """
 
-import base64
-import binascii
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -18,8 +16,6 @@ from canary.errors import UsageError
 Words = MultiDict[str, str]
 
 MAX_INTERVAL: Final = 2_147_483_647  # seconds, as [canary] interval
-MAX_LIMIT: Final = 1_000
-DEFAULT_LIMIT: Final = 100
 MAX_PATHS: Final = 100  # of one stream
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -92,30 +88,6 @@ def _iso(text: str) -> datetime | None:
         return moment.astimezone(UTC) if moment.tzinfo else None
     except (ValueError, OverflowError):
         return None
-
-
-def limit(words: Words) -> int:
-    """Return how many entries of a list are asked for."""
-    text = words.get("limit")
-    return DEFAULT_LIMIT if text is None else _whole("limit", text, 1, MAX_LIMIT, "")
-
-
-def cursor(words: Words) -> str:
-    """Return the last path of the page before."""
-    text = words.get("cursor")
-    if text is None:
-        return ""
-    try:
-        return base64.b64decode(text.encode(), b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
-        raise UsageError(
-            f"cursor is {shown(text)}. Allowed: what stood in next of the page before."
-        ) from None
-
-
-def next_cursor(last: str) -> str:
-    """Return the cursor of the page after the path ``last``."""
-    return base64.urlsafe_b64encode(last.encode()).decode()
 
 
 def _whole(name: str, text: str, low: int, high: int, unit: str) -> int:

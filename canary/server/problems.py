@@ -25,6 +25,10 @@ class NotRegistered(CanaryError):  # noqa: N818 -- as the other leaves
     """Nobody told Canary to watch that path."""
 
 
+class NotFound(CanaryError):  # noqa: N818 -- as the other leaves
+    """There is nothing of that name."""
+
+
 class Crowded(CanaryError):  # noqa: N818 -- as the other leaves
     """This process does as much of that as it may."""
 
@@ -49,6 +53,7 @@ _STATUS: Final[tuple[tuple[type[CanaryError], HTTPStatus], ...]] = (
     (UsageError, HTTPStatus.BAD_REQUEST),
     (NotSignedIn, HTTPStatus.UNAUTHORIZED),
     (NotRegistered, HTTPStatus.NOT_FOUND),
+    (NotFound, HTTPStatus.NOT_FOUND),
     (TooOften, HTTPStatus.TOO_MANY_REQUESTS),
     (StoreError, HTTPStatus.SERVICE_UNAVAILABLE),
     (ZooKeeperUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),

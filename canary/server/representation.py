@@ -14,7 +14,7 @@ from canary.model.freshness import Freshness
 from canary.model.jobs import JobState
 from canary.model.names import job_sequence, lock_name
 from canary.stores.boards import BoardNow
-from canary.stores.reading import Counts, JobSeen
+from canary.stores.reading import JobSeen
 
 JSON = dict[str, Any]
 Fields = Mapping[str, Any]
@@ -37,15 +37,15 @@ def job(path: str, seen: JobSeen) -> JSON:
     document, then = seen.document, seen.then
     name: str = document["name"]
     payload = document["payload"] or {}
-    posting = _posting(payload)
-    book = posting.get("book")
+    posted = posting(payload)
+    book = posted.get("book")
     posted_at = document["at"] or document["seen_at"]
     return {
         "_backend": {},
         "_book": _book(book),
         "_book_data": book if isinstance(book, dict) else None,
         "_created_on": iso(posted_at),
-        "_details": _object(posting.get("details")),
+        "_details": as_object(posted.get("details")),
         "_lock_path": f"{path}/{lock_name(name)}",
         "_name": document["job_name"] or name,
         "_node_not_found": then.state is JobState.COMPLETE,
@@ -57,25 +57,12 @@ def job(path: str, seen: JobSeen) -> JSON:
         "owner": then.owner,
         "outcome": then.outcome.value if then.outcome else None,
         "malformed": payload.get("malformed"),
-        "priority": _text(posting.get("priority")),
+        "priority": as_text(posted.get("priority")),
         "posted_at": iso(posted_at),
         "claimed_at": optional_iso(then.claimed_at),
         "ended_at": optional_iso(then.ended_at),
-        "waiting": _seconds(then.waiting),
-        "running": _seconds(then.running),
-    }
-
-
-def board(now: BoardNow, counts: Counts) -> JSON:
-    """Return a board as one of ``/v2/boards``."""
-    return {
-        **board_state(now.path, now),
-        "revision": now.revision,
-        "watched_since": optional_iso(now.watched_since),
-        "live_until": optional_iso(now.live_until),
-        "drift": now.drift,
-        "unclaimed": counts.unclaimed,
-        "claimed": counts.claimed,
+        "waiting": seconds(then.waiting),
+        "running": seconds(then.running),
     }
 
 
@@ -97,12 +84,17 @@ def change(document: Fields) -> JSON:
         "path": document["board"],
         "revision": int(document["revision"]),
         "kind": document["kind"],
+        "state": document["state"],
         "uuid": document["uuid"],
         "name": document["name"],
+        "job_name": document["job_name"],
         "owner": document["owner"],
         "outcome": document["outcome"],
         "at": optional_iso(document["at"]),
         "seen_at": iso(document["seen_at"]),
+        "posted_at": optional_iso(document["posted_at"]),
+        "waiting": seconds(document["waiting"]),
+        "running": seconds(document["running"]),
         "creates": document["creates"],
         "deletes": document["deletes"],
     }
@@ -132,7 +124,7 @@ def conductors(document: Fields, freshness: Freshness) -> list[JSON]:
             "host": conductor.get("host"),
             "pid": conductor.get("pid"),
             "since": optional_iso(conductor.get("since")),
-            "session": _hexadecimal(conductor.get("session")),
+            "session": hexadecimal(conductor.get("session")),
             "seen_at": iso(document["seen_at"]),
             "freshness": freshness.value,
         }
@@ -140,29 +132,33 @@ def conductors(document: Fields, freshness: Freshness) -> list[JSON]:
     ]
 
 
-def _posting(payload: Fields) -> JSON:
+def posting(payload: Fields) -> JSON:
+    """Return the object that a payload is, {} for one that is malformed."""
     text = payload.get("text")
-    return _object(json.loads(text)) if text else {}
+    return as_object(json.loads(text)) if text else {}
 
 
-def _object(value: Any) -> JSON:
+def as_object(value: Any) -> JSON:
+    """Return ``value`` if it is an object, else {}."""
     return value if isinstance(value, dict) else {}
 
 
-def _text(value: Any) -> str | None:
+def as_text(value: Any) -> str | None:
+    """Return ``value`` if it is text, else None."""
     return value if isinstance(value, str) else None
 
 
 def _book(book: Any) -> JSON | None:
     if not isinstance(book, dict):
         return None
-    return {"name": _text(book.get("name")), "uuid": _text(book.get("uuid"))}
+    return {"name": as_text(book.get("name")), "uuid": as_text(book.get("uuid"))}
 
 
-def _seconds(duration: float | None) -> float | None:
+def seconds(duration: float | None) -> float | None:
+    """Return a duration to the millisecond."""
     return None if duration is None else round(duration, 3)
 
 
-def _hexadecimal(session: int | None) -> str | None:
+def hexadecimal(session: int | None) -> str | None:
     """Return a session as ZooKeeper's own tools write it."""
     return None if session is None else f"0x{session & _UINT64:x}"

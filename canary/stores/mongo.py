@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import pymongo
-from pymongo import ASCENDING, DESCENDING, MongoClient
+from pymongo import ASCENDING, MongoClient
 from pymongo.database import Database
 from pymongo.errors import (
     AutoReconnect,
@@ -30,18 +30,26 @@ from canary.errors import StoreRefused, StoreUnavailable
 from canary.stores.documents import Document
 
 MAX_POOL_SIZE: Final = 50  # sockets; a write holds one for 1 to 20 ms, more would only queue there
-INDEX_KEYS: Final[dict[str, list[list[tuple[str, int]]]]] = {
+# Lists are paged by the last of an index's fields but one, and by identity; a list without a filter
+# must not sort, one by board or state must not read another's.
+INDEX_KEYS: Final[dict[str, list[list[str]]]] = {
     "jobs": [
-        [("board", ASCENDING), ("state", ASCENDING)],
-        [("board", ASCENDING), ("ended_at", ASCENDING)],
-        [("uuid", ASCENDING)],
+        ["board", "state", "posted_at", "_id"],
+        ["board", "posted_at", "_id"],
+        ["state", "posted_at", "_id"],
+        ["posted_at", "_id"],
+        ["board", "ended_at"],
+        ["owner", "state"],
+        ["uuid"],
     ],
-    "nodes": [[("board", ASCENDING)]],
+    "nodes": [["board"]],
     "changes": [
-        [("board", ASCENDING), ("revision", ASCENDING)],
-        [("board", ASCENDING), ("job", ASCENDING), ("revision", ASCENDING)],
+        ["board", "revision"],
+        ["board", "job", "revision"],
+        ["board", "seen_at", "kind"],
+        ["seen_at", "_id"],
     ],
-    "gaps": [[("board", ASCENDING), ("to", DESCENDING)]],
+    "gaps": [["board", "to"], ["to", "_id"]],
 }
 # All by Canary's clock: a job must not be gone because ZooKeeper's is wrong.
 TTL_FIELDS: Final = {"jobs": "ended_seen_at", "changes": "seen_at", "gaps": "to", "workers": "beat"}
@@ -176,7 +184,7 @@ def ensure_schema(database: Database[Document], options: MongoOptions) -> None:
                 _create_collection(database, name)
         for name, indexes in INDEX_KEYS.items():
             for keys in indexes:
-                database[name].create_index(keys)
+                database[name].create_index([(key, ASCENDING) for key in keys])
         lives = {"jobs": options.ended_job_ttl, "changes": options.change_ttl}
         for name, field in TTL_FIELDS.items():
             _ensure_ttl(database, name, field, lives.get(name, options.change_ttl))

@@ -9,7 +9,7 @@ Does not know which paths are registered in ZooKeeper but not watched yet: those
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,8 +24,10 @@ from canary.model.changes import ENDINGS, Kind
 from canary.model.jobs import JobState, Outcome
 from canary.model.timeline import JobThen, Move, fold, then
 from canary.stores.boards import BoardNow, boards_now
-from canary.stores.documents import ON_BOARD, Document
+from canary.stores.documents import Document
+from canary.stores.lists import Lists
 from canary.stores.mongo import errors_as_ours
+from canary.stores.tallies import Tallies
 
 JOBS_BATCH: Final = 1_000  # jobs read at a time, with one query for all their changes
 
@@ -50,20 +52,16 @@ class BoardJobs:
     jobs: Iterator[JobSeen]
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many jobs are on a board."""
-
-    unclaimed: int = 0
-    claimed: int = 0
-
-
 class Reading:
-    """The server's questions. ``keeps`` is how long ended jobs and changes are kept."""
+    """The server's questions; what ``/v2`` lists and counts is in ``lists`` and ``tallies``.
+
+    ``keeps`` is how long ended jobs and changes are kept.
+    """
 
     def __init__(self, database: Database[Document], keeps: timedelta) -> None:
         self._database = database
         self._keeps = keeps
+        self.lists, self.tallies = Lists(database), Tallies(database)
 
     def ping(self, timeout: float) -> None:
         """Return if MongoDB answers within ``timeout`` seconds."""
@@ -83,18 +81,6 @@ class Reading:
         with errors_as_ours():
             return next(iter(boards_now(self._database, {"_id": path})), None)
 
-    def counts(self, paths: Collection[str]) -> dict[str, Counts]:
-        """Return how many jobs are on each of the boards at ``paths``."""
-        pipeline: list[Document] = [
-            {"$match": {"board": {"$in": sorted(paths)}, "state": {"$in": ON_BOARD}}},
-            {"$group": {"_id": {"board": "$board", "state": "$state"}, "jobs": {"$sum": 1}}},
-        ]
-        found: dict[str, dict[str, int]] = defaultdict(dict)
-        with errors_as_ours():
-            for group in self._database.jobs.aggregate(pipeline):
-                found[group["_id"]["board"]][group["_id"]["state"].lower()] = group["jobs"]
-        return {path: Counts(**found[path]) for path in paths}
-
     def conductors(self, path: str | None = None) -> list[Document]:
         """Return the documents of ``conductors`` of one board, or of all registered ones."""
         pipeline: list[Document] = [
@@ -105,18 +91,6 @@ class Reading:
         ]
         with errors_as_ours():
             return list(self._database.conductors.aggregate(pipeline))
-
-    def gaps(self, paths: Collection[str], *, after: str = "", limit: int) -> list[Document]:
-        """Return the gaps of the boards at ``paths``, of all where there are none, in order.
-
-        The order is by board and then by the revision that they were written with; ``after`` is the
-        ``_id`` of the last one of the page before.
-        """
-        match: Document = {"_id": {"$gt": after}}
-        if paths:
-            match["board"] = {"$in": sorted(paths)}
-        with errors_as_ours():
-            return list(self._database.gaps.find(match).sort("_id", 1).limit(limit))
 
     @contextmanager
     def jobs(
@@ -132,12 +106,16 @@ class Reading:
                 yield None
                 return
             moment = board.now if at is None else at
-            complete = self._is_complete(board, moment - interval, moment, session)
+            complete = self.is_complete(board, moment - interval, moment, session)
             jobs = self._jobs(path, moment - interval, moment, at is not None, session)
             yield BoardJobs(board, moment, complete, jobs)
 
-    def _is_complete(
-        self, board: BoardNow, start: datetime, end: datetime, session: ClientSession
+    def is_complete(
+        self,
+        board: BoardNow,
+        start: datetime,
+        end: datetime,
+        session: ClientSession | None = None,
     ) -> bool:
         """Tell whether all that happened on the board from ``start`` to ``end`` is known."""
         if board.watched_since is None or board.live_until is None:
@@ -148,7 +126,8 @@ class Reading:
         touching = {"board": board.path, "to": {"$gte": start}, "from": {"$lte": end}}
         nothing_unseen = {"creates": 0, "deletes": 0}
         gap = {**touching, "$nor": [nothing_unseen]}
-        return self._database.gaps.find_one(gap, session=session) is None
+        with errors_as_ours():
+            return self._database.gaps.find_one(gap, session=session) is None
 
     def _jobs(
         self, path: str, since: datetime, at: datetime, is_past: bool, session: ClientSession

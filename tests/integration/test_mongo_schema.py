@@ -294,7 +294,11 @@ class TestIndexes:
             with reading.jobs("/3", hour, at) as found:
                 assert found is not None
                 list(found.jobs)
-        reading.counts(["/1", "/2"])
+        reading.tallies.on_boards(["/1", "/2"])
+        reading.tallies.happened(["/1", "/2"], now() - hour)
+        reading.tallies.unseen(["/1", "/2"], now() - hour)
+        reading.lists.timeline({"board": "/3", "_id": "/3#0000000000000001"})
+        reading.lists.jobs_of("uuid-3")
         reading.board("/3")
         asked.jobs.find_one({"uuid": "uuid-3"})
         watch.board.mark(Freshness.SUSPENDED, now())

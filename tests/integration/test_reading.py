@@ -16,7 +16,8 @@ from canary.model.jobs import JobState, Outcome
 from canary.stores.boards import BoardNow
 from canary.stores.documents import Behind, Document
 from canary.stores.mongo import connect, ensure_schema
-from canary.stores.reading import Counts, JobSeen, Reading
+from canary.stores.reading import JobSeen, Reading
+from canary.stores.tallies import OnBoard
 from tests.integration.written_board import (
     WrittenBoard,
     abandoned,
@@ -375,10 +376,9 @@ class TestBoards:
         written.write(posted(1, now()), posted(2, now()), posted(3, now()), posted(4, now()))
         written.write(claimed(1, now()), claimed(2, now()), claimed(3, now()), ended(3, now()))
         WrittenBoard(database, "/empty")
-        assert reading.counts([PATH, "/empty"]) == {
-            PATH: Counts(unclaimed=1, claimed=2),
-            "/empty": Counts(0, 0),
-        }
+        counted = reading.tallies.on_boards([PATH, "/empty"])
+        assert (counted[PATH].unclaimed, counted[PATH].claimed) == (1, 2)
+        assert counted["/empty"] == OnBoard()
 
     def test_conductors_of_registered_boards(
         self, database: Database[Document], reading: Reading

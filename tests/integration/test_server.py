@@ -25,7 +25,7 @@ from werkzeug.test import TestResponse
 
 from canary.config import Config, MongoOptions
 from canary.errors import CanaryError, ZooKeeperUnavailable
-from canary.model.changes import Change, Reason
+from canary.model.changes import Change
 from canary.model.freshness import Freshness
 from canary.model.jobs import Outcome
 from canary.server import stream
@@ -358,62 +358,7 @@ class TestConductors:
         assert client.get("/v1.0/conductor?path=nope").status_code == 400
 
 
-class TestBoards:
-    def test_pages(self, client: FlaskClient, database: Database[Document]) -> None:
-        for number in range(5):
-            WrittenBoard(database, f"/board-{number}/é")
-        paths, cursor, pages = [], "", 0
-        while cursor is not None:
-            query = {"limit": 2, **({"cursor": cursor} if cursor else {})}
-            answer = client.get("/v2/boards", query_string=query).json
-            assert answer is not None
-            paths += [board["path"] for board in answer["boards"]]
-            cursor, pages = answer["next"], pages + 1
-        assert pages == 3
-        assert paths == [f"/board-{number}/é" for number in range(5)]
-
-    def test_a_board(self, client: FlaskClient, database: Database[Document]) -> None:
-        since = ago(50)
-        written = WrittenBoard(database, since=since, watched_since=since)
-        written.beat()
-        written.write(posted(1, now()), posted(2, now()), claimed(2, now()))
-        answer = client.get("/v2/boards").json
-        assert answer is not None
-        [board] = answer["boards"]
-        assert board.pop("live_until")
-        assert board == {
-            "path": PATH,
-            "registered": True,
-            "freshness": "live",
-            "freshness_since": iso(since),
-            "watcher": "worker-1",
-            "epoch": 42,
-            "revision": 3,
-            "watched_since": iso(since),
-            "drift": 0,
-            "unclaimed": 1,
-            "claimed": 1,
-        }
-
-    @pytest.mark.parametrize(
-        ("query", "status", "word"),
-        [
-            ("limit=0", 400, "limit"),
-            ("limit=1001", 400, "limit"),
-            ("cursor=%25", 400, "cursor"),
-            ("cursor=_w", 400, "cursor"),
-        ],
-    )
-    def test_errors_are_problem_documents(
-        self, client: FlaskClient, query: str, status: int, word: str
-    ) -> None:
-        answer = client.get(f"/v2/boards?{query}")
-        assert answer.content_type == "application/problem+json"
-        problem = json.loads(answer.data)
-        assert (answer.status_code, problem["status"]) == (status, status)
-        assert word in problem["detail"]
-        assert problem["title"] == "Bad Request"
-
+class TestErrors:
     def test_what_there_is_not(self, client: FlaskClient, away: FlaskClient) -> None:
         nowhere, wrong = client.get("/v2/nope"), client.post("/v2/boards")
         assert nowhere.status_code == 404
@@ -424,33 +369,6 @@ class TestBoards:
         assert unavailable.status_code == 503
         for answer in (nowhere, wrong, unavailable):
             assert answer.content_type == "application/problem+json"
-
-
-class TestGaps:
-    def test_pages_of_all_boards_and_of_one(
-        self, client: FlaskClient, database: Database[Document]
-    ) -> None:
-        for path in (PATH, "/other/jobs"):
-            board = WrittenBoard(database, path)
-            board.gap(ago(20), ago(19), creates=2, deletes=1, number=0)
-            board.gap(ago(10), ago(9), None, None, number=1, reason=Reason.BOARD_DELETED)
-        pages, cursor = [], ""
-        while cursor is not None:
-            query = {"limit": 3} | ({"cursor": cursor} if cursor else {})
-            answer = client.get("/v2/gaps", query_string=query).json
-            assert answer is not None
-            pages.append(answer["gaps"])
-            cursor = answer["next"]
-        assert [len(page) for page in pages] == [3, 1]
-        every = [gap for page in pages for gap in page]
-        assert [gap["path"] for gap in every] == [PATH, PATH, "/other/jobs", "/other/jobs"]
-        one = client.get(f"/v2/gaps?path={PATH}").json
-        assert one is not None
-        assert one["gaps"] == every[:2]
-        first, second = one["gaps"]
-        assert set(first) == {"path", "from", "to", "reason", "creates", "deletes"}
-        assert (first["creates"], first["deletes"]) == (2, 1)
-        assert (second["reason"], second["creates"]) == ("board_deleted", None)
 
 
 class TestHealth:
@@ -701,6 +619,11 @@ def change_event(number: int, path: str = PATH) -> Event:
         "outcome": None,
         "at": None,
         "seen_at": now(),
+        "state": "UNCLAIMED",
+        "job_name": "n",
+        "posted_at": now(),
+        "waiting": 0.0,
+        "running": None,
         "creates": 1,
         "deletes": 0,
     }
@@ -909,6 +832,11 @@ class TestProcess:
             "outcome": None,
             "at": iso(first),
             "seen_at": iso(first),
+            "state": "UNCLAIMED",
+            "job_name": "build 1",
+            "posted_at": iso(first),
+            "waiting": 0.0,
+            "running": None,
             "creates": 1,
             "deletes": 0,
         }

@@ -1,0 +1,36 @@
+"""``GET /v2/changes``: what happened, change by change."""
+
+from typing import ClassVar, Literal
+
+from flask import Response
+from flask_openapi3 import APIBlueprint
+
+from canary.server import representation
+from canary.server.v2.answers import Source, answered, listed
+from canary.server.v2.query import KIND, NOT_KIND, KindName, ListQuery, sorting
+from canary.server.v2.schemas import Change, Changes
+from canary.stores.lists import CHANGES, Lists
+
+
+class ChangesQuery(ListQuery):
+    """A list of changes. The filters are about the job as it was with the change."""
+
+    sorted_by: ClassVar[dict[str, str]] = {"path": "board"}
+    kind: list[KindName] = KIND
+    not_kind: list[KindName] = NOT_KIND
+    sort: Literal["-seen_at", "seen_at", "revision", "-revision"] = sorting(
+        "-seen_at", "seen_at", "revision"
+    )
+
+
+def blueprint(found: Lists) -> APIBlueprint:
+    """Return the blueprint."""
+    changes = APIBlueprint("v2_changes", __name__)
+    source = Source(found, CHANGES, lambda document, _: representation.change(document), Change)
+
+    @changes.get("/v2/changes", responses=answered(Changes))
+    def answer(query: ChangesQuery) -> Response:
+        """List changes, within their time to live; ``since`` and ``until`` are of ``seen_at``."""
+        return listed("changes", query, source)
+
+    return changes

@@ -1,0 +1,43 @@
+"""``/openapi.json``, which describes ``/v2``, and ``/docs``, a page that shows it.
+
+The page is Swagger UI as its package ships it, started by a file of this server's own: its content
+security policy allows nothing inline.
+"""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import flask_openapi3_swagger
+from flask import Blueprint, Response, abort, send_from_directory
+from flask_openapi3 import OpenAPI
+
+PAGE: Final = Path(__file__).parents[1] / "page"
+_SWAGGER: Final = Path(str(files(flask_openapi3_swagger))) / "templates" / "swagger"
+_SHIPPED: Final = {
+    "swagger-ui.css": _SWAGGER / "css",
+    "swagger-ui-bundle.js": _SWAGGER / "js",
+}
+_MAX_AGE: Final = 3_600  # seconds
+
+
+def blueprint(app: OpenAPI) -> Blueprint:
+    """Return the blueprint for what ``app`` says of itself."""
+    docs = Blueprint("docs", __name__)
+
+    @docs.get("/openapi.json")
+    def describe() -> Response:
+        return Response(json.dumps(app.api_doc), content_type="application/json")
+
+    @docs.get("/docs")
+    def show() -> Response:
+        return send_from_directory(PAGE, "docs.html", max_age=0)
+
+    @docs.get("/docs/<name>")
+    def shipped(name: str) -> Response:
+        if name not in _SHIPPED:
+            abort(404)
+        return send_from_directory(_SHIPPED[name], name, max_age=_MAX_AGE)
+
+    return docs
