@@ -1,7 +1,7 @@
 """What worker and server show to Prometheus at ``/metrics``.
 
     catalogue.py   every metric: name, type, help, labels; docs/metrics.md is made of it
-    worker.py      what a worker counts as it happens
+    worker.py      what a worker counts as it happens; by_board.py keeps it apart by board
     parts.py       what a worker's parts know, asked at each scrape
     endpoint.py    the worker's own small server
     boards.py      what MongoDB knows of the boards, asked at a scrape of the server

@@ -34,6 +34,11 @@ class Metric:
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
 
+    @property
+    def family_name(self) -> str:
+        """Its name without what the type adds to it."""
+        return self.name.removesuffix("_total")
+
     def counter(self, registry: CollectorRegistry | None = None) -> Counter:
         """Return it to be counted up."""
         return Counter(self.name, self.help, self.labels, registry=registry)

@@ -17,6 +17,8 @@ from prometheus_client import CollectorRegistry
 
 from canary.clock import now
 from canary.metrics import catalogue
+from canary.metrics.by_board import ByBoard
+from canary.metrics.metric import Metric
 from canary.observer import Written
 
 KEEP_LIMIT: Final = 900.0  # seconds that a board's series outlive its watch: many a scrape
@@ -27,13 +29,13 @@ class WorkerMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._lag = catalogue.LAG.histogram(registry)
-        self._rounds = catalogue.ROUNDS.counter(registry)
+        self._rounds = ByBoard(catalogue.ROUNDS, Metric.counter, registry)
         self._round_duration = catalogue.ROUND_DURATION.histogram(registry)
-        self._changes = catalogue.CHANGES.counter(registry)
-        self._gaps = catalogue.GAPS.counter(registry)
-        self._unseen = catalogue.UNSEEN.counter(registry)
-        self._waiting = catalogue.WAITING.histogram(registry)
-        self._running = catalogue.RUNNING.histogram(registry)
+        self._changes = ByBoard(catalogue.CHANGES, Metric.counter, registry)
+        self._gaps = ByBoard(catalogue.GAPS, Metric.counter, registry)
+        self._unseen = ByBoard(catalogue.UNSEEN, Metric.counter, registry)
+        self._waiting = ByBoard(catalogue.WAITING, Metric.histogram, registry)
+        self._running = ByBoard(catalogue.RUNNING, Metric.histogram, registry)
         self._write_duration = catalogue.WRITE_DURATION.histogram(registry)
         self._write_failures = catalogue.WRITE_FAILURES.counter(registry)
         self._of_boards = (
@@ -46,7 +48,7 @@ class WorkerMetrics:
         """Count a round."""
         if board not in self._last_watched:
             self._begin(board)
-        self._rounds.labels(board).inc()
+        self._rounds.of(board).inc()
         self._round_duration.observe(seconds)
 
     def wrote(self, written: Written) -> None:
@@ -54,11 +56,11 @@ class WorkerMetrics:
         self._write_duration.observe(written.seconds)
         board, moment = written.board, now()
         for kind, count in Counter(change.kind for change in written.changes).items():
-            self._changes.labels(board, kind.value).inc(count)
+            self._changes.of(board).labels(kind.value).inc(count)
         for gap in written.gaps:
-            self._gaps.labels(board, gap.reason.value).inc()
-            self._unseen.labels(board, "create").inc(gap.creates or 0)
-            self._unseen.labels(board, "delete").inc(gap.deletes or 0)
+            self._gaps.of(board).labels(gap.reason.value).inc()
+            self._unseen.of(board).labels("create").inc(gap.creates or 0)
+            self._unseen.of(board).labels("delete").inc(gap.deletes or 0)
 
         if written.watched_since is None:
             return  # all of it was so before anybody watched
@@ -67,7 +69,7 @@ class WorkerMetrics:
                 self._lag.observe(max(0.0, (moment - change.at).total_seconds()))
         for metric, durations in ((self._waiting, written.waited), (self._running, written.ran)):
             for seconds in durations:
-                metric.labels(board).observe(seconds)
+                metric.of(board).observe(seconds)
 
     def failed(self, board: str) -> None:  # noqa: ARG002 -- the observer's; MongoDB is one for all
         """Count a write that did not succeed."""
@@ -84,10 +86,10 @@ class WorkerMetrics:
             if moment - last > KEEP_LIMIT:
                 del self._last_watched[board]
                 for metric in self._of_boards:
-                    metric.remove_by_labels({"board": board})
+                    metric.forget(board)
 
     def _begin(self, board: str) -> None:
         """Show what has not happened yet on a board as 0, for its first time to be an increase."""
         self._last_watched[board] = time.monotonic()
         for operation in ("create", "delete"):
-            self._unseen.labels(board, operation)
+            self._unseen.of(board).labels(operation)

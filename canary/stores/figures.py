@@ -5,7 +5,7 @@ grows with the time for which jobs, changes and gaps are kept. Raises StoreUnava
 StoreRefused, and writes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -55,7 +55,7 @@ def figures(database: Database[Document], timeout: float) -> Figures:
             for board in database.boards.find(registered, {"missed": 1})
         }
         jobs: dict[str, dict[str, Mapping[str, Any]]] = {}
-        for group in database.jobs.aggregate(_ON_BOARD):
+        for group in database.jobs.aggregate(on_boards([board.path for board in boards])):
             jobs.setdefault(group["_id"]["board"], {})[group["_id"]["state"]] = group
         workers = next(iter(database.workers.aggregate(_ALIVE)), {"workers": 0})
     return Figures(
@@ -67,16 +67,23 @@ def figures(database: Database[Document], timeout: float) -> Figures:
     )
 
 
-_ON_BOARD: list[Document] = [
-    {"$match": {"state": {"$in": ON_BOARD}}},
-    {
-        "$group": {
-            "_id": {"board": "$board", "state": "$state"},
-            "jobs": {"$sum": 1},
-            "oldest": {"$min": "$posted_at"},
-        }
-    },
-]
+def on_boards(paths: Sequence[str]) -> list[Document]:
+    """Return the pipeline that counts the jobs on the boards at ``paths``.
+
+    Boards are named for the index's sake: jobs that have ended are many, and are not looked at.
+    """
+    return [
+        {"$match": {"board": {"$in": list(paths)}, "state": {"$in": ON_BOARD}}},
+        {
+            "$group": {
+                "_id": {"board": "$board", "state": "$state"},
+                "jobs": {"$sum": 1},
+                "oldest": {"$min": "$posted_at"},
+            }
+        },
+    ]
+
+
 _ALIVE: list[Document] = [
     {
         "$match": {
