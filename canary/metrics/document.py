@@ -21,6 +21,10 @@ workers each has a port of its own, as by `OS_METRICS__PORT=9465`. Without one i
         static_configs: [{targets: ["w1.example.org:9464", "w2.example.org:9464"]}]
     rule_files: [alerts.yml]
 
+Where the server asks who somebody is, it asks Prometheus too: make a token with `canary-server
+--make-token prometheus`, and give it to that job as `authorization: {credentials_file: …}`. A
+worker asks nobody: keep its port to loopback, or to the network of your monitoring.
+
 [alerts.yml](../etc/prometheus/alerts.yml) has alerts for all that somebody should act upon, and
 says what to do; it goes by the two names of jobs above. [canary.json](../etc/grafana/canary.json)
 is a dashboard for Grafana: import it, and choose your Prometheus.
@@ -39,8 +43,10 @@ is a dashboard for Grafana: import it, and choose your Prometheus.
 - `canary_watch_lag_seconds` compares the clock of ZooKeeper's leader with MongoDB's: keep both
   right. What happened while nobody watched, or while MongoDB was away, is in it as late as it was.
 - A worker also shows `process_*`: its memory, CPU, start and open files.
-- A scrape keeps nobody waiting: its text is made in steps of about a millisecond. It costs a worker
-  about 0.1 s of CPU for 300 boards, and the server one pass over the jobs that are on a board.
+- A scrape keeps nobody waiting: its text is made in steps of a few milliseconds. It costs a worker
+  about 0.1 s of CPU for 300 boards, and the server one pass of MongoDB over the jobs that are on
+  boards: 0.2 s where they are 200,000. What is counted as it happens costs a worker about 3 µs a
+  change and 2 µs a round, and the server 7 µs a request.
 """
 
 _TABLES: Final = (

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 import requests
+import yaml
 from kazoo.client import KazooClient
 
 from canary.config import Config
-from tests.given import ALERTS
+from tests.given import ALERTS, expressions
 from tests.integration.boards import claim, consume, post, register
 from tests.integration.conftest import Spawn
 from tests.integration.test_metrics import Program, await_value, server_of
@@ -51,6 +52,23 @@ def test_the_alerts_are_rules(promtool: Promtool) -> None:
     checked = promtool("check", "rules", str(ALERTS))
     assert checked.returncode == 0, checked.stdout.decode()
     assert b"SUCCESS" in checked.stdout
+
+
+def test_what_the_dashboard_asks_for_is_promql(promtool: Promtool, tmp_path: Path) -> None:
+    rules = [
+        {"record": f"panel:{number}", "expr": filled_in(expression)}
+        for number, expression in enumerate(expressions())
+    ]
+    path = tmp_path / "panels.yml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+    checked = promtool("check", "rules", str(path))
+    assert checked.returncode == 0, checked.stdout.decode()
+    assert f"{len(rules)} rules found".encode() in checked.stdout
+
+
+def filled_in(expression: str) -> str:
+    """Return what Grafana makes of an expression."""
+    return expression.replace("$__rate_interval", "5m").replace("$board", "/a/jobs|/b/jobs")
 
 
 def test_alerts_come_when_they_should(promtool: Promtool) -> None:
