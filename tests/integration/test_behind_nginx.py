@@ -1,0 +1,257 @@
+"""The server behind a real nginx: below a path, with streams, and with either of them signing in.
+
+nginx reaches the server from an address of its own, so that it can be told from everybody else.
+"""
+
+import contextlib
+import http.client
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+import pytest
+import requests
+from pymongo.database import Database
+
+from canary.stores.documents import Document
+from tests.integration.conftest import Spawn
+from tests.integration.nginx import nginx, serving
+from tests.integration.test_protection import PASSWORD, People, basic, people
+from tests.integration.test_server import Server
+from tests.integration.written_board import WrittenBoard, now, posted
+from tests.waiting import eventually
+
+__all__ = ["nginx", "people"]  # fixtures
+
+NGINX = "127.0.0.2"
+CLIENT = "127.0.0.3"
+
+#: The first is README's example; the second signs in itself, and takes its path off.
+SERVER = """
+location /canary/ {
+    proxy_pass http://127.0.0.1:PORT;
+    proxy_bind NGINX;
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    proxy_set_header Host $host;
+    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_set_header X-Forwarded-Prefix /canary;
+    proxy_set_header X-Remote-User "";
+}
+location /ops/ {
+    auth_basic "operators";
+    auth_basic_user_file PASSWORDS;
+    proxy_pass http://127.0.0.1:PORT/;
+    proxy_bind NGINX;
+    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    proxy_set_header X-Forwarded-Prefix /ops;
+    proxy_set_header X-Remote-User $remote_user;
+    proxy_set_header Authorization "";
+}
+"""
+
+
+@dataclass(frozen=True)
+class Behind:
+    """A server, and nginx before it."""
+
+    server: Server
+    url: str
+
+    def ask(self, where: str, **headers: str) -> requests.Response:
+        with requests.get(
+            self.url + where, headers=headers, timeout=30, allow_redirects=False
+        ) as answer:
+            assert answer.content is not None
+            return answer
+
+
+@pytest.fixture
+def behind(
+    spawn: Spawn, database: Database[Document], people: People, nginx: Path, tmp_path: Path
+) -> Iterator[Behind]:
+    assert database.name
+    server = Server(
+        spawn,
+        OS_SERVER__TRUSTED_PROXIES=NGINX,
+        OS_AUTH__USER_HEADER="X-Remote-User",
+        OS_LOG__REQUESTS="all",
+        **people.options,
+    )
+    text = SERVER.replace("PORT", str(server.port)).replace("NGINX", NGINX)
+    text = text.replace("PASSWORDS", str(people.passwords))
+    with serving(nginx, tmp_path / "nginx", text) as port:
+        yield Behind(server, f"http://127.0.0.1:{port}")
+
+
+class Listening:
+    """A client of the stream that reads one event after the other."""
+
+    def __init__(self, url: str, headers: dict[str, str]) -> None:
+        self._answer = requests.get(f"{url}/v2/stream", headers=headers, stream=True, timeout=30)
+        assert self._answer.status_code == 200
+        self.headers = self._answer.headers
+        self._lines = self._answer.iter_lines(chunk_size=1)
+        self.id = ""
+
+    def next(self) -> tuple[str, dict[str, Any]]:
+        name = ""
+        for line in self._lines:
+            word, _, value = line.decode().partition(": ")
+            if word == "event":
+                name = value
+            elif word == "id":
+                self.id = value
+            elif word == "data" and name:
+                return name, json.loads(value)
+        raise AssertionError("the stream ended")
+
+    def until_revision(self, revision: int) -> list[tuple[str, int | None]]:
+        """Return what came up to that change: names, and the revisions of changes."""
+        found: list[tuple[str, int | None]] = []
+        while True:
+            name, data = self.next()
+            if name in {"change", "reset", "gap"}:
+                found.append((name, data.get("revision")))
+            if name == "change" and data["revision"] == revision:
+                return found
+
+    def close(self) -> None:
+        self._answer.close()
+
+
+@pytest.fixture
+def listen() -> Iterator[Callable[..., Listening]]:
+    with contextlib.ExitStack() as streams:
+        yield lambda *words: streams.enter_context(contextlib.closing(Listening(*words)))
+
+
+@pytest.mark.parametrize("prefix", ["/canary", "/ops"])
+def test_the_page_and_all_that_it_loads_are_below_the_path(behind: Behind, prefix: str) -> None:
+    headers = basic("ann", PASSWORD)
+    folder = behind.ask(prefix, **headers)
+    assert folder.status_code in {301, 308}
+    assert folder.headers["Location"].endswith(f"{prefix}/")
+    page = behind.ask(f"{prefix}/", **headers)
+    assert page.status_code == 200
+    names = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(names) == 3
+    for name in names:
+        where = urljoin(f"{prefix}/", name)
+        assert where.startswith(f"{prefix}/")
+        assert behind.ask(where, **headers).status_code == 200
+    script = behind.ask(f"{prefix}/page/canary.js", **headers).text
+    asked = re.findall(r"""["`](v[0-9][^"`?$]*)""", script)
+    assert {"v2/stream", "v2/boards", "v1.0/jobs"} <= set(asked)
+
+
+def test_the_api_is_below_the_path_and_knows_who_asks_and_from_where(behind: Behind) -> None:
+    port = int(behind.url.rpartition(":")[2])
+    connection = http.client.HTTPConnection(
+        "127.0.0.1", port, timeout=30, source_address=(CLIENT, 0)
+    )
+    forged = {"X-Forwarded-For": "192.0.2.7", "X-Remote-User": "root"}
+    for prefix in ("/canary", "/ops"):
+        connection.request(
+            "GET", f"{prefix}/v2/boards", headers={**forged, **basic("ann", PASSWORD)}
+        )
+        with connection.getresponse() as answer:
+            assert answer.status == 200
+            assert json.loads(answer.read())["boards"] == []
+    connection.close()
+
+    def lines() -> list[str]:
+        return [line for line in behind.server.command.output.splitlines() if "/boards" in line]
+
+    eventually(lambda: len(lines()) == 2)
+    assert all(f"client={CLIENT} user=ann" in line for line in lines())
+    problem = behind.ask("/canary/v2/nope", **basic("ann", PASSWORD))
+    assert problem.status_code == 404
+    assert problem.headers["Content-Type"] == "application/problem+json"
+    assert problem.headers["X-Frame-Options"] == "DENY"
+
+
+def test_strangers_and_impostors_are_sent_away(behind: Behind, people: People) -> None:
+    for where, headers in (
+        ("/canary/v2/boards", {}),
+        ("/canary/v2/boards", {"X-Remote-User": "ann"}),
+        ("/canary/v2/boards", basic("ann", "wrong")),
+        ("/ops/v2/boards", {}),
+        ("/ops/v2/boards", {"X-Remote-User": "ann"}),
+        ("/ops/v2/boards", people.bearer),  # nginx asks here, and knows no token
+    ):
+        answer = behind.ask(where, **headers)
+        assert answer.status_code == 401, (where, headers)
+        assert "Basic" in answer.headers["WWW-Authenticate"]
+    # Past nginx nobody is believed who is not nginx.
+    direct = {"X-Remote-User": "ann", "X-Forwarded-For": NGINX}
+    with requests.get(f"{behind.server.address}/v2/boards", headers=direct, timeout=30) as answer:
+        assert answer.status_code == 401
+    # Health is told through it, as without it.
+    assert behind.ask("/canary/livez").json() == {"live": True}
+    assert behind.ask("/canary/v2/boards", **people.bearer).status_code == 200
+
+
+@pytest.mark.parametrize("prefix", ["/canary", "/ops"])
+def test_events_come_at_once(
+    behind: Behind, listen: Callable[..., Listening], database: Database[Document], prefix: str
+) -> None:
+    written = WrittenBoard(database)
+    written.beat()
+    stream = listen(behind.url + prefix, basic("ann", PASSWORD))
+    assert stream.next()[0] == "board"
+    took = []
+    for number in range(1, 21):
+        begun = time.monotonic()
+        written.write(posted(number, now()))
+        stream.until_revision(number)
+        took.append(time.monotonic() - begun)
+    assert max(took) < 5  # in a buffer they would wait for the next heartbeat, or for ever
+    print(f"events through nginx below {prefix}: {sorted(took)[10] * 1000:.1f} ms (median)")
+
+
+def test_who_comes_back_through_nginx_is_served_as_without_it(
+    behind: Behind, listen: Callable[..., Listening], database: Database[Document]
+) -> None:
+    written = WrittenBoard(database)
+    written.beat()
+    headers = basic("ann", PASSWORD)
+    urls = (f"{behind.url}/canary", behind.server.address)
+    before = listen(urls[0], headers)
+    assert before.next()[0] == "board"
+    written.write(posted(1, now()))
+    before.until_revision(1)
+    before.close()
+    written.write(posted(2, now()))
+    back = [listen(url, {**headers, "Last-Event-ID": before.id}) for url in urls]
+    written.write(posted(3, now()))
+    through, without = [each.until_revision(3) for each in back]
+    assert through == without
+    assert ("reset", None) in through or ("change", 2) in through
+    assert ("change", 1) not in through
+
+
+def test_a_path_that_the_server_itself_is_told(
+    spawn: Spawn, database: Database[Document], nginx: Path, tmp_path: Path
+) -> None:
+    assert database.name
+    server = Server(spawn, OS_SERVER__URL_PREFIX="/canary")
+    text = f"location /canary {{ proxy_pass {server.address}; }}"
+    with serving(nginx, tmp_path / "nginx", text) as port:
+        behind = Behind(server, f"http://127.0.0.1:{port}")
+        folder = behind.ask("/canary")
+        assert (folder.status_code, folder.headers["Location"]) in {
+            (308, "/canary/"),
+            (308, f"{behind.url}/canary/"),
+        }
+        assert behind.ask("/canary/").status_code == 200
+        assert behind.ask("/canary/v2/boards").json() == {"boards": [], "next": None}
+        answer = behind.ask("/canary/v1.0/jobs")
+        assert answer.status_code == 400
+        assert answer.json().keys() == {"title", "description"}
