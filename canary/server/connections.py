@@ -55,6 +55,11 @@ _STATUS: Final = (
     (errors.UnsupportedTransferCoding, HTTPStatus.NOT_IMPLEMENTED),
     (errors.ParseException, HTTPStatus.BAD_REQUEST),
 )
+_DETAILS: Final = {
+    HTTPStatus.REQUEST_URI_TOO_LONG: "The request line is longer than 8 KiB: ask for less at once.",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The header fields are too many, or too long.",
+    HTTPStatus.BAD_REQUEST: "That is no request by HTTP's rules.",
+}
 
 
 class Waiting:
@@ -158,7 +163,9 @@ def _linger(connection: socket.socket) -> None:
 
 
 def _problem(status: HTTPStatus) -> bytes:
-    body = json.dumps({"type": "about:blank", "title": status.phrase, "status": status.value})
+    detail = _DETAILS.get(status, status.description)
+    problem = {"type": "about:blank", "title": status.phrase, "status": status.value}
+    body = json.dumps(problem | {"detail": detail})
     headers = {
         "Connection": "close",
         "Content-Type": "application/problem+json",

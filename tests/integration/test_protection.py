@@ -465,7 +465,7 @@ class TestLog:
         assert first["bytes"] > 0
         assert first["ms"] >= 0
         assert [(line["path"], line["status"], line.get("user")) for line in answered[1:4]] == [
-            ("/v2/boards", 200, "poller"),
+            ("/v2/boards", 400, "poller"),
             ("/v2/nope", 404, "poller"),
             ("/v2/boards", 401, None),
         ]

@@ -22,6 +22,12 @@ def application() -> OpenAPI:
         "canary.server",
         info=info,
         doc_ui=False,
+        security_schemes={
+            "basic": {"type": "http", "scheme": "basic"},
+            "bearer": {"type": "http", "scheme": "bearer"},
+        },
+        # {} is for whoever need not sign in: on loopback, and behind a proxy that has seen to it.
+        openapi_extensions={"security": [{}, {"basic": []}, {"bearer": []}]},
         validation_error_status=400,
         validation_error_model=Problem,
         static_folder=None,

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, StringConstraints, WithJso
 from canary.config import check_board_path
 from canary.errors import UsageError
 
-MAX_TEXT: Final = 8_192  # characters: a name may have 1,024, each escaped as eight
+MAX_TEXT: Final = 6_144  # characters: a name may have 1,024, each escaped as six
 MAX_SEARCH: Final = 200  # characters
 MAX_SECONDS: Final = 100 * 365 * 86_400.0  # longer than anything lasts that is watched
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
