@@ -1,0 +1,169 @@
+"""What a command prints: its columns, and how their values look in each of cliff's formats.
+
+json and yaml hold the values as the server tells them, and escape what is in a text themselves;
+table, csv and value are for eyes or end on a terminal, so texts go through ``printable``. In a
+table times are relative and durations short; csv and value have moments in UTC and seconds.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, TextIO
+
+from cliff.formatters.base import ListFormatter, SingleFormatter
+
+from canary.cli import shown
+from canary.errors import UsageError
+
+_SHELL_SPECIAL: Final = str.maketrans({each: f"\\{each}" for each in "\\$`"})
+EXACT: Final = frozenset({"json", "yaml"})
+HUGE: Final = 10**15  # beyond it a float is no whole number any more
+SHORT: Final = frozenset({"table", "value"})  # without --long they have a few columns only
+
+Look = Callable[[Any, datetime], str]
+
+
+def text(value: Any, _now: datetime) -> str:
+    """Show a text, or what else comes in its place."""
+    return shown.printable(plain(value))
+
+
+def moment(value: Any, now: datetime) -> str:
+    """Show how long ago a moment was."""
+    told = shown.parsed(value) if isinstance(value, str) else None
+    return text(value, now) if told is None else shown.ago(told, now)
+
+
+def seconds(value: Any, now: datetime) -> str:
+    """Show a duration."""
+    return shown.duration(value) if is_number(value) else text(value, now)
+
+
+def rates(value: Any, now: datetime) -> str:
+    """Show how many there were of each, as in ``posted 1.5, claimed 2``."""
+    if not isinstance(value, dict):
+        return text(value, now)
+    told = (f"{name} {_short(number)}" for name, number in value.items())
+    return shown.printable(", ".join(told))
+
+
+def account(value: Any, now: datetime) -> str:
+    """Show whether everything was seen that happened, or how much was only counted."""
+    if not isinstance(value, dict):
+        return text(value, now)
+    if value.get("complete") is True:
+        return "complete"
+    unseen = (plain(value.get(f"unseen_{what}")) + f" {what}" for what in ("creates", "deletes"))
+    return shown.printable(f"{', '.join(unseen)} unseen")
+
+
+def quantiles(value: Any, now: datetime) -> str:
+    """Show durations below which so many per cent lie, as in ``2.1s / 4.0s / 1m10s``."""
+    if not isinstance(value, dict):
+        return text(value, now)
+    return " / ".join(seconds(value.get(name), now) for name in ("p50", "p95", "p99"))
+
+
+def held(value: Any, now: datetime) -> str:
+    """Show the jobs that a conductor holds, by name, and since when."""
+    if not isinstance(value, list):
+        return text(value, now)
+    jobs = [job for job in value if isinstance(job, dict)]
+    return "\n".join(
+        f"{text(job.get('name') or job.get('uuid') or job.get('znode'), now)}"
+        f" {moment(job.get('claimed_at'), now)}"
+        for job in jobs
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name, which is the API's, and how a table shows its values."""
+
+    name: str
+    look: Look = text
+
+
+def check_columns(wanted: Sequence[str], columns: Sequence[Column]) -> tuple[str, ...]:
+    """Return the names of ``columns``; raise UsageError where ``wanted`` has one more."""
+    names = tuple(column.name for column in columns)
+    for name in wanted:
+        if name.lower().strip().replace(" ", "_") not in names:
+            raise UsageError(f"There is no column {name!a}. There are: {', '.join(names)}")
+    return names
+
+
+class Shown(ListFormatter, SingleFormatter):
+    """One of cliff's formatters, given the values as its format shows them."""
+
+    def __init__(
+        self,
+        formatter: Any,
+        style: str,
+        columns: Sequence[Column],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._formatter, self._style, self._now = formatter, style, now
+        self._looks = {column.name: column.look for column in columns}
+
+    def add_argument_group(self, parser: argparse.ArgumentParser) -> None:
+        """Do nothing: the formatter that is given the values has added its own."""
+
+    def emit_list(
+        self, names: Sequence[str], rows: Iterable[Sequence[Any]], out: TextIO, options: Any
+    ) -> None:
+        """Print a list."""
+        self._formatter.emit_list(names, self._rows(names, rows), out, options)
+
+    def emit_one(
+        self, names: Sequence[str], values: Sequence[Any], out: TextIO, options: Any
+    ) -> None:
+        """Print one thing."""
+        [row] = self._rows(names, [list(values)])
+        self._formatter.emit_one(names, row, out, options)
+
+    def _rows(self, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
+        for row in rows:
+            yield [self._value(name, value) for name, value in zip(names, row, strict=True)]
+
+    def _value(self, name: str, value: Any) -> Any:
+        if self._style in EXACT:
+            return value
+        if self._style == "shell":
+            return _in_quotes(value)
+        if self._style == "csv":
+            return "" if value is None else _cell(value)
+        look = self._looks[name]
+        if self._style == "table" and not (look is text and is_number(value)):
+            return look(value, self._now())
+        return shown.NOTHING if value is None else _cell(value)
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether a value is a number, and one that can be calculated with: not NaN, nor huge."""
+    is_any = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_any and -HUGE < value < HUGE
+
+
+def plain(value: Any) -> str:
+    """Return a value as one text: null as a dash, what has parts as JSON."""
+    if value is None:
+        return shown.NOTHING
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _in_quotes(value: Any) -> str:
+    """Return what stands for a value between a shell's double quotes; cliff escapes those alone."""
+    return "" if value is None else str(_cell(value)).translate(_SHELL_SPECIAL)
+
+
+def _cell(value: Any) -> Any:
+    return value if is_number(value) else shown.printable(plain(value))
+
+
+def _short(number: Any) -> str:
+    if not is_number(number):
+        return plain(number)
+    return f"{number:.2g}" if abs(number) < 10 else f"{number:.0f}"
