@@ -18,7 +18,7 @@ from canary.config.groups.metrics import MetricsOptions
 from canary.config.groups.mongo import MongoOptions
 from canary.config.groups.server import ServerOptions
 from canary.config.groups.zookeeper import ZooKeeperOptions
-from canary.config.loading import load, parser
+from canary.config.loading import files, load, parser
 from canary.config.options import Config, list_opts
 from canary.config.sample import sample
 
@@ -34,6 +34,7 @@ __all__ = [
     "ServerOptions",
     "ZooKeeperOptions",
     "check_board_path",
+    "files",
     "list_opts",
     "load",
     "parser",

@@ -64,7 +64,7 @@ def load(config_files: Sequence[str] = (), *, environ: Mapping[str, str] | None 
     environ = os.environ if environ is None else environ
     known = {(group, each.name): each for group in GROUPS for each in options(group)}
     found: dict[tuple[str, str], _Found] = {}
-    for path in map(_expanded, config_files or _default_files()):
+    for path in files(config_files):
         found.update(_from_file(path, known))
     found.update(_from_environment(environ, known))
     values: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
@@ -75,6 +75,11 @@ def load(config_files: Sequence[str] = (), *, environ: Mapping[str, str] | None 
         _check_needs(option, values[option.group])
     _check_rules(config)
     return config
+
+
+def files(config_files: Sequence[str] = ()) -> list[str]:
+    """Return the files that `load` reads, in its order."""
+    return [_expanded(path) for path in config_files or _default_files()]
 
 
 def _default_files() -> list[str]:

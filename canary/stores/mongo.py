@@ -176,7 +176,7 @@ def ensure_schema(database: Database[Document], options: MongoOptions) -> None:
     Raises StoreRefused on a standalone mongod, which has neither transactions nor change streams.
     """
     with errors_as_ours():
-        _check_kind(database.client.admin.command("hello"))
+        check_kind(database.client.admin.command("hello"))
         existing = set(database.list_collection_names())
         for name in ("boards", "jobs", "nodes", "changes", "gaps", "conductors", "workers"):
             if name not in existing:
@@ -190,7 +190,8 @@ def ensure_schema(database: Database[Document], options: MongoOptions) -> None:
             _ensure_ttl(database, name, field, lives.get(name, options.change_ttl))
 
 
-def _check_kind(hello: Mapping[str, Any]) -> None:
+def check_kind(hello: Mapping[str, Any]) -> None:
+    """Raise StoreError where what says ``hello`` has neither transactions nor change streams."""
     if hello.get("isreplicaset"):
         raise StoreUnavailable(
             "This MongoDB is a replica set that was never initiated: run"

@@ -1,0 +1,116 @@
+"""The boards in ZooKeeper: whether they are registered, are there, and may be read."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from typing import Final
+
+from canary.cli.checks.ensemble import Ensemble
+from canary.cli.checks.finding import Finding, failed, ok, skipped, warning
+from canary.errors import BoardDenied, BoardMissing
+from canary.model.names import conductor_folder, trash_folder
+from canary.registry import Registry, WatchJob, WatchJobBoard
+from canary.zookeeper import Client, wait
+
+MAX_BOARDS: Final = 1_000  # looked at
+MAX_NAMED: Final = 5  # in one finding
+
+
+class _Node(Enum):
+    THERE = "there"
+    MISSING = "missing"
+    DENIED = "denied"
+
+
+def check(ensemble: Ensemble) -> Iterator[Finding]:
+    """Look at Canary's own board, and at each that is registered on it."""
+    client, options = ensemble.client, ensemble.config.canary
+    jobs = Registry(WatchJobBoard("canary-doctor", client, options.jobboard)).look().jobs
+    registered = sorted({job.path for job in jobs})
+    unregistered = [path for path in options.path if path not in registered]
+    if unregistered:
+        yield warning(
+            f"nobody registered what [canary] path names: {named(unregistered)}",
+            "run canary-producer, as from cron",
+        )
+    elif not registered:
+        yield warning(
+            f"no board is registered on {options.jobboard}", "run: canary-producer add PATH"
+        )
+    yield from _watch_jobs(jobs)
+    if len(registered) > MAX_BOARDS:
+        yield skipped(f"only the first {MAX_BOARDS} of {len(registered)} boards are looked at")
+    yield from _paths(client, registered[:MAX_BOARDS])
+
+
+def _watch_jobs(jobs: Sequence[WatchJob]) -> Iterator[Finding]:
+    free = sorted({job.path for job in jobs if not job.claimed})
+    if free:
+        yield failed(
+            f"nobody has claimed the watch jobs of {named(free)}",
+            "start canary-worker; where some run, read their logs, and raise [canary] max_boards"
+            " if they watch as many as they may",
+        )
+
+
+def _paths(client: Client, paths: Sequence[str]) -> Iterator[Finding]:
+    nodes = _look(client, paths)
+    missing = [path for path in paths if nodes[path] is _Node.MISSING]
+    denied = [path for path in paths if nodes[path] is _Node.DENIED]
+    if missing:
+        yield warning(
+            f"there is no {named(missing)} now",
+            "it is awaited. If the path is wrong, run canary-producer remove",
+        )
+    if denied:
+        yield failed(
+            f"ZooKeeper does not let Canary read {named(denied)}",
+            "give Canary's user READ on the board and its jobs; [zookeeper] username says who that"
+            " is",
+        )
+    beside = _look(
+        client, [each(path) for path in paths for each in (trash_folder, conductor_folder)]
+    )
+    hidden = [path for path, node in beside.items() if node is _Node.DENIED]
+    if hidden:
+        yield warning(
+            f"ZooKeeper does not let Canary read {named(hidden)}",
+            "give Canary's user READ there: otherwise jobs that were trashed are told as ended,"
+            " and conductors not at all",
+        )
+    yield from _shared_trash(paths)
+    if there := [path for path in paths if nodes[path] is _Node.THERE]:
+        yield ok(f"{named(there)}: there, and may be read")
+
+
+def _shared_trash(paths: Sequence[str]) -> Iterator[Finding]:
+    folders = defaultdict(list)
+    for path in paths:
+        folders[trash_folder(path)].append(path)
+    for folder, sharing in folders.items():
+        if len(sharing) > 1:
+            yield warning(
+                f"{named(sharing)} share {folder}",
+                "give each board a parent of its own: there TaskFlow can't trash a job of the same"
+                " number as another that was trashed",
+            )
+
+
+def _look(client: Client, paths: Sequence[str]) -> dict[str, _Node]:
+    answers = {path: client.get_async(path) for path in paths}
+    nodes = {}
+    for path, answer in answers.items():
+        try:
+            wait(answer, client.call_timeout)
+            nodes[path] = _Node.THERE
+        except BoardMissing:
+            nodes[path] = _Node.MISSING
+        except BoardDenied:
+            nodes[path] = _Node.DENIED
+    return nodes
+
+
+def named(names: Sequence[str]) -> str:
+    """Return some of ``names``, and how many more there are."""
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + more

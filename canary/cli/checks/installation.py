@@ -1,0 +1,83 @@
+"""A whole installation: every check there is, in the order in which they are told."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from canary.cli.access import Access
+from canary.cli.checks import (
+    boards,
+    clocks,
+    ensemble,
+    options,
+    replica_set,
+    ring,
+    server,
+    watching,
+)
+from canary.cli.checks.examination import Examination, Group
+from canary.cli.checks.finding import Row, Status, skipped
+from canary.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What was found. ``is_over``: nothing hangs that was begun."""
+
+    rows: list[Row]
+    is_over: bool
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether anything does not work."""
+        return any(row.finding.status is Status.FAILED for row in self.rows)
+
+
+def diagnose(
+    config_files: Sequence[str], environ: Mapping[str, str], access: Access, limit: float
+) -> Diagnosis:
+    """Look at everything, within ``limit`` seconds."""
+    config, findings = options.read(config_files, environ)
+    examination = Examination([*_behind(config), _server(access)])
+    rows = [Row("options", finding) for finding in findings]
+    rows += [*_left_out(config), *examination.rows(limit)]
+    return Diagnosis(rows, examination.is_over)
+
+
+def _behind(config: Config | None) -> Iterator[Group]:
+    """Yield the checks of what is behind the server."""
+    if config is None:
+        return
+    yield Group(
+        partial(ensemble.opened, config),
+        [("zookeeper", ensemble.check), ("boards", boards.check)],
+        ensemble.HOW_TO_REACH,
+    )
+    yield Group(
+        partial(replica_set.opened, config.mongo),
+        [
+            ("mongodb", replica_set.check),
+            ("clocks", clocks.check),
+            ("workers", watching.workers),
+            ("freshness", watching.freshness),
+        ],
+        replica_set.HOW_TO_REACH,
+    )
+    if config.cassandra.enabled:
+        yield Group(
+            partial(ring.opened, config.cassandra), [("cassandra", ring.check)], ring.HOW_TO_REACH
+        )
+
+
+def _server(access: Access) -> Group:
+    return Group(partial(server.opened, access), [("server", server.check)], server.HOW_TO_REACH)
+
+
+def _left_out(config: Config | None) -> Iterator[Row]:
+    if config is None:
+        for name in ("zookeeper", "boards", "mongodb", "clocks", "workers", "freshness"):
+            yield Row(name, skipped("nobody looked: see options"))
+        yield Row("cassandra", skipped("nobody looked: see options"))
+    elif not config.cassandra.enabled:
+        words = "[cassandra] enabled = false: no checkpoints are written"
+        yield Row("cassandra", skipped(words))

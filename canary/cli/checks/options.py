@@ -1,0 +1,35 @@
+"""What the options say, and where they come from."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from canary.cli.checks.finding import Finding, failed, ok, warning
+from canary.config import Config, files, load
+from canary.config.loading import SEARCHED
+from canary.config.options import GROUPS
+from canary.errors import ConfigError
+
+
+def read(
+    config_files: Sequence[str], environ: Mapping[str, str]
+) -> tuple[Config | None, list[Finding]]:
+    """Return the options, None where something is wrong with them, and the findings."""
+    try:
+        config = load(config_files, environ=environ)
+    except ConfigError as error:
+        advice = "mend that: no program of Canary's starts with these options"
+        return None, [failed(str(error), advice)]
+    return config, list(_sources(config_files, environ))
+
+
+def _sources(config_files: Sequence[str], environ: Mapping[str, str]) -> Iterator[Finding]:
+    found = files(config_files)
+    where = ", ".join(found) if found else f"no file (there is none of {', '.join(SEARCHED)})"
+    prefixes = tuple(f"OS_{group.upper()}__" for group in GROUPS)
+    variables = sorted(name for name in environ if name.startswith(prefixes))
+    beside = f", and from the environment: {', '.join(variables)}" if variables else ""
+    yield ok(f"read from {where}{beside}; all are right")
+    if not found and not variables:
+        yield warning(
+            "every option has its default: all servers on this machine",
+            "if they are not, write /etc/canary/canary.conf, or name a file with --config-file",
+        )

@@ -1,0 +1,68 @@
+"""MongoDB: which it is, and whether it can do what Canary needs of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+from canary.cli.checks.finding import Finding, failed, ok, warning
+from canary.config import MongoOptions
+from canary.stores.inspection import Deployment, Inspection
+from canary.stores.mongo import connect
+
+TIMEOUT: Final = 4.0  # seconds, for each question
+OLDEST: Final = (5, 0)
+SLOW: Final = timedelta(seconds=0.1)  # an answer takes a millisecond
+HOW_TO_REACH: Final = (
+    "check [mongo] uri, username and password, that MongoDB runs there, and that it has a primary"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """MongoDB to be asked, and the options that it was found by."""
+
+    inspection: Inspection
+    options: MongoOptions
+
+
+@contextmanager
+def opened(options: MongoOptions) -> Iterator[Store]:
+    """Give MongoDB, which ``check`` is the first to call."""
+    database = connect(replace(options, timeout=min(options.timeout, TIMEOUT)))
+    try:
+        yield Store(Inspection(database), options)
+    finally:
+        database.client.close()
+
+
+def check(store: Store) -> Iterator[Finding]:
+    """Look at what MongoDB is, and try a transaction and a change stream."""
+    deployment = store.inspection.deployment()
+    words = _words(deployment)
+    if deployment.version < OLDEST:
+        yield failed(words, "Canary needs MongoDB 5 or newer: upgrade it")
+    elif deployment.answer > SLOW:
+        yield warning(words, "it answers slowly: look at its load and at the network")
+    else:
+        yield ok(words)
+    store.inspection.try_transaction()
+    store.inspection.try_change_stream()
+    yield ok("a transaction, a snapshot and a change stream work")
+    missing = store.inspection.missing_indexes(store.options)
+    if missing:
+        advice = "start canary-worker: it makes them, and sets the times to live of the options"
+        yield warning(f"not as it should be: {'; '.join(missing)}", advice)
+    else:
+        yield ok("all indexes are there")
+
+
+def _words(deployment: Deployment) -> str:
+    version = ".".join(map(str, deployment.version))
+    kind = "a sharded cluster"
+    if deployment.name is not None:
+        members = "1 member" if deployment.members == 1 else f"{deployment.members} members"
+        kind = f"replica set {deployment.name}, {members}, primary {deployment.primary}"
+    took = deployment.answer / timedelta(milliseconds=1)
+    return f"MongoDB {version}, {kind}, an answer in {took:.1f} ms"

@@ -1,0 +1,70 @@
+"""Cassandra: whether it answers, which it is, and whether keyspace and tables are there."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from canary.cli.checks.finding import Finding, failed, ok, warning
+from canary.config import CassandraOptions
+from canary.stores import cql
+from canary.stores.ring import errors_as_ours, make_cluster
+
+CONNECT_TIMEOUT: Final = 4.0  # seconds, for each of the nodes
+CALL_TIMEOUT: Final = 4.0  # seconds
+OLDEST: Final = 3
+HOW_TO_REACH: Final = (
+    "check [cassandra] cluster and port, and that Cassandra runs there; without it no checkpoints"
+    " are written. [cassandra] enabled = false does without"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """A session with Cassandra, and the options that it was made with."""
+
+    session: Any
+    options: CassandraOptions
+
+
+@contextmanager
+def opened(options: CassandraOptions) -> Iterator[Ring]:
+    """Give a session."""
+    cluster = make_cluster(options, CONNECT_TIMEOUT)
+    try:
+        with errors_as_ours():
+            session = cluster.connect()
+        yield Ring(session, options)
+    finally:
+        cluster.shutdown()
+
+
+def check(ring: Ring) -> Iterator[Finding]:
+    """Look at the ring and at Canary's schema in it."""
+    with errors_as_ours():
+        told = ring.session.execute(
+            "SELECT release_version FROM system.local", timeout=CALL_TIMEOUT
+        )
+        version = str(told.one()[0])
+    hosts = ring.session.cluster.metadata.all_hosts()
+    down = sorted(str(host.address) for host in hosts if host.is_up is False)
+    words = f"Cassandra {version}, {len(hosts)} {'node' if len(hosts) == 1 else 'nodes'}"
+    if int(version.partition(".")[0]) < OLDEST:
+        yield failed(words, "Canary needs Cassandra 3 or newer: upgrade it")
+    elif down:
+        yield warning(f"{words}; down: {', '.join(down)}", "start them again")
+    else:
+        yield ok(words)
+    yield _schema(ring)
+
+
+def _schema(ring: Ring) -> Finding:
+    options = ring.options
+    known = ring.session.cluster.metadata.keyspaces.get(options.keyspace)
+    missing = [name for name in cql.SCHEMA if known is None or name not in known.tables]
+    if not missing:
+        return ok(f"keyspace {options.keyspace} has its {len(cql.SCHEMA)} tables")
+    words = f"keyspace {options.keyspace} has no table {' or '.join(missing)}"
+    if options.create_schema:
+        return warning(words, "start canary-worker: it makes them with its first checkpoint")
+    return failed(words, "an administrator makes them, or a worker with create_schema = true")

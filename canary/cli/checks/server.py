@@ -1,0 +1,37 @@
+"""canary-server: whether it answers, whether it is ready, and whether it knows who asks."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from typing import Any, Final
+
+from canary.cli.access import Access
+from canary.cli.checks.finding import Finding, failed, ok, warning
+from canary.cli.client import Client
+
+TIMEOUT: Final = 5.0  # seconds; its own checks take two and a half at most
+PARTS: Final = ("mongodb", "zookeeper", "cassandra")
+HOW_TO_REACH: Final = "start canary-server, or say with --url or CANARY_URL where it is"
+
+
+@contextmanager
+def opened(access: Access) -> Iterator[Client]:
+    """Give a client."""
+    with closing(Client(replace(access, timeout=min(access.timeout, TIMEOUT)))) as client:
+        yield client
+
+
+def check(client: Client) -> Iterator[Finding]:
+    """Ask it how it is, and then something that only who has signed in may ask."""
+    ready = client.get("/readyz", statuses=(503,))
+    for name in PARTS:
+        part: Any = ready.get(name)
+        if isinstance(part, dict) and not part.get("ready"):
+            reason = part.get("reason", "it tells strangers no more")
+            words = f"{client.url} does not reach {name}: {reason}"
+            advice = f"see {name} above; if all is well there, read the server's log"
+            # Without MongoDB it answers nothing.
+            yield failed(words, advice) if name == "mongodb" else warning(words, advice)
+    if ready.get("ready"):
+        client.get("/v2/boards", [("limit", "1")])
+        yield ok(f"{client.url} is ready, and answers")
