@@ -173,7 +173,7 @@ BOARD_JOBS: Final = Metric(
 OLDEST_UNCLAIMED: Final = Metric(
     "canary_board_oldest_unclaimed_seconds",
     _GAUGE,
-    "How long ago the oldest unclaimed job of a board was posted; 0 where there is none.",
+    "How long that unclaimed job of a board waits which waits longest; 0 where none does.",
     ("board",),
 )
 FRESHNESS: Final = Metric(

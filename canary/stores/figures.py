@@ -5,17 +5,18 @@ grows with the time for which jobs, changes and gaps are kept. Raises StoreUnava
 StoreRefused, and writes nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 import pymongo
 from pymongo.database import Database
 
+from canary.model.jobs import JobState
 from canary.stores.boards import BEAT_LIMIT, BoardNow, boards_now
-from canary.stores.documents import ON_BOARD, Document
+from canary.stores.documents import Document
 from canary.stores.mongo import errors_as_ours
+from canary.stores.tallies import OnBoard, Tallies
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,11 @@ class Missed:
 
 @dataclass(frozen=True, slots=True)
 class BoardFigures:
-    """One registered board. ``jobs`` are those on it, by state; ``oldest_unclaimed`` in seconds."""
+    """One registered board.
+
+    ``jobs`` are how many are on it, by state; ``oldest_unclaimed`` is for how many seconds that one
+    waits which waits longest, 0 where none does.
+    """
 
     now: BoardNow
     jobs: Mapping[str, int]
@@ -54,34 +59,14 @@ def figures(database: Database[Document], timeout: float) -> Figures:
             board["_id"]: _missed(board.get("missed", {}))
             for board in database.boards.find(registered, {"missed": 1})
         }
-        jobs: dict[str, dict[str, Mapping[str, Any]]] = {}
-        for group in database.jobs.aggregate(on_boards([board.path for board in boards])):
-            jobs.setdefault(group["_id"]["board"], {})[group["_id"]["state"]] = group
+        there = Tallies(database).on_boards([board.path for board in boards])
         workers = next(iter(database.workers.aggregate(_ALIVE)), {"workers": 0})
     return Figures(
         tuple(
-            _board(board, jobs.get(board.path, {}), missed.get(board.path, Missed()))
-            for board in boards
+            _board(board, there[board.path], missed.get(board.path, Missed())) for board in boards
         ),
         workers["workers"],
     )
-
-
-def on_boards(paths: Sequence[str]) -> list[Document]:
-    """Return the pipeline that counts the jobs on the boards at ``paths``.
-
-    Boards are named for the index's sake: jobs that have ended are many, and are not looked at.
-    """
-    return [
-        {"$match": {"board": {"$in": list(paths)}, "state": {"$in": ON_BOARD}}},
-        {
-            "$group": {
-                "_id": {"board": "$board", "state": "$state"},
-                "jobs": {"$sum": 1},
-                "oldest": {"$min": "$posted_at"},
-            }
-        },
-    ]
 
 
 _ALIVE: list[Document] = [
@@ -99,10 +84,10 @@ _ALIVE: list[Document] = [
 ]
 
 
-def _board(now: BoardNow, jobs: Mapping[str, Mapping[str, Any]], missed: Missed) -> BoardFigures:
-    counts = {state: jobs[state]["jobs"] if state in jobs else 0 for state in ON_BOARD}
-    oldest: datetime = jobs["UNCLAIMED"]["oldest"] if "UNCLAIMED" in jobs else now.now
-    return BoardFigures(now, counts, max(0.0, (now.now - oldest).total_seconds()), missed)
+def _board(now: BoardNow, there: OnBoard, missed: Missed) -> BoardFigures:
+    waits = now.now - (there.waits_from or now.now)
+    jobs = {JobState.UNCLAIMED.value: there.unclaimed, JobState.CLAIMED.value: there.claimed}
+    return BoardFigures(now, jobs, max(0.0, waits.total_seconds()), missed)
 
 
 def _missed(document: Mapping[str, Any]) -> Missed:

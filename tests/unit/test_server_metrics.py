@@ -17,7 +17,9 @@ from canary.metrics.boards import Boards
 from canary.metrics.server import ServerMetrics
 from canary.model.freshness import Freshness
 from canary.server import metrics as server_metrics
+from canary.server.audience import QUEUE_LIMIT, Audience
 from canary.stores.boards import BoardNow
+from canary.stores.feed import Event, EventName
 from canary.stores.figures import BoardFigures, Figures, Missed
 from tests.scraping import Scrape, assert_is, only, read
 
@@ -153,6 +155,27 @@ def test_what_a_server_counts(served: ServerMetrics) -> None:
     assert told.value(f"{duration}_count", **about) == 1
     assert told.value(f"{duration}_bucket", **about, le="0.01") == 0
     assert told.value(f"{duration}_bucket", **about, le="0.025") == 1
+
+
+def test_clients_of_the_event_stream(served: ServerMetrics) -> None:
+    audience = Audience(lambda _: b"event", b"dropped", limit=2, observer=served)
+    slow, quick = audience.subscribe(), audience.subscribe()
+    assert slow is not None
+    assert quick is not None
+    assert audience.subscribe() is None
+    assert read(served).value("canary_stream_clients") == 2, "who was turned away is none"
+    while slow.take(0) != [b"dropped"]:
+        for _ in range(QUEUE_LIMIT + 1):
+            audience.tell(Event(EventName.RESET))
+            quick.take(0)
+    told = read(served)
+    assert told.value("canary_stream_clients_dropped_total") == 1
+    assert told.value("canary_stream_clients") == 1
+    for _ in range(2):
+        audience.unsubscribe(slow)
+    assert read(served).value("canary_stream_clients") == 1, "it went once"
+    audience.unsubscribe(quick)
+    assert read(served).value("canary_stream_clients") == 0
 
 
 @pytest.fixture
