@@ -90,7 +90,8 @@ class Checkpointer:
                 LOG.info("checkpoints are taken again", extra={"board": path})
             self._is_failing = False
             self._due[path] = begun + self.interval
-            LOG.debug("checkpoint of %d jobs", header.jobs, extra={"board": path})
+            extra = {"board": path, "epoch": header.epoch, "revision": header.revision}
+            LOG.debug("checkpoint of %d jobs", header.jobs, extra=extra)
         return True
 
     def take(self, path: str) -> Header | None:

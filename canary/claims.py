@@ -32,6 +32,11 @@ class Claim:
     session: int
     held: ZookeeperJob = field(repr=False, compare=False)  # TaskFlow's view of the job
 
+    @property
+    def extra(self) -> dict[str, str | int]:
+        """What log records about it carry; the job is the watch job, on Canary's own board."""
+        return {"board": self.job.path, "job": self.job.name, "epoch": self.epoch}
+
 
 class Claims:
     """What one conductor claims on Canary's own board, as ``owner``."""
@@ -61,7 +66,7 @@ class Claims:
         except taskflow_exceptions.UnclaimableJob:
             claim = self._read_back(job, held)  # the claim may be one whose answer was lost
         except taskflow_exceptions.NotFound:
-            LOG.debug("%s was removed", job.name)
+            LOG.debug("it was removed", extra={"board": job.path, "job": job.name})
         finally:
             self._board.let_go(held)
         self._uncertain.discard(job.name)
@@ -82,10 +87,11 @@ class Claims:
                     self._client.delete_async(claim.held.lock_path).get(timeout=timeout)
                 self.abandoned += 1
         except NoNodeError:
-            LOG.debug("%s was abandoned already", claim.job.name)
+            LOG.debug("it was abandoned already", extra=claim.extra)
         except CanaryError as error:
-            extra = {"board": claim.job.path, "epoch": claim.epoch}
-            LOG.warning("not abandoned, its lock goes with the session: %s", error, extra=extra)
+            LOG.warning(
+                "not abandoned, its lock goes with the session: %s", error, extra=claim.extra
+            )
             self._uncertain.add(claim.job.name)
 
     def give_back(self, job: WatchJob) -> None:
@@ -97,7 +103,8 @@ class Claims:
         try:
             claim = self._read_back(job, held)
         except CanaryError as error:
-            LOG.debug("%s: whose lock it is can't be told: %s", job.name, error)
+            extra = {"board": job.path, "job": job.name}
+            LOG.debug("whose lock it is can't be told: %s", error, extra=extra)
             self._uncertain.add(job.name)
             return
         finally:

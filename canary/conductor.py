@@ -189,11 +189,12 @@ class WatchConductor(base.Conductor):
         first: dict[str, WatchJob] = {}
         for job in jobs:
             if first.setdefault(job.path, job) is not job:
-                LOG.warning("a second watch job for this board is ended", extra={"board": job.path})
+                extra = {"board": job.path, "job": job.name}
+                LOG.warning("a second watch job for this board is ended", extra=extra)
                 try:
                     self._registry.end(job)
                 except CanaryError as error:
-                    LOG.warning("it is still there: %s", error, extra={"board": job.path})
+                    LOG.warning("it is still there: %s", error, extra=extra)
         return list(first.values())
 
     def _give_up(self, running: list[Run], excess: int) -> None:

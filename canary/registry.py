@@ -5,7 +5,6 @@ are ``{"path": BOARD}``. Promises: ``add`` leaves one watch job a board however 
 many at once it is called; nothing here touches the watched boards themselves.
 """
 
-import json
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -249,7 +248,7 @@ class Registry:
 
 def _pass_over(name: str, error: Exception) -> None:
     LOG.warning(
-        "passed over on Canary's own board: %s is no watch job (%s)",
-        json.dumps(name),
+        "passed over on Canary's own board, it is no watch job: %s",
         type(error).__name__,
+        extra={"job": name},
     )

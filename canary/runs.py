@@ -35,4 +35,4 @@ class Run:
     @property
     def extra(self) -> dict[str, Any]:
         """What log records about it carry."""
-        return {"board": self.job.path, "epoch": self.claim.epoch if self.claim else None}
+        return self.claim.extra if self.claim else {"board": self.job.path, "job": self.job.name}

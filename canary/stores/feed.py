@@ -179,7 +179,8 @@ class Feed:
             try:
                 self._listener.tell(Event(name, document["board"], document=document))
             except Exception:  # of another version's making, perhaps; the next one may be told
-                LOG.exception("a document of %s could not be told", collection)
+                facts = {"board": document.get("board"), "revision": document.get("revision")}
+                LOG.exception("a document of %s could not be told", collection, extra=facts)
 
     # Freshness, by heartbeat.
 

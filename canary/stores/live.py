@@ -119,7 +119,7 @@ class LiveStore:
             try:
                 boards.insert_one(_new_board(path, now))
             except DuplicateKeyError:
-                LOG.debug("another worker made the document of %s first", path)
+                LOG.debug("another worker made its document first", extra={"board": path})
             return None
         writer = before["writer"]
         if writer and writer["lsid"]:
@@ -152,7 +152,8 @@ class LiveStore:
             if not error.timeout:
                 raise
             # Who wrote before has begun anew after its session was killed, and stands still.
-            LOG.warning("%s: its document is held, stopping its writer again", path)
+            extra = {"board": path, "epoch": epoch, "revision": int(before["revision"])}
+            LOG.warning("its document is held, stopping its writer again", extra=extra)
             return None
         if after is None:
             session.end_session()

@@ -284,7 +284,7 @@ class LiveBoard:
             "%d changes can't be written at once, trying less: %s",
             len(part.changes),
             error,
-            extra={"board": self.path, "epoch": self.epoch},
+            extra={"board": self.path, "epoch": self.epoch, "revision": self.revision},
         )
         self._slice_changes = max(1, len(part.changes) // 2)
         self._pending[0:1] = smaller

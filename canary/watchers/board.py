@@ -256,7 +256,8 @@ class BoardWatch:
         tally.drift += len(found)
         if found:
             words = ", ".join(found[:MAX_WORDS])
-            LOG.error("%d differences were mended: %s", len(found), words, extra=self._extra)
+            extra = {**self._extra, "revision": board.revision}
+            LOG.error("%d differences were mended: %s", len(found), words, extra=extra)
 
     def _missing(self, lag: Lag, asked: datetime) -> None:
         self._suspects.clear()

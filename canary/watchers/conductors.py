@@ -91,7 +91,9 @@ class ConductorsWatch:
         except BoardMissing:
             return []
         if len(names) > MAX_CONDUCTORS:
-            LOG.warning("only %d of %d conductors are shown", MAX_CONDUCTORS, len(names))
+            LOG.warning(
+                "only %d of %d conductors are shown", MAX_CONDUCTORS, len(names), extra=self._extra
+            )
         answers = {
             name: self._client.get_async(f"{self._folder}/{name}")
             for name in names[:MAX_CONDUCTORS]

@@ -35,6 +35,7 @@ class _Supervised:
     """Mixed into kazoo's recipes: they add no session listener, try once, and tell of errors."""
 
     _stopped: bool
+    _path: str
 
     def __init__(
         self,
@@ -64,7 +65,7 @@ class _Supervised:
         try:
             read(event)
         except KazooException as error:
-            LOG.debug("a watch ended with %r", error)
+            LOG.debug("a watch ended with %r", error, extra={"board": self._path})
             self._failed()
         except Exception:
             self._failed()

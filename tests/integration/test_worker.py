@@ -170,6 +170,21 @@ class TestWatching:
         assert board_of(database, path)["registered"]
         eventually(lambda: mirrored(database, path) == on_board(zookeeper, path))
 
+    def test_the_log_says_of_which_board_job_and_epoch(
+        self, spawn: Spawn, own: Own, zookeeper: KazooClient, database: Mongo, path: str
+    ) -> None:
+        zookeeper.create(path, makepath=True)
+        own.add(path)
+        worker = spawn("canary-worker", OS_LOG__FORMAT="json")
+        eventually(shows(database, path, "live"), START)
+        [line] = [line for line in worker.output.splitlines() if '"watching"' in line]
+        name = own.jobs()[path]
+        epoch = zookeeper.exists(f"{own.path}/{name}.lock").czxid
+        facts = {"board": path, "job": name, "epoch": epoch}
+        assert json.loads(line).items() >= facts.items()
+        zookeeper.create(f"{own.path}/job0000000099", b"")
+        eventually(lambda: '"job": "job0000000099"' in worker.output)
+
     def test_garbage_on_canarys_own_board_is_passed_over(
         self, spawn: Spawn, own: Own, zookeeper: KazooClient, database: Mongo, path: str
     ) -> None:
