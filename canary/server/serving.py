@@ -5,6 +5,7 @@ Promises: told to stop, a process ends its event streams at once and exits withi
 """
 
 import logging
+import resource
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -25,8 +26,11 @@ from canary.server.connections import (
     Worker,
 )
 
+LOG = logging.getLogger(__name__)
+
 GRACEFUL_LIMIT: Final = 5  # seconds that requests have to end once the process is told to stop
 REQUESTS: Final = 200  # that one process answers at a time, beside its event streams
+OTHER_FILES: Final = 300  # of a process: connections to MongoDB and others, spools, the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,11 @@ class Server(BaseApplication):
         }.items():
             self.cfg.set(name, value)
 
+    def run(self) -> None:
+        """Serve until told to stop."""
+        _allow_files(self.cfg.worker_connections + OTHER_FILES)
+        super().run()
+
     def load(self) -> Flask:
         """Make this process's parts. Called by gunicorn, in each process."""
         self._parts = self._make()
@@ -80,6 +89,21 @@ class Server(BaseApplication):
         """Tell this process's parts to stop."""
         if self._parts:
             self._parts.stop()
+
+
+def _allow_files(wanted: int) -> None:
+    """Let this process and those that it makes have as many files open, as far as may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < wanted:
+        LOG.warning(
+            "[server] max_streams needs %d open files and %d are allowed: raise that limit "
+            "(LimitNOFILE of systemd, ulimit -Hn of a shell) or lower max_streams",
+            wanted,
+            allowed,
+        )
 
 
 def _child_exit(_: Any, worker: Any) -> None:

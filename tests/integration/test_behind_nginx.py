@@ -171,6 +171,8 @@ def test_the_api_is_below_the_path_and_knows_who_asks_and_from_where(behind: Beh
 
     eventually(lambda: len(lines()) == 2)
     assert all(f"client={CLIENT} user=ann" in line for line in lines())
+    told = behind.ask("/canary/openapi.json", **basic("ann", PASSWORD)).json()
+    assert told["servers"] == [{"url": "/canary"}]
     problem = behind.ask("/canary/v2/nope", **basic("ann", PASSWORD))
     assert problem.status_code == 404
     assert problem.headers["Content-Type"] == "application/problem+json"

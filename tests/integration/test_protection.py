@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import re
+import resource
 import socket
 import threading
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import bcrypt
+import psutil
 import pytest
 import requests
 from flask import Flask
@@ -30,7 +32,7 @@ from canary.stores.documents import Document
 from canary.stores.reading import Reading
 from tests.integration.conftest import Spawn
 from tests.integration.test_server import KEEPS, PATH, Registered, Server
-from tests.integration.written_board import WrittenBoard
+from tests.integration.written_board import WrittenBoard, now, posted
 from tests.waiting import eventually
 
 NOT_READING = ("POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "X")
@@ -219,6 +221,19 @@ class TestRoutes:
                     if path.startswith("/v"):
                         assert answer.headers["Cache-Control"] == "no-store"
 
+    def test_reading_mongodb_for_one_answer_has_an_end(
+        self, app: Flask, database: Database[Document], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        WrittenBoard(database).write(posted(1, now()))
+        client = app.test_client()
+        with client.get(f"/v1.0/jobs?path={PATH}") as answer:
+            assert answer.status_code == 200
+            assert answer.data
+        monkeypatch.setattr("canary.server.v1.jobs.READ_LIMIT", -1)
+        with client.get(f"/v1.0/jobs?path={PATH}") as answer:
+            assert answer.status_code == 503
+            assert "shorter interval" in answer.get_json()["description"]
+
 
 class TestStart:
     @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
@@ -337,6 +352,23 @@ class TestSigningIn:
 
 
 class TestHolding:
+    def test_files_enough_for_all_connections_may_be_open(
+        self, start: Callable[..., Server]
+    ) -> None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+        try:
+            server = start(OS_SERVER__MAX_STREAMS="2000")
+            far = start(OS_SERVER__MAX_STREAMS="1000000")
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        [worker] = psutil.Process(server.command.process.pid).children()
+        limits = Path(f"/proc/{worker.pid}/limits").read_text()
+        allowed = re.search(r"Max open files +(\d+)", limits)
+        assert allowed
+        assert int(allowed[1]) >= min(2000 + WAITING + 200, hard)
+        assert ("[server] max_streams" in far.command.output) == (hard < 1_000_000)
+
     def test_who_sends_byte_by_byte_is_cut_and_holds_up_nobody(
         self, start: Callable[..., Server], connect: Callable[[Server], Raw]
     ) -> None:

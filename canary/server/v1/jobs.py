@@ -2,16 +2,19 @@
 
 Promises: the answer is whole or an error. It is written to a spool first, which goes to a file
 where it grows large, so that neither MongoDB waits for a slow client nor memory holds every job.
+MongoDB is read for ``READ_LIMIT`` seconds at most.
 """
 
 import json
 import tempfile
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import IO, Final
 
 from flask import Blueprint, Response, request
 
+from canary.errors import StoreUnavailable
 from canary.model.freshness import Freshness
 from canary.server import parameters, representation
 from canary.server.registration import Registry, check_registered
@@ -19,6 +22,7 @@ from canary.stores.reading import BoardJobs, Reading
 
 SPOOL_MEMORY: Final = 8 * 2**20  # bytes of one answer held in memory: some 10,000 jobs
 CHUNK: Final = 64 * 2**10  # bytes sent at a time
+READ_LIMIT: Final = 60.0  # seconds, after which a proxy would no longer wait for the answer
 
 
 def blueprint(reading: Reading, registry: Registry, interval: int) -> Blueprint:
@@ -46,8 +50,13 @@ def blueprint(reading: Reading, registry: Registry, interval: int) -> Blueprint:
 
 def _write(spool: IO[bytes], path: str, found: BoardJobs) -> int:
     """Write all jobs, separated by commas; return how many they are."""
-    count = 0
+    count, begun = 0, time.monotonic()
     for job in found.jobs:
+        if time.monotonic() - begun > READ_LIMIT:
+            raise StoreUnavailable(
+                f"MongoDB could not tell all jobs within {READ_LIMIT:g} s; ask for a shorter "
+                "interval, or page by page from /v2/jobs"
+            )
         spool.write(b"," if count else b"")
         spool.write(json.dumps(representation.job(path, job)).encode())
         count += 1

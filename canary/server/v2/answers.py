@@ -176,4 +176,6 @@ def _cell(value: Any) -> Any:
 def answered(model: type[BaseModel], *problems: int) -> dict[Any, Any]:
     """Return how an answer is described: its model, and the problems that there may be."""
     described = {"content": {PROBLEM: {"schema": Problem.model_json_schema()}}}
-    return {200: model} | {status: dict(described) for status in (400, 414, 503, *problems)}
+    return {200: model} | {
+        status: dict(described) for status in (400, 401, 414, 429, 503, *problems)
+    }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import flask_openapi3_swagger
-from flask import Blueprint, Response, abort, send_from_directory
+from flask import Blueprint, Response, abort, request, send_from_directory
 from flask_openapi3 import OpenAPI
 
 PAGE: Final = Path(__file__).parents[1] / "page"
@@ -28,7 +28,9 @@ def blueprint(app: OpenAPI) -> Blueprint:
 
     @docs.get("/openapi.json")
     def describe() -> Response:
-        return Response(json.dumps(app.api_doc), content_type="application/json")
+        # Where a proxy shows the server below a path, all that is described is below it too.
+        base = {"servers": [{"url": request.script_root}]} if request.script_root else {}
+        return Response(json.dumps(app.api_doc | base), content_type="application/json")
 
     @docs.get("/docs")
     def show() -> Response:
