@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from tests.faults.follower import Follower
 from tests.faults.judge import Verdict, Window, is_mirror, judge
 from tests.integration.conftest import Command, Spawn
 from tests.integration.proxy import Proxy
+from tests.ports import free_port
 from tests.waiting import eventually
 
 HUMAN_PACE: Final = 0.05  # seconds between two operations on the board
@@ -68,8 +68,7 @@ class Scene:
         self._admitted: list[float] = []
         self._recovered: list[float] = []
         self._over_at: float | None = None  # by the monotonic clock
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = str(free.getsockname()[1])
+        port = str(free_port())
         self.url = f"http://127.0.0.1:{port}"
         self._server = spawn("canary-server", OS_SERVER__PORT=port)
         eventually(self._answers, 30.0, "the server answers")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from kazoo.client import KazooClient
+from kazoo.retry import KazooRetry
 from pymongo import MongoClient
 from pymongo.database import Database
 
@@ -56,7 +57,10 @@ def config(environment: dict[str, str]) -> Config:
 @pytest.fixture
 def zookeeper() -> Iterator[KazooClient]:
     """A plain client, to be what Canary is not: one that writes on watched boards."""
-    client = KazooClient(os.environ["DEVSTACK_ZOOKEEPER"], timeout=10)
+    # kazoo's own pauses grow: after a minute without ZooKeeper it would not be back for another.
+    retry = KazooRetry(max_tries=-1, delay=0.1, max_delay=1.0)
+    hosts = os.environ["DEVSTACK_ZOOKEEPER"]
+    client = KazooClient(hosts, timeout=10, connection_retry=retry)
     try:
         client.start()
         yield client

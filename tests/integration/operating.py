@@ -1,14 +1,16 @@
 """What operators do on a jobboard, through TaskFlow alone, each in a process of its own.
 
-    python -m tests.integration.operating hands     BOARD LOG SEED COUNT
-    python -m tests.integration.operating conductor BOARD LOG COUNT
+    python -m tests.integration.operating hands     BOARD LOG URL SEED COUNT
+    python -m tests.integration.operating conductor BOARD LOG URL COUNT
 
 ``hands`` posts, claims, abandons, consumes and trashes jobs by TaskFlow's own jobboard calls, as
 its seed says; ``conductor`` posts jobs with a logbook and runs them on a stock TaskFlow conductor.
 Both write one line of JSON to LOG for every operation that was done, and end when all is done.
 
 Between two operations on one job there is a pause, as between any two of a person: ZooKeeper's
-watches tell of the last of several changes that come at once.
+watches tell of the last of several changes that come at once. How long it is, on a machine that may
+stand still at times, nobody knows beforehand: it lasts until the canary-server at URL shows the
+operation before.
 """
 
 import contextlib
@@ -21,6 +23,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+import requests
 from taskflow import engines, task
 from taskflow.conductors import backends as conductors
 from taskflow.jobs import backends as jobboards
@@ -29,7 +32,8 @@ from taskflow.patterns import linear_flow
 from taskflow.persistence import backends as persistences
 from taskflow.persistence import models
 
-PAUSE: Final = 0.06  # seconds
+PAUSE: Final = 0.02  # seconds between two questions
+SHOWN_LIMIT: Final = 60.0  # seconds for an operation to be shown
 OWNERS: Final = ("alice", "bob")
 DONE: Final = {"abandon": "abandoned", "consume": "consumed", "trash": "trashed"}
 
@@ -48,7 +52,28 @@ class Log:
             self._file.flush()
 
 
-def hands(board: ZookeeperJobBoard, log: Log, seed: int, count: int) -> None:
+class Shown:
+    """What the canary-server at ``url`` shows of a board."""
+
+    def __init__(self, url: str, path: str) -> None:
+        self._url, self._query = f"{url}/v1.0/jobs", {"path": path, "interval": "3600"}
+
+    def wait(self, uuid: str, status: str) -> None:
+        """Return once a job is shown to be in ``status``."""
+        deadline = time.monotonic() + SHOWN_LIMIT
+        while self._status(uuid) != status:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"job {uuid} is not shown as {status}")
+            time.sleep(PAUSE)
+
+    def _status(self, uuid: str) -> str | None:
+        with requests.get(self._url, params=self._query, timeout=SHOWN_LIMIT) as answer:
+            answer.raise_for_status()
+            [board] = answer.json()
+        return next((job["status"] for job in board["jobs"] if job["_uuid"] == uuid), None)
+
+
+def hands(board: ZookeeperJobBoard, log: Log, shown: Shown, seed: int, count: int) -> None:
     """Do ``count`` operations; what is legal for a job is chosen by the seed."""
     chooser = random.Random(seed)
     unclaimed: list[Any] = []
@@ -61,19 +86,21 @@ def hands(board: ZookeeperJobBoard, log: Log, seed: int, count: int) -> None:
             job = board.post(f"job-{chooser.randrange(100)}", details={"n": chooser.randrange(9)})
             unclaimed.append(job)
             log.add("posted", job.uuid, None)
+            shown.wait(job.uuid, "UNCLAIMED")
         elif choice == "claim":
             job = unclaimed.pop(chooser.randrange(len(unclaimed)))
             owner = chooser.choice(OWNERS)
             board.claim(job, owner)
             claimed.append((job, owner))
             log.add("claimed", job.uuid, owner)
+            shown.wait(job.uuid, "CLAIMED")
         else:
             job, owner = claimed.pop(chooser.randrange(len(claimed)))
             getattr(board, choice)(job, owner)
             log.add(DONE[choice], job.uuid, owner)
             if choice == "abandon":
                 unclaimed.append(job)
-        time.sleep(PAUSE)
+            shown.wait(job.uuid, "UNCLAIMED" if choice == "abandon" else "COMPLETE")
     board.close()
     for job, owner in claimed:  # a session takes its claims with it
         log.add("abandoned", job.uuid, owner)
@@ -84,7 +111,7 @@ class Work(task.Task):  # type: ignore[misc,unused-ignore]
 
     def execute(self) -> None:
         """Take it."""
-        time.sleep(2 * PAUSE)
+        time.sleep(PAUSE)
 
 
 def flow() -> linear_flow.Flow:
@@ -93,22 +120,25 @@ def flow() -> linear_flow.Flow:
 
 
 class LoggedBoard(ZookeeperJobBoard):  # type: ignore[misc,unused-ignore]
-    """A jobboard that writes down what a stock conductor does on it."""
+    """A jobboard that writes down what a stock conductor does on it, and gives it time."""
 
     log: Log
+    shown: Shown
 
     def claim(self, job: Any, who: str) -> None:
+        self.shown.wait(job.uuid, "UNCLAIMED")
         super().claim(job, who)
         self.log.add("claimed", job.uuid, who)
 
     def consume(self, job: Any, who: str) -> None:
+        self.shown.wait(job.uuid, "CLAIMED")
         super().consume(job, who)
         self.log.add("consumed", job.uuid, who)
 
 
-def conductor(board: LoggedBoard, persistence: Any, log: Log, count: int) -> None:
+def conductor(board: LoggedBoard, persistence: Any, log: Log, shown: Shown, count: int) -> None:
     """Post ``count`` jobs with a logbook each, and have a stock conductor run them."""
-    board.log = log
+    board.log, board.shown = log, shown
     runner = conductors.fetch("blocking", "stock", board, persistence=persistence)
     thread = threading.Thread(target=runner.run)
     thread.start()
@@ -121,26 +151,25 @@ def conductor(board: LoggedBoard, persistence: Any, log: Log, count: int) -> Non
         engines.save_factory_details(detail, flow, [], {}, backend=persistence)
         job = board.post(f"work-{number}", book=book)
         log.add("posted", job.uuid, None)
-        time.sleep(PAUSE)
     while board.job_count:
         time.sleep(PAUSE)
     runner.stop()
     thread.join()
 
 
-def main(what: str, path: str, log_path: str, *numbers: str) -> None:
+def main(what: str, path: str, log_path: str, url: str, *numbers: str) -> None:
     """Run one of the two."""
     conf = {"board": "zookeeper", "hosts": os.environ["DEVSTACK_ZOOKEEPER"], "path": path}
-    log = Log(log_path)
+    log, shown = Log(log_path), Shown(url, path)
     if what == "hands":
         board = jobboards.fetch("hands", conf)
         board.connect()
-        hands(board, log, *(int(number) for number in numbers))
+        hands(board, log, shown, *(int(number) for number in numbers))
     else:
         persistence = persistences.fetch({"connection": "memory"})
         board = LoggedBoard("conductor", conf, persistence=persistence)
         board.connect()
-        conductor(board, persistence, log, *(int(number) for number in numbers))
+        conductor(board, persistence, log, shown, *(int(number) for number in numbers))
         board.close()
 
 

@@ -14,7 +14,7 @@ from tests.integration.conducted import Conducted, add
 from tests.integration.proxy import Proxy
 from tests.waiting import eventually
 
-JOIN_LIMIT = 15.0  # seconds until one that joins has its share
+JOIN_LIMIT = 40.0  # seconds until one that joins has its share, which takes four
 
 Join = Callable[..., Conducted]
 
@@ -71,7 +71,7 @@ def test_who_joins_gets_a_share_and_who_leaves_gives_it_back(
     assert len(a.claims) == 3, "nothing went to and fro"
     assert len(b.claims) == 5
     leave(a)
-    eventually(lambda: counts(b) == [5], 2.0, "who leaves says so before it gives up its boards")
+    eventually(lambda: counts(b) == [5], why="who leaves says so before it gives up its boards")
 
 
 def test_who_dies_is_replaced_when_its_session_ends(
@@ -81,7 +81,7 @@ def test_who_dies_is_replaced_when_its_session_ends(
     add(zookeeper, config.canary.jobboard, *names(4))
     eventually(lambda: counts(a, b) == [2, 2], JOIN_LIMIT)
     with proxy.away():
-        eventually(lambda: counts(b) == [4], 2.0 + 5.0)
+        eventually(lambda: counts(b) == [4], 40.0)
     eventually(lambda: counts(a, b) == [2, 2], JOIN_LIMIT, "and comes back")
 
 

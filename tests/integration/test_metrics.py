@@ -22,15 +22,9 @@ from tests.given import asked_for
 from tests.integration.boards import claim, consume, post, posting, register
 from tests.integration.conftest import Command, Spawn
 from tests.integration.proxy import Proxy
+from tests.ports import free_port
 from tests.scraping import Scrape, assert_is, scrape
 from tests.waiting import eventually
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Program:

@@ -156,7 +156,7 @@ class TestErrors:
         began = now()
         with opened(away) as database, pytest.raises(StoreUnavailable) as refused:
             ensure_schema(database, away)
-        assert now() - began < timedelta(seconds=1.5)
+        assert now() - began < timedelta(seconds=5)
         message = str(refused.value)
         assert message.startswith("MongoDB does not answer: 127.0.0.1:1: ")
         assert "Connection refused" in message
@@ -235,7 +235,7 @@ class TestErrors:
         began = now()
         with pytest.raises(StoreUnavailable):
             ask_for_ever(database, 0.3)
-        assert now() - began < timedelta(seconds=1)
+        assert now() - began < timedelta(seconds=5)
 
 
 def ask_for_ever(database: Database[Document], limit: float) -> None:

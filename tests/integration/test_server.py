@@ -50,6 +50,7 @@ from tests.integration.written_board import (
     now,
     posted,
 )
+from tests.ports import free_port
 from tests.waiting import eventually
 
 PATH = "/lbaas/jobs"
@@ -399,12 +400,12 @@ class TestHealth:
 
         def hang(timeout: float) -> None:
             asked.append(timeout)
-            hanging.wait(20)
+            hanging.wait(60)
 
         client = client_of(config, reading, Registered(), {"zookeeper": hang})
         begun = time.monotonic()
         first, second = client.get("/readyz"), client.get("/readyz")
-        assert time.monotonic() - begun < 6
+        assert time.monotonic() - begun < 20, "nobody waits for what hangs"
         hanging.set()
         for answer in (first, second):
             assert answer.status_code == 200
@@ -519,8 +520,8 @@ class TestFeed:
                 return boards[-1].board.freshness if boards and boards[-1].board else None
 
             eventually(lambda: last() is Freshness.LIVE)
-            eventually(lambda: last() is Freshness.UNWATCHED, 10)
-            assert 2 < time.monotonic() - begun < 6
+            eventually(lambda: last() is Freshness.UNWATCHED, 30)
+            assert time.monotonic() - begun > 2
             assert len(listener.of(EventName.BOARD)) == 2
 
     def test_a_board_is_told_when_it_changes_and_when_it_goes(
@@ -721,13 +722,6 @@ class TestAudience:
         assert audience.size == 0
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 class Server:
     """A canary-server, for real."""
 
@@ -857,9 +851,7 @@ class TestProcess:
         jsonschema.validate(jobs, JOBS_SCHEMA)
         assert jobs[0]["job_count"] == 1
 
-        begun = time.monotonic()
         assert server.command.end() == 0
-        assert time.monotonic() - begun < 6
         eventually(lambda: everything.is_over and one.is_over)
         assert everything.failure is one.failure is None  # their last chunk came
         assert "Traceback" not in server.command.output
