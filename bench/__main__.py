@@ -2,9 +2,9 @@
 
 import sys
 
-from bench import boards, conductor
+from bench import boards, conductor, pages
 
-MEASUREMENTS = {"boards": boards.measure, "conductor": conductor.measure}
+MEASUREMENTS = {"boards": boards.measure, "conductor": conductor.measure, "pages": pages.measure}
 
 
 def main(names: list[str]) -> int:

@@ -8,9 +8,12 @@ that stays as it is is left out. An entry whose value changes may be met again, 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from canary.stores.documents import Document
+
+#: Fields that are null in no document: a list that is sorted by one of them has no such end.
+ALWAYS_THERE: Final = frozenset({"posted_at", "since", "seen_at", "revision", "from", "to"})
 
 Value = str | int | float | datetime | None
 
@@ -34,15 +37,20 @@ class Sort:
 
     def behind(self, place: "Place") -> Document:
         """Return the query for all that comes behind ``place``. MongoDB sorts null first."""
-        beyond = "$lt" if self.descending else "$gt"
-        same: Document = {self.field: place.value, "_id": {beyond: place.identity}}
+        beyond, up_to = ("$lt", "$lte") if self.descending else ("$gt", "$gte")
+        further: Document = {"_id": {beyond: place.identity}}
         if place.value is None:
+            same = {self.field: None, **further}
             # Nothing comes before null.
             return same if self.descending else {"$or": [same, {self.field: {"$ne": None}}]}
-        further: list[Document] = [same, {self.field: {beyond: place.value}}]
-        if self.descending:
-            further.append({self.field: None})
-        return {"$or": further}
+        # Said twice, so that MongoDB begins in its index where the page does.
+        found: Document = {
+            self.field: {up_to: place.value},
+            "$or": [{self.field: {beyond: place.value}}, further],
+        }
+        if self.descending and self.field not in ALWAYS_THERE:
+            return {"$or": [found, {self.field: None}]}
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,9 @@ from canary.server.stream import DROPPED, render
 from canary.server.v2 import schemas
 from canary.stores import filtering
 from canary.stores.documents import Document
+from canary.stores.lists import JOBS as JOBS_KEPT
 from canary.stores.mongo import connect, ensure_schema
+from canary.stores.paging import Sort
 from canary.stores.reading import Reading
 from tests.integration.written_board import (
     WrittenBoard,
@@ -246,6 +248,26 @@ class TestJobs:
             board.write(claimed(number - 1, now()), ended(number - 1, now()))
         assert len(seen) == len(set(seen))
         assert before <= set(seen)
+
+    @pytest.mark.usefixtures("busy")
+    @pytest.mark.parametrize("sort", ["posted_at", "-posted_at"])
+    @pytest.mark.parametrize("asked", [{}, {"path": "/cdn/jobs"}, {"state": "COMPLETE"}])
+    def test_a_page_far_behind_costs_no_more_than_the_first(
+        self,
+        database: Database[Document],
+        reading: Reading,
+        asked: dict[str, str],
+        sort: str,
+    ) -> None:
+        order = Sort("posted_at", descending=sort.startswith("-"))
+        filters = frozenset(Filter(Field(name), (value,)) for name, value in asked.items())
+        *_, last = reading.lists.walk(JOBS_KEPT, filters, now(), order, limit=40)
+        query = {"$and": [filtering.jobs(filters, now()), order.behind(order.place_of(last))]}
+        found = database.jobs.find(query if asked else query["$and"][1]).sort(order.keys).limit(5)
+        stats = found.explain()["executionStats"]
+        assert stats["nReturned"] == 5
+        assert stats["totalKeysExamined"] <= 10, "not the forty before"
+        assert stats["totalDocsExamined"] <= 10
 
     @pytest.mark.usefixtures("busy")
     def test_a_cursor_is_of_one_list(self, get: Get, client: FlaskClient) -> None:
