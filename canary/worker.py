@@ -10,8 +10,14 @@ from gevent import monkey
 monkey.patch_all()
 
 # ruff: noqa: E402 -- nothing may be imported before gevent has patched the standard library
-import logging
 import os
+
+# One process counts for itself, in memory. With these prometheus_client would take to files, where
+# several share what they count: as an environment may say that was made for other programs.
+for variable in ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir"):
+    os.environ.pop(variable, None)
+
+import logging
 import signal
 import sys
 from collections.abc import Callable, Sequence

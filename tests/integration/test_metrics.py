@@ -286,6 +286,25 @@ def test_without_mongodb_both_answer_and_say_so(spawn: Spawn) -> None:
     assert worker.command.end() == server.command.end() == 0
 
 
+def test_a_worker_shares_its_numbers_with_nobody(
+    corner: str, spawn: Spawn, zookeeper: KazooClient, config: Config, tmp_path: Path
+) -> None:
+    folder = tmp_path / "of another program"
+    folder.mkdir()
+    boards = [f"/{corner}/{name}/jobs" for name in "ab"]
+    for board in boards:
+        zookeeper.ensure_path(board)
+        register(zookeeper, config.canary.jobboard, board)
+    worker = Program(
+        spawn, "canary-worker", "OS_METRICS__PORT", PROMETHEUS_MULTIPROC_DIR=str(folder)
+    )
+    await_value(worker, 2, "canary_boards_watched", freshness="live")
+    post(zookeeper, boards[0])
+    told = await_value(worker, 1, "canary_changes_total", board=boards[0], kind="posted")
+    assert told.by("kind", "canary_changes_total", board=boards[1]) == {}
+    assert list(folder.iterdir()) == []
+
+
 def test_a_port_that_is_taken_is_an_option_that_is_wrong(spawn: Spawn) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         worker = spawn("canary-worker", OS_METRICS__PORT=str(taken.getsockname()[1]))
@@ -380,6 +399,14 @@ def test_all_processes_of_the_server_are_added_up_whichever_answers(
         told = server.scrape()
         assert requests_of(told, "/livez") == requests_of(before, "/livez") + 40
         assert requests_of(told, "/v2/stream") == 40
+
+        processes[1].terminate()
+        eventually(
+            lambda: not {each.pid for each in processes} & {p.pid for p in master.children()}
+        )
+        assert folder.exists(), "it is its maker's to remove"
+        eventually(lambda: server.scrape().value("canary_stream_clients") == 0)
+        assert requests_of(server.scrape(), "/v2/stream") == 40
     assert server.command.end() == 0, server.command.output
     assert not folder.exists()
 
