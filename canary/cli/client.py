@@ -16,7 +16,8 @@ from typing import Any, Final
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
-from urllib3.exceptions import HTTPError
+from urllib3 import disable_warnings
+from urllib3.exceptions import HTTPError, InsecureRequestWarning
 from urllib3.util import Retry
 
 from canary.cli.access import Access
@@ -77,7 +78,10 @@ class Client:
         self._timeout = access.timeout
         self._ahead = timedelta(0)
         self._session = requests.Session()
-        self._session.verify = access.verify
+        # Said with each question: REQUESTS_CA_BUNDLE would win over what the session says.
+        self._verify = access.verify
+        if not access.verify:
+            disable_warnings(InsecureRequestWarning)  # who said --insecure knows
         self._session.headers["User-Agent"] = "canary"
         self._session.auth = _credentials(access)
         for scheme in ("http://", "https://"):
@@ -98,7 +102,10 @@ class Client:
         """
         with self._errors_as_ours():
             answer = self._session.get(
-                self.url + where, params=list(query), timeout=(CONNECT_TIMEOUT, self._timeout)
+                self.url + where,
+                params=list(query),
+                timeout=(CONNECT_TIMEOUT, self._timeout),
+                verify=self._verify,
             )
         self._compare_clocks(answer)
         if not answer.ok and answer.status_code not in statuses:
@@ -130,6 +137,7 @@ class Client:
                 params=list(query),
                 headers=headers,
                 stream=True,
+                verify=self._verify,
                 timeout=(CONNECT_TIMEOUT, SILENCE),
             )
         with contextlib.closing(answer):

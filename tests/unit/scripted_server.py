@@ -1,9 +1,11 @@
 """An HTTP server that answers what a test says, to whatever is asked, and notes the questions."""
 
 import json
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from types import TracebackType
 from typing import Any, Self
@@ -33,9 +35,9 @@ Script = Callable[[Asked], Answer]
 
 
 class ScriptedServer:
-    """Listens on a free port of loopback."""
+    """Listens on a free port of loopback; by TLS where it has a file with key and certificate."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, certificate: Path | None = None) -> None:
         self.asked: list[Asked] = []
         server = self
 
@@ -62,7 +64,12 @@ class ScriptedServer:
                 """Write nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        scheme = "https" if certificate else "http"
+        self.url = f"{scheme}://127.0.0.1:{self._server.server_port}"
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,))
 
     def __enter__(self) -> Self:

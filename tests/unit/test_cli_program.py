@@ -6,9 +6,11 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 
 from canary.cli.main import main
@@ -325,6 +327,26 @@ class TestSigningIn:
                 assert main(["jobs", "--token", SECRET, "--url", server.url]) == 0
             assert "Authorization" not in other.asked[0].headers
         assert SECRET not in capsys.readouterr().err
+
+
+class TestTls:
+    CERTIFICATE = Path(__file__).parent / "localhost.pem"  # of nobody but these tests
+
+    @pytest.mark.parametrize("bundle", ["", certifi.where()])
+    def test_who_is_not_trusted_is_told_nothing(self, run: Run, bundle: str) -> None:
+        run = partial(run, REQUESTS_CA_BUNDLE=bundle)
+        with ScriptedServer(jobs(1), self.CERTIFICATE) as server:
+            where = ["--url", server.url]
+            refused = run("jobs", *where, CANARY_TOKEN=SECRET)
+            assert refused.returncode == 1
+            assert "--cacert FILE, or --insecure" in one_line(refused.stderr)
+            assert "certificate" in refused.stderr
+            assert server.asked == []
+            trusted = run("jobs", "--cacert", str(self.CERTIFICATE), *where)
+            assert (trusted.returncode, trusted.stderr) == (0, "")
+            insecure = run("jobs", "--insecure", *where)
+            assert (insecure.returncode, insecure.stderr) == (0, "")
+            assert insecure.stdout == trusted.stdout
 
 
 class TestPipes:
