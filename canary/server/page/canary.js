@@ -154,7 +154,7 @@ function fromApi(job) {
 function takeChange(change) {
   const who = change.owner ? ` by ${change.owner}` : "";
   const how = change.outcome && change.outcome !== change.kind ? ` (${change.outcome})` : "";
-  note(change.seen_at, `${change.path}: ${change.uuid ?? change.name} ${change.kind}${how}${who}`);
+  note(change.seen_at, `${change.path}: ${change.job_name ?? change.name} ${change.uuid ?? ""} ${change.kind}${how}${who}`);
   const board = boards.get(change.path);
   if (board) {
     board.during?.push(change);
@@ -171,7 +171,7 @@ function apply(board, change) {
   if (ENDINGS.has(change.kind)) {
     board.jobs.delete(key);
   } else if (change.kind === "posted" || change.kind === "malformed") {
-    const name = job?.name ?? "…";
+    const name = change.job_name ?? job?.name ?? "…";
     board.jobs.set(key, { uuid: change.uuid, name, status: "UNCLAIMED", owner: null, since });
   } else if (job && change.kind === "claimed") {
     Object.assign(job, { status: "CLAIMED", owner: change.owner, since });

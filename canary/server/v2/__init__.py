@@ -1,5 +1,6 @@
 """``/v2``: everything that Canary knows, by one query, described by ``/openapi.json``."""
 
+from flask.json.provider import DefaultJSONProvider
 from flask_openapi3 import APIBlueprint, Info, OpenAPI
 
 from canary.server.v2 import boards, changes, conductors, gaps, jobs, stats
@@ -18,7 +19,7 @@ def application() -> OpenAPI:
         description="What happens on TaskFlow's jobboards. Every list takes the same filters, "
         "sort, limit and cursor; times are ISO 8601 in UTC, durations seconds.",
     )
-    return OpenAPI(
+    app = OpenAPI(
         "canary.server",
         info=info,
         doc_ui=False,
@@ -32,6 +33,9 @@ def application() -> OpenAPI:
         validation_error_model=Problem,
         static_folder=None,
     )
+    if isinstance(app.json, DefaultJSONProvider):
+        app.json.sort_keys = False  # in the order of the description
+    return app
 
 
 def blueprints(reading: Reading, interval: int) -> list[APIBlueprint]:

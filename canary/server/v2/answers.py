@@ -16,6 +16,7 @@ from itertools import chain, islice
 from typing import Any, Final, Protocol
 
 from flask import Response, request
+from flask_openapi3 import Tag
 from pydantic import BaseModel
 
 from canary.clock import now
@@ -26,6 +27,7 @@ from canary.server.v2.schemas import Problem
 from canary.stores.lists import Kept, Lists
 from canary.stores.paging import Place, Sort
 
+JOBBOARDS: Final = Tag(name="jobboards", description="what happens on them, and what happened")
 JSON_LINES: Final = "application/x-ndjson"
 CSV: Final = "text/csv"
 PROBLEM: Final = "application/problem+json"

@@ -11,7 +11,7 @@ from pydantic import Field
 from canary.model import filters
 from canary.model.filters import Filters
 from canary.server.representation import JSON, board_state, optional_iso
-from canary.server.v2.answers import Made, answered, listed, names_of
+from canary.server.v2.answers import JOBBOARDS, Made, answered, listed, names_of
 from canary.server.v2.jobs import passed
 from canary.server.v2.query import ListQuery, sorting
 from canary.server.v2.schemas import Board, Boards
@@ -74,7 +74,7 @@ class BoardList:
 
 def blueprint(boards: BoardList, interval: int) -> APIBlueprint:
     """Return the blueprint; ``interval`` is the window of a request that does not say."""
-    made = APIBlueprint("v2_boards", __name__)
+    made = APIBlueprint("v2_boards", __name__, abp_tags=[JOBBOARDS])
 
     @made.get("/v2/boards", responses=answered(Boards))
     def answer(query: BoardsQuery) -> Response:

@@ -6,7 +6,7 @@ from flask import Response
 from flask_openapi3 import APIBlueprint
 
 from canary.server import representation
-from canary.server.v2.answers import Source, answered, listed
+from canary.server.v2.answers import JOBBOARDS, Source, answered, listed
 from canary.server.v2.query import KIND, NOT_KIND, KindName, ListQuery, sorting
 from canary.server.v2.schemas import Change, Changes
 from canary.stores.lists import CHANGES, Lists
@@ -25,12 +25,12 @@ class ChangesQuery(ListQuery):
 
 def blueprint(found: Lists) -> APIBlueprint:
     """Return the blueprint."""
-    changes = APIBlueprint("v2_changes", __name__)
+    changes = APIBlueprint("v2_changes", __name__, abp_tags=[JOBBOARDS])
     source = Source(found, CHANGES, lambda document, _: representation.change(document), Change)
 
     @changes.get("/v2/changes", responses=answered(Changes))
     def answer(query: ChangesQuery) -> Response:
-        """List changes, within their time to live; ``since`` and ``until`` are of ``seen_at``."""
+        """List changes, within their time to live; since and until are about seen_at."""
         return listed("changes", query, source)
 
     return changes

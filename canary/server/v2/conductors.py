@@ -18,7 +18,7 @@ from canary.model import filters
 from canary.model.filters import Field, Filters
 from canary.model.freshness import Freshness
 from canary.server.representation import JSON, conductors, hexadecimal, iso, optional_iso
-from canary.server.v2.answers import Made, answered, listed, names_of
+from canary.server.v2.answers import JOBBOARDS, Made, answered, listed, names_of
 from canary.server.v2.boards import is_asked
 from canary.server.v2.query import ListQuery, sorting
 from canary.server.v2.schemas import Conductor, Conductors
@@ -130,7 +130,7 @@ def _held(job: Mapping[str, Any]) -> JSON:
 
 def blueprint(made: ConductorList) -> APIBlueprint:
     """Return the blueprint."""
-    conductors_ = APIBlueprint("v2_conductors", __name__)
+    conductors_ = APIBlueprint("v2_conductors", __name__, abp_tags=[JOBBOARDS])
     source = Made(made.make, names_of(Conductor))
 
     @conductors_.get("/v2/conductors", responses=answered(Conductors))

@@ -6,7 +6,7 @@ from flask import Response
 from flask_openapi3 import APIBlueprint
 
 from canary.server import representation
-from canary.server.v2.answers import Source, answered, listed
+from canary.server.v2.answers import JOBBOARDS, Source, answered, listed
 from canary.server.v2.query import ListQuery, sorting
 from canary.server.v2.schemas import Gap, Gaps
 from canary.stores.lists import GAPS, Lists
@@ -20,12 +20,12 @@ class GapsQuery(ListQuery):
 
 def blueprint(found: Lists) -> APIBlueprint:
     """Return the blueprint."""
-    gaps = APIBlueprint("v2_gaps", __name__)
+    gaps = APIBlueprint("v2_gaps", __name__, abp_tags=[JOBBOARDS])
     source = Source(found, GAPS, lambda document, _: representation.gap(document), Gap)
 
     @gaps.get("/v2/gaps", responses=answered(Gaps))
     def answer(query: GapsQuery) -> Response:
-        """List gaps that touch the time from ``since`` to ``until``."""
+        """List gaps that touch the time from since to until."""
         return listed("gaps", query, source)
 
     return gaps

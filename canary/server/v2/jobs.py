@@ -12,7 +12,7 @@ from canary.clock import now
 from canary.server import representation
 from canary.server.problems import NotFound
 from canary.server.representation import JSON, iso, optional_iso, seconds
-from canary.server.v2.answers import Source, answered, listed
+from canary.server.v2.answers import JOBBOARDS, Source, answered, listed
 from canary.server.v2.query import Asked, ListQuery, sorting
 from canary.server.v2.schemas import Job, JobAnswer, Jobs
 from canary.server.v2.values import BoardPath, Text
@@ -44,7 +44,7 @@ class JobQuery(Asked):
 
 def blueprint(found: Lists) -> APIBlueprint:
     """Return the blueprint."""
-    jobs = APIBlueprint("v2_jobs", __name__)
+    jobs = APIBlueprint("v2_jobs", __name__, abp_tags=[JOBBOARDS])
 
     @jobs.get("/v2/jobs", responses=answered(Jobs))
     def answer(query: JobsQuery) -> Response:

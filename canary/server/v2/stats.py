@@ -12,7 +12,7 @@ from pydantic import Field
 from canary.model.filters import Filters
 from canary.model.quantiles import quantile
 from canary.server.representation import JSON, seconds
-from canary.server.v2.answers import answered, listed, names_of
+from canary.server.v2.answers import JOBBOARDS, answered, listed, names_of
 from canary.server.v2.boards import WINDOW, per_minute, waits
 from canary.server.v2.query import MAX_LIMIT, ListQuery, sorting
 from canary.server.v2.schemas import Stats, StatsPage
@@ -80,7 +80,7 @@ class Groups:
 
 def blueprint(tallies: Tallies, interval: int) -> APIBlueprint:
     """Return the blueprint; ``interval`` is the window of a request that does not say."""
-    stats = APIBlueprint("v2_stats", __name__)
+    stats = APIBlueprint("v2_stats", __name__, abp_tags=[JOBBOARDS])
 
     @stats.get("/v2/stats", responses=answered(StatsPage))
     def answer(query: StatsQuery) -> Response:
