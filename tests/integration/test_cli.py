@@ -69,10 +69,10 @@ def screen(server: Server, environment: dict[str, str]) -> Iterator[Callable[...
         terminal.__exit__(None, None, None)
 
 
-def operate(what: str, board: str, log: Path, *numbers: int) -> list[dict[str, Any]]:
+def operate(what: str, board: str, log: Path, url: str, *numbers: int) -> list[dict[str, Any]]:
     """Let TaskFlow work on a board, and return what it did."""
-    words = [sys.executable, "-m", "tests.integration.operating", what, board, str(log)]
-    subprocess.run([*words, *map(str, numbers)], env=os.environ, timeout=60, check=True)
+    words = [sys.executable, "-m", "tests.integration.operating", what, board, str(log), url]
+    subprocess.run([*words, *map(str, numbers)], env=os.environ, timeout=120, check=True)
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 
@@ -91,8 +91,8 @@ def test_what_it_tells_is_what_was_done(
     spawn("canary-worker")
     assert run("canary-producer", "add", hands, flows).returncode == 0
     eventually(lambda: [row["freshness"] for row in ask("boards")] == ["live", "live"], 30)
-    done = operate("hands", hands, tmp_path / "hands.jsonl", 5, OPERATIONS)
-    ran = operate("conductor", flows, tmp_path / "flows.jsonl", FLOWS)
+    done = operate("hands", hands, tmp_path / "hands.jsonl", server.address, 5, OPERATIONS)
+    ran = operate("conductor", flows, tmp_path / "flows.jsonl", server.address, FLOWS)
     last = post(zookeeper, hands, posting("held"))
     claim(zookeeper, hands, last, "ghost")
     expected = [
