@@ -53,12 +53,16 @@ class ScriptedServer:
                 is_raw = isinstance(answer.body, bytes)
                 body = answer.body if is_raw else json.dumps(answer.body).encode()
                 self.send_response_only(answer.status)
-                self.send_header("Content-Type", answer.content_type)
-                self.send_header("Content-Length", str(len(body)))
-                for name, value in answer.headers.items():
+                headers = {
+                    "Content-Type": answer.content_type,
+                    "Content-Length": str(len(body)),
+                    **answer.headers,
+                }
+                for name, value in headers.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
+                self.close_connection = int(headers["Content-Length"]) != len(body)
 
             def log_message(self, *_words: Any) -> None:
                 """Write nothing."""

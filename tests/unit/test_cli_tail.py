@@ -1,0 +1,121 @@
+"""``canary tail`` over connections that end, break off, are refused or can not be resumed."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from canary.cli import following
+from canary.cli.main import main
+from tests.unit.scripted_server import Answer, Asked, ScriptedServer, problem
+
+EVENTS = "text/event-stream"
+
+
+def change(number: int) -> bytes:
+    data = {"path": "/a", "kind": "posted", "uuid": f"u-{number}", "name": "n", "revision": number}
+    return f"id: {number}\nevent: change\ndata: {json.dumps(data)}\n\n".encode()
+
+
+def stream(*parts: bytes, cut: int = 0) -> Answer:
+    """Return a stream of these parts, which breaks off where ``cut`` more bytes were promised."""
+    body = b"retry: 1000\n\n" + b"".join(parts)
+    return Answer(body, 200, {"Content-Length": str(len(body) + cut)}, EVENTS)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "PAUSES", (0.01,))
+
+
+def test_it_resumes_behind_the_last_whole_event_and_tells_each_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    reset = b"event: reset\ndata: {}\n\n"
+    answers: Iterator[Answer] = iter(
+        [
+            stream(change(1), change(2), change(3)[:-1], cut=10),  # the third is not whole
+            problem(503, "MongoDB does not answer"),
+            stream(change(3), b"id: 7\n\n"),  # what goes by the filters is told by its id alone
+            Answer({}, 429, {"Retry-After": "0"}),
+            stream(reset, change(9)),
+            problem(401, "The token is not known any more"),
+        ]
+    )
+    with ScriptedServer(lambda _: next(answers)) as server:
+        assert main(["tail", "-f", "json", "--path", "/a", "--url", server.url]) == 1
+        asked = [each.headers.get("Last-Event-ID") for each in server.asked]
+        assert asked == [None, "2", "2", "7", "7", "9"]
+        assert {each.headers["Accept"] for each in server.asked} == {EVENTS}
+        assert {tuple(each.query) for each in server.asked} == {(("path", "/a"),)}
+    told = capsys.readouterr()
+    events = [json.loads(line) for line in told.out.splitlines()]
+    assert [(event["event"], event["id"]) for event in events] == [
+        ("change", "1"),
+        ("change", "2"),
+        ("change", "3"),
+        ("reset", None),
+        ("change", "9"),
+    ]
+    assert events[0]["data"]["uuid"] == "u-1"
+    said = told.err.splitlines()
+    assert [line.split()[1] for line in said] == [
+        *("disconnected", "connected", "disconnected", "connected", "disconnected"),
+        "http://127.0.0.1:" + server.url.rpartition(":")[2],
+    ]
+    assert "the server ended the stream. Trying again" in said[2]
+    assert "The token is not known any more" in said[-1]
+
+
+def test_lines_for_people_say_that_something_may_be_missing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    board = b'event: board\ndata: {"path": "/a", "freshness": "live", "registered": true}\n\n'
+    suspended = board.replace(b'"live"', b'"suspended"')
+    answers = iter(
+        [
+            stream(board, change(1)),
+            stream(b"event: reset\ndata: {}\n\n", suspended, change(5)),
+            problem(400, "no more"),
+        ]
+    )
+    with ScriptedServer(lambda _: next(answers)) as server:
+        assert main(["tail", "--url", server.url]) == 2
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[:2] for line in lines] == [
+        ["/a", "posted"],
+        ["reset", "events"],
+        ["/a", "suspended"],
+        ["/a", "posted"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "said"),
+    [
+        (problem(400, "kind is 'x'"), 2, "kind is 'x'"),
+        (problem(503, "too many streams"), 1, "too many streams"),
+        (Answer({}, 200), 1, "no event stream"),
+        (Answer(b"", 404), 1, "has no /v2/stream"),
+    ],
+)
+def test_the_first_connection_has_to_succeed(
+    answer: Answer, status: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[Asked] = []
+
+    def script(question: Asked) -> Answer:
+        asked.append(question)
+        return answer
+
+    with ScriptedServer(script) as server:
+        assert main(["tail", "--url", server.url]) == status
+    told = capsys.readouterr()
+    assert len(asked) == 1
+    assert (told.out, len(told.err.splitlines())) == ("", 1)
+    assert said in told.err
+
+
+def test_nobody_listens(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tail", "--url", "http://127.0.0.1:1"]) == 1
+    assert "Connection refused" in capsys.readouterr().err
