@@ -11,7 +11,7 @@ Promises:
 - A client that takes nothing of its answer for ``SEND_LIMIT`` seconds is as good as gone.
 - What is no HTTP is answered by a problem document, and what it was is not logged: it may hold a
   token.
-- Told to stop, the worker ends its event streams.
+- Told to stop, the worker ends its event streams, and closes what waits for a request.
 """
 
 import contextlib
@@ -73,13 +73,21 @@ class Waiting:
         """Begin to wait. Where there are too many, close the one that has waited longest."""
         self._connections[connection] = None
         if len(self._connections) > self._limit:
-            oldest, _ = self._connections.popitem(last=False)
-            with contextlib.suppress(OSError):
-                oldest.shutdown(socket.SHUT_RDWR)  # whoever reads from it sees its end
+            self._close_oldest()
 
     def remove(self, connection: socket.socket) -> None:
         """Wait no more; may be called again."""
         self._connections.pop(connection, None)
+
+    def close(self) -> None:
+        """Close all of them."""
+        while self._connections:
+            self._close_oldest()
+
+    def _close_oldest(self) -> None:
+        oldest, _ = self._connections.popitem(last=False)
+        with contextlib.suppress(OSError):
+            oldest.shutdown(socket.SHUT_RDWR)  # whoever reads from it sees its end
 
 
 class Worker(GeventWorker):
@@ -97,6 +105,12 @@ class Worker(GeventWorker):
     def handle_quit(self, sig: int, frame: Any) -> None:
         """Take SIGINT and SIGQUIT as SIGTERM: Ctrl-C need not cut answers off either."""
         self.handle_exit(sig, frame)
+
+    def notify(self) -> None:
+        """Called once a second, also while what is under way is awaited at the end."""
+        super().notify()
+        if not self.alive:
+            self._waiting.close()
 
     def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
         """Serve one connection."""

@@ -41,6 +41,10 @@ class NotSignedIn(CanaryError):  # noqa: N818 -- as the other leaves
         self.challenges = challenges
 
 
+class Misdirected(CanaryError):  # noqa: N818 -- as the other leaves
+    """The request was for a host that this is not."""
+
+
 class TooOften(CanaryError):  # noqa: N818 -- as the other leaves
     """A client asked too often; it may again after ``wait`` seconds."""
 
@@ -54,6 +58,7 @@ _STATUS: Final[tuple[tuple[type[CanaryError], HTTPStatus], ...]] = (
     (NotSignedIn, HTTPStatus.UNAUTHORIZED),
     (NotRegistered, HTTPStatus.NOT_FOUND),
     (NotFound, HTTPStatus.NOT_FOUND),
+    (Misdirected, HTTPStatus.MISDIRECTED_REQUEST),
     (TooOften, HTTPStatus.TOO_MANY_REQUESTS),
     (StoreError, HTTPStatus.SERVICE_UNAVAILABLE),
     (ZooKeeperUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),

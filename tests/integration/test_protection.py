@@ -27,6 +27,7 @@ from canary.server.connections import HEAD_LIMIT, WAITING
 from canary.server.health import Health
 from canary.server.protection import gate, tokens
 from canary.server.protection.headers import SECURITY
+from canary.server.serving import GRACEFUL_LIMIT
 from canary.server.stream import DROPPED, render
 from canary.stores.documents import Document
 from canary.stores.reading import Reading
@@ -376,7 +377,7 @@ class TestHolding:
         slow = connect(server)
         begun = time.monotonic()
         with asking(server) as took:
-            head = iter(b"GET /livez HTTP/1.1\r\nHost: x\r\nX-A: " + b"a" * 100_000)
+            head = iter(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-A: " + b"a" * 100_000)
             eventually(lambda: not slow.send(bytes([next(head)])), 10 * HEAD_LIMIT, "it is cut off")
         assert time.monotonic() - begun > HEAD_LIMIT - 2
         assert max(took) < 5
@@ -391,8 +392,20 @@ class TestHolding:
         assert time.monotonic() - begun < HEAD_LIMIT / 2  # and not when they are cut off
         eventually(lambda: idle[0].rest() == b"")  # it made room
         last = idle[-1]
-        assert last.send(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert last.send(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert last.rest().startswith(b"HTTP/1.1 200 OK")
+
+    def test_connections_without_a_request_do_not_delay_the_end(
+        self, start: Callable[..., Server], connect: Callable[[Server], Raw]
+    ) -> None:
+        server = start()
+        idle = connect(server)
+        assert idle.send(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert idle.socket.recv(100).startswith(b"HTTP/1.1 200 OK")
+        begun = time.monotonic()
+        assert server.command.end() == 0
+        assert time.monotonic() - begun < GRACEFUL_LIMIT
+        assert "graceful timeout" not in server.command.output
 
     @pytest.mark.parametrize(
         "framing", ["Content-Length: 1000000000000", "Transfer-Encoding: chunked"]
@@ -402,7 +415,7 @@ class TestHolding:
     ) -> None:
         server = start()
         raw = connect(server)
-        assert raw.send(f"GET /livez HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n".encode())
+        assert raw.send(f"GET /livez HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n".encode())
         chunks = (b"10000\r\n" + b"x" * 65_536 + b"\r\n") * 50
         begun = time.monotonic()
         with asking(server) as took:
@@ -420,7 +433,7 @@ class TestHolding:
             assert answer.headers["Connection"] == "close"
         raw = connect(server)
         assert raw.send(
-            b"POST /v2/boards HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+            b"POST /v2/boards HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
             b"Content-Length: 5\r\n\r\n"
         )
         assert raw.rest().startswith(b"HTTP/1.1 405 ")

@@ -182,6 +182,36 @@ class TestSignIn:
         assert server.get(**bearer(new)).status_code == 200
 
 
+class TestHost:
+    @pytest.mark.parametrize(
+        "host",
+        [
+            "127.0.0.1:8080",
+            "localhost",
+            "LOCALHOST:80",
+            "canary.localhost",
+            "[::1]:8080",
+            "10.0.0.1",
+        ],
+    )
+    def test_this_machine_is_meant(self, host: str) -> None:
+        assert Server(Config()).get(Host=host).status_code == 200
+
+    @pytest.mark.parametrize(
+        "host",
+        ["evil.example.org", "evil.example.org:8080", "localhost.example.org", "127.0.0.1.x"],
+    )
+    def test_another_is(self, config: Config, host: str) -> None:
+        refused = Server(Config()).get(Host=host)
+        assert refused.status_code == 421
+        assert "trusted_proxies" in problem(refused)["detail"]
+        known = basic("ann", "secret")
+        assert Server(config).get(Host=host, **known).status_code == 200
+        behind = Server(Config(server=ServerOptions(trusted_proxies=(PROXY,))))
+        assert behind.get(peer=PROXY, Host=host).status_code == 200
+        assert behind.get(Host=host).status_code == 421
+
+
 class TestMethods:
     def test_only_reading_comes_through(self) -> None:
         server = Server(Config())

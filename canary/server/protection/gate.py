@@ -2,13 +2,17 @@
 
 1. `Proxies`: who asks, and for which path.
 2. Its method: GET, HEAD and OPTIONS are all there is, whatever a route would take.
-3. Signing in, where that is needed; /livez and /readyz answer anybody.
-4. How often this client has asked, whether it signed in or not; those two are not counted.
+3. The host that was asked for, where nobody needs to sign in: some site can have its own name lead
+   to this machine (DNS rebinding), and its page would read here with a browser's help.
+4. Signing in, where that is needed; /livez and /readyz answer anybody.
+5. How often this client has asked, whether it signed in or not; those two are not counted.
 
 Answers get their headers (`headers`) on the way back.
 """
 
+import ipaddress
 import logging
+import re
 import time
 from typing import Final
 
@@ -17,9 +21,10 @@ from flask_limiter import Limiter, RequestLimit
 from werkzeug.exceptions import MethodNotAllowed
 
 from canary.config import Config
-from canary.server.problems import Crowded, NotSignedIn, TooOften
+from canary.config.board_path import shown
+from canary.server.problems import Crowded, Misdirected, NotSignedIn, TooOften
 from canary.server.protection import headers, sign_in
-from canary.server.protection.proxies import USER, Proxies, bucket
+from canary.server.protection.proxies import BY_PROXY, USER, Proxies, bucket
 from canary.server.protection.sign_in import SignIn
 
 METHODS: Final = ("GET", "HEAD", "OPTIONS")
@@ -28,12 +33,24 @@ OPEN: Final = frozenset({"/livez", "/readyz"})
 #: Where in a request's environment is the name of who signed in, for the log; None for nobody.
 CALLER: Final = "canary.caller"
 
+_PORT: Final = re.compile(":[0-9]*$")
+
 logging.getLogger("flask-limiter").setLevel(logging.WARNING)  # the log of requests has it already
 
 
 def is_known() -> bool:
     """Tell whether who asks may be told everything: has signed in, or need not."""
     return bool(g.get("is_known", False))
+
+
+def is_local(host: str) -> bool:
+    """Tell whether no foreign name server says what ``host`` is: an address, or localhost."""
+    bare = host.lower().removeprefix("[").removesuffix("]").removesuffix(".")
+    try:
+        ipaddress.ip_address(bare)
+    except ValueError:
+        return bare == "localhost" or bare.endswith(".localhost")
+    return True
 
 
 class Gate:
@@ -46,6 +63,7 @@ class Gate:
         """Let every request of ``app`` pass through here. Called once for an application."""
         app.wsgi_app = self._proxies.before(app.wsgi_app)  # type: ignore[assignment, method-assign]
         app.before_request(_check_method)
+        app.before_request(self._check_host)
         app.before_request(self._identify)
         if self._rate:
             limiter = Limiter(
@@ -60,6 +78,17 @@ class Gate:
         app.before_request(self._check_known)
         app.before_request(_check_slash)
         app.after_request(_secured)
+
+    def _check_host(self) -> None:
+        if self._ways.is_needed or request.environ[BY_PROXY]:
+            return
+        host = request.host.rpartition(":")[0] if _PORT.search(request.host) else request.host
+        if not is_local(host):
+            raise Misdirected(
+                f"Nobody needs to sign in here, so only this machine's own names are answered to, "
+                f"and {shown(host)} is none. Behind a proxy, set [server] trusted_proxies to its "
+                "address."
+            )
 
     def _identify(self) -> None:
         ways, environ = self._ways, request.environ

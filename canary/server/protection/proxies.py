@@ -27,6 +27,7 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 #: Where in a request's environment is what was made out; all other places are WSGI's own.
 USER: Final = "canary.proxy_user"
+BY_PROXY: Final = "canary.by_proxy"
 
 MAX_ENTRIES: Final = 32  # of X-Forwarded-For: more proxies are none
 CLIENT_BITS: Final = 64  # of IPv6: whoever has one address of such a network has all of it
@@ -42,6 +43,7 @@ class Origin:
     """What is believed of where a request comes from; None: as it came in."""
 
     client: str
+    by_proxy: bool = False
     scheme: str | None = None
     host: str | None = None
     prefix: str | None = None
@@ -74,6 +76,7 @@ class Proxies:
         host, prefix = _last(headers, "HOST"), _last(headers, "PREFIX").rstrip("/")
         return Origin(
             client=str(self._client(address, headers.get(_forwarded("FOR"), ""))),
+            by_proxy=True,
             scheme=scheme if scheme in {"http", "https"} else None,
             host=host if _HOST.fullmatch(host) else None,
             prefix=prefix if _PREFIX.fullmatch(prefix) else None,
@@ -96,7 +99,7 @@ class Proxies:
         if self._user_key:
             environ.pop(self._user_key, None)
         environ["REMOTE_ADDR"] = origin.client
-        environ[USER] = origin.user
+        environ[USER], environ[BY_PROXY] = origin.user, origin.by_proxy
         environ["wsgi.url_scheme"] = origin.scheme or environ["wsgi.url_scheme"]
         if origin.host:
             environ["HTTP_HOST"] = origin.host
