@@ -31,30 +31,12 @@ __all__ = ["nginx", "people"]  # fixtures
 NGINX = "127.0.0.2"
 CLIENT = "127.0.0.3"
 
-#: The first is README's example; the second signs in itself, and takes its path off.
-SERVER = """
-location /canary/ {
-    proxy_pass http://127.0.0.1:PORT;
-    proxy_bind NGINX;
-    proxy_http_version 1.1;
-    proxy_set_header Connection "";
-    proxy_set_header Host $host;
-    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-    proxy_set_header X-Forwarded-Proto $scheme;
-    proxy_set_header X-Forwarded-Prefix /canary;
-    proxy_set_header X-Remote-User "";
-}
-location /ops/ {
-    auth_basic "operators";
-    auth_basic_user_file PASSWORDS;
-    proxy_pass http://127.0.0.1:PORT/;
-    proxy_bind NGINX;
-    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-    proxy_set_header X-Forwarded-Prefix /ops;
-    proxy_set_header X-Remote-User $remote_user;
-    proxy_set_header Authorization "";
-}
-"""
+#: The examples of the documentation: below /canary/ the server signs people in, below /ops/ nginx.
+EXAMPLES = re.findall(
+    r"^```nginx\n(.*?)^```$",
+    (Path(__file__).parents[2] / "docs" / "protection.md").read_text(),
+    re.MULTILINE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -77,6 +59,7 @@ def behind(
     spawn: Spawn, database: Database[Document], people: People, nginx: Path, tmp_path: Path
 ) -> Iterator[Behind]:
     assert database.name
+    assert len(EXAMPLES) == 2
     server = Server(
         spawn,
         OS_SERVER__TRUSTED_PROXIES=NGINX,
@@ -84,8 +67,9 @@ def behind(
         OS_LOG__REQUESTS="all",
         **people.options,
     )
-    text = SERVER.replace("PORT", str(server.port)).replace("NGINX", NGINX)
-    text = text.replace("PASSWORDS", str(people.passwords))
+    text = "\n".join([f"proxy_bind {NGINX};", *EXAMPLES])
+    text = text.replace("127.0.0.1:8080", f"127.0.0.1:{server.port}")
+    text = text.replace("/etc/canary/passwords", str(people.passwords))
     with serving(nginx, tmp_path / "nginx", text) as port:
         yield Behind(server, f"http://127.0.0.1:{port}")
 
