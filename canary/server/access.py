@@ -6,9 +6,10 @@ where ``path`` names one. Nothing else of the query, and no header: there may be
 put there by mistake.
 """
 
+import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -42,7 +43,7 @@ class AccessLog:
             return  # the worker logs what happened
         status = int(str(response.status)[:3])
         seconds = time.monotonic() - request.begun
-        is_stream = EVENTS in environ or _is_stream(response)
+        is_stream = EVENTS in environ
         is_notable = status >= 400 or seconds >= SLOW or is_stream
         level = logging.INFO if is_notable or self._is_all else logging.DEBUG
         if LOG.isEnabledFor(level):
@@ -60,9 +61,19 @@ class AccessLog:
             LOG.log(level, "stream ended" if is_stream else "answered", extra=facts)
 
 
-def _is_stream(response: Any) -> bool:
-    types = [value for name, value in response.headers if name.lower() == "content-type"]
-    return types[:1] == ["text/event-stream"]
+def counted(chunks: Generator[bytes], environ: dict[str, Any]) -> Iterator[bytes]:
+    """Pass an event stream's ``chunks`` on, and count in the request's ``environ`` what is sent.
+
+    A chunk holds whole events, each with a line that begins with ``event:`` or, where they are
+    JSON, one line each.
+    """
+    environ[EVENTS] = 0
+    with contextlib.closing(chunks):
+        for chunk in chunks:
+            is_json = chunk.startswith(b"{")
+            lines = chunk.count(b"\n") if is_json else (b"\n" + chunk).count(b"\nevent: ")
+            environ[EVENTS] += lines
+            yield chunk
 
 
 def _cut(path: str) -> str:

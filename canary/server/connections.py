@@ -86,8 +86,10 @@ class Waiting:
 
     def _close_oldest(self) -> None:
         oldest, _ = self._connections.popitem(last=False)
+        # Not gevent's own, which raises in who reads from it: that is to see the end, no error.
+        raw: socket.socket = getattr(oldest, "_sock", oldest)
         with contextlib.suppress(OSError):
-            oldest.shutdown(socket.SHUT_RDWR)  # whoever reads from it sees its end
+            raw.shutdown(socket.SHUT_RDWR)
 
 
 class Worker(GeventWorker):

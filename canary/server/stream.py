@@ -13,13 +13,14 @@ writes. A stream ends within a second or so of the process being told to stop.
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from typing import Any, Final
 
 from flask import Blueprint, Response, request
 
 from canary.errors import StoreUnavailable
 from canary.server import parameters, representation
+from canary.server.access import counted
 from canary.server.audience import QUEUE_LIMIT, Audience, Subscription
 from canary.server.problems import Crowded
 from canary.stores.feed import Event, EventName
@@ -84,7 +85,8 @@ def blueprint(audience: Audience) -> Blueprint:
         _limit_sending()
         is_resuming = "Last-Event-ID" in request.headers
         events = _events(audience, subscription, is_resuming)
-        response = Response(events, content_type="text/event-stream")
+        chunks = counted(events, request.environ)
+        response = Response(chunks, content_type="text/event-stream")
         response.headers["Cache-Control"] = "no-store"
         response.headers["X-Accel-Buffering"] = "no"
         response.call_on_close(lambda: audience.unsubscribe(subscription))
@@ -93,7 +95,7 @@ def blueprint(audience: Audience) -> Blueprint:
     return stream
 
 
-def _events(audience: Audience, subscription: Subscription, is_resuming: bool) -> Iterator[bytes]:
+def _events(audience: Audience, subscription: Subscription, is_resuming: bool) -> Generator[bytes]:
     yield _PREAMBLE
     if is_resuming:
         yield _RESET  # what came in between is not told again

@@ -394,6 +394,7 @@ class TestHolding:
         last = idle[-1]
         assert last.send(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert last.rest().startswith(b"HTTP/1.1 200 OK")
+        assert "Traceback" not in server.command.output
 
     def test_connections_without_a_request_do_not_delay_the_end(
         self, start: Callable[..., Server], connect: Callable[[Server], Raw]
@@ -406,6 +407,7 @@ class TestHolding:
         assert server.command.end() == 0
         assert time.monotonic() - begun < GRACEFUL_LIMIT
         assert "graceful timeout" not in server.command.output
+        assert "Traceback" not in server.command.output
 
     @pytest.mark.parametrize(
         "framing", ["Content-Length: 1000000000000", "Transfer-Encoding: chunked"]
@@ -493,8 +495,12 @@ class TestLog:
         with requests.get(
             f"{server.address}/v2/stream", headers=people.bearer, stream=True
         ) as live:
-            assert next(live.iter_lines())
+            assert b"event: board" in live.iter_lines()
         eventually(lambda: any(line["message"] == "stream ended" for line in lines(server)), 30)
+        [ended] = [line for line in lines(server) if line["message"] == "stream ended"]
+        assert (ended["path"], ended["status"], ended["user"]) == ("/v2/stream", 200, "poller")
+        assert ended["events"] == 1  # its board
+        assert ended["ms"] > 0
         answered = [line for line in lines(server) if line.get("path", "").startswith("/v")]
         first = answered[0]
         assert first["logger"] == "canary.server.access"
