@@ -20,6 +20,7 @@ from urllib3 import disable_warnings
 from urllib3.exceptions import HTTPError, InsecureRequestWarning
 from urllib3.util import Retry
 
+from canary.cli import filters
 from canary.cli.access import Access
 from canary.cli.errors import Unanswered
 from canary.errors import CanaryError, UsageError
@@ -185,7 +186,7 @@ class Client:
         said = str(detail)[:MAX_SHOWN]
         match status:
             case 400:
-                return UsageError(said)
+                return UsageError(filters.by_option(said))
             case 401 | 403:
                 return Unanswered(
                     f"{self.url} refuses ({status}): {said}. Sign in by CANARY_TOKEN, or by"

@@ -7,7 +7,7 @@ table times are relative and durations short; csv and value have moments in UTC 
 
 import argparse
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TextIO
@@ -55,8 +55,11 @@ def account(value: Any, now: datetime) -> str:
         return text(value, now)
     if value.get("complete") is True:
         return "complete"
-    unseen = (plain(value.get(f"unseen_{what}")) + f" {what}" for what in ("creates", "deletes"))
-    return shown.printable(f"{', '.join(unseen)} unseen")
+    unseen = {what: value.get(f"unseen_{what}") for what in ("creates", "deletes")}
+    if not any(unseen.values()):
+        return "not watched all the time"
+    told = (f"{plain(count)} {what}" for what, count in unseen.items())
+    return shown.printable(f"{', '.join(told)} unseen")
 
 
 def quantiles(value: Any, now: datetime) -> str:
@@ -76,6 +79,12 @@ def held(value: Any, now: datetime) -> str:
         f" {moment(job.get('claimed_at'), now)}"
         for job in jobs
     )
+
+
+def times(change: Mapping[str, Any]) -> list[str]:
+    """Return how long the job of a change had waited and run by then, where that is anything."""
+    told = (("waited", change.get("waiting")), ("ran", change.get("running")))
+    return [f"{said} {shown.duration(value)}" for said, value in told if is_number(value) and value]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The server's filters as options: the same for every list and for ``tail``, and NOT for each.
 
-Values are the server's to check; what it says of a wrong one names its own parameter, so the help
-of each option does, too.
+Values are the server's to check. What it says of a wrong one names its own parameter; ``by_option``
+names the option instead.
 """
 
 import argparse
@@ -48,6 +48,11 @@ FILTERS: Final = (
     Filter("search", "q", "TEXT", "with this text in it somewhere, in any case", several=False),
 )
 KIND: Final = Filter("kind", "kind", "KIND", "of this kind, as in claimed or consumed")
+_PARAMETERS: Final = {  # as options, beside the filters
+    "group": "group",
+    "sort": "sort",
+    "window": "window",
+}
 _UPPER: Final = frozenset({"state"})
 
 
@@ -79,6 +84,17 @@ def add_options(parser: argparse.ArgumentParser, *more: Filter) -> None:
 def query(options: argparse.Namespace) -> list[tuple[str, str]]:
     """Return the parameters that ``options`` ask for."""
     return list(_parameters(options))
+
+
+def by_option(said: str) -> str:
+    """Return what the server says of a wrong parameter with the option's name in its place."""
+    parameter, separator, rest = said.partition(" is ")
+    names = _PARAMETERS | {each.parameter: each.option for each in (KIND, *FILTERS)}
+    option = names.get(parameter.removesuffix("!"))
+    if not separator or option is None:
+        return said
+    negation = "not-" if parameter.endswith("!") else ""
+    return f"--{negation}{option} is {rest}"
 
 
 def _parameters(options: argparse.Namespace) -> Iterator[tuple[str, str]]:

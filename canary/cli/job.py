@@ -9,7 +9,7 @@ from urllib.parse import quote
 from cliff.show import ShowOne
 
 from canary.cli import shown
-from canary.cli.columns import Column, Shown, check_columns, moment, seconds, text
+from canary.cli.columns import Column, Shown, check_columns, moment, seconds, text, times
 from canary.cli.command import Command
 from canary.cli.errors import NotFound
 
@@ -40,7 +40,10 @@ class Job(ShowOne, Command):
         told = client.get(where, query, statuses=(404,))
         job = told.get("job")
         if not isinstance(job, dict):
-            raise NotFound(str(told.get("detail") or f"There is no job {parsed_args.uuid!a}"))
+            raise NotFound(
+                f"There is no job {parsed_args.uuid!a} on a board or among those that ended lately;"
+                " canary jobs --search finds one by a part of its uuid"
+            )
         self.formatter = Shown(self.formatter, parsed_args.formatter, COLUMNS, client.now)
         fields = {**job, **told}
         return names, tuple(fields.get(name) for name in names)
@@ -58,10 +61,7 @@ def _happened(change: dict[str, Any], now: datetime) -> str:
     words = [shown.day(told) if told else shown.NOTHING, text(change.get("kind"), now)]
     if change.get("owner"):
         words.append(f"by {text(change['owner'], now)}")
-    for what, said in (("waiting", "waited"), ("running", "ran")):
-        if change.get(what) is not None:
-            words.append(f"{said} {seconds(change[what], now)}")
-    return "  ".join(words)
+    return "  ".join([*words, *times(change)])
 
 
 def _others(value: Any, now: datetime) -> str:

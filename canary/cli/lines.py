@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from canary.cli import shown
-from canary.cli.columns import is_number
+from canary.cli.columns import times
 from canary.cli.events import Event
 
+MAX_WIDTH: Final = 40  # characters for which a path makes room in other boards' lines
 _KIND_WIDTH: Final = 10
 _RESET: Final = "\x1b[0m"
 _DIM: Final = "2"
@@ -43,6 +44,7 @@ class Lines:
     def __init__(self, *, is_coloured: bool) -> None:
         self._is_coloured = is_coloured
         self._freshness: dict[str, str] = {}
+        self._width = 0  # of the longest path so far, so that what comes behind it is aligned
 
     def line(self, event: Event) -> str | None:
         """Return the line of an event, None where it is none."""
@@ -65,9 +67,7 @@ class Lines:
         words = [_text(each) for each in (name, data.get("uuid")) if each]
         if data.get("owner"):
             words.append(f"by {_text(data['owner'])}")
-        for what, said in (("waiting", "waited"), ("running", "ran")):
-            if is_number(data.get(what)):
-                words.append(f"{said} {shown.duration(data[what])}")
+        words += times(data)
         moment = data.get("at") or data.get("seen_at")
         return self._put(moment, data.get("path"), _text(data.get("kind")), "  ".join(words))
 
@@ -100,9 +100,11 @@ class Lines:
         told = _moment(moment)
         time = shown.clock(told) if told else " " * 12
         colour = _COLOURS.get(kind, _YELLOW)
+        board = "" if path is None else _text(path)
+        self._width = max(self._width, min(len(board), MAX_WIDTH))
         parts = [
             self._colour(_DIM, time),
-            *([_text(path)] if path is not None else []),
+            f"{board:<{self._width}}",
             self._colour(colour, f"{kind:<{_KIND_WIDTH}}"),
             words,
         ]

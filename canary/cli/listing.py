@@ -85,6 +85,7 @@ class Listing(Lister, Command):
         names = check_columns(parsed_args.columns, self.columns)
         if not parsed_args.columns and style in SHORT and not parsed_args.long:
             parsed_args.columns = list(self.few)
+            names = (*self.few, *(name for name in names if name not in self.few))
         is_screen = style == "table" and self.app.stdout.isatty()
         limit = parsed_args.limit
         if limit is None and is_screen:

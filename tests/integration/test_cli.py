@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from pymongo.database import Database
 
 from canary.server.protection import tokens
 from tests.integration.boards import claim, post, posting, register
-from tests.integration.conftest import COMMANDS, Spawn
+from tests.integration.conftest import COMMANDS, Command, Spawn
 from tests.integration.terminal import Terminal
 from tests.integration.test_protection import PASSWORD, line_of
 from tests.integration.test_server import Server
@@ -202,7 +203,7 @@ def test_what_a_job_is_called_steers_no_terminal(
     eventually(lambda: _live(server) == [board])
     tail = screen("tail")
     tail_json = screen("tail", "-f", "json", "--path", board)
-    eventually(lambda: '"event": "board"' in tail_json.output)
+    eventually(lambda: server.listeners() == 2, why="both listen")
     payload = {
         "uuid": "u\x9b2J1",
         "name": HOSTILE,
@@ -280,19 +281,16 @@ class TestTerminal:
     def test_colours(
         self,
         screen: Callable[..., Terminal],
+        server: Server,
         written: WrittenBoard,
         words: list[str],
         variables: dict[str, str],
         is_coloured: bool,
     ) -> None:
         tail = screen("tail", *words, **variables)
-        numbers = iter(range(1, 1000))
-
-        def comes() -> bool:
-            written.write(posted(next(numbers), now()))  # the first ones may come before it listens
-            return "posted" in tail.output
-
-        eventually(comes)
+        eventually(lambda: server.listeners() == 1, why="it listens")
+        written.write(posted(1, now()))
+        tail.shows("posted")
         assert ("\x1b[36mposted    \x1b[0m" in tail.output) is is_coloured
         assert ("\x1b" in tail.output) is is_coloured
 
@@ -300,13 +298,9 @@ class TestTerminal:
         self, spawn: Spawn, server: Server, written: WrittenBoard
     ) -> None:
         tail = spawn("canary", "tail", CANARY_URL=server.address)
-        numbers = iter(range(1, 1000))
-
-        def comes() -> bool:
-            written.write(posted(next(numbers), now()))
-            return "posted" in tail.output
-
-        eventually(comes)
+        eventually(lambda: server.listeners() == 1, why="it listens")
+        written.write(posted(1, now()))
+        eventually(lambda: "posted" in tail.output)
         assert "\x1b" not in tail.output
         assert tail.end(2) == 130  # Ctrl-C
 
@@ -321,7 +315,10 @@ class TestTerminal:
 
 
 class TestSigningIn:
-    def test_by_token_and_by_password(self, spawn: Spawn, run: Run, tmp_path: Path) -> None:
+    def test_by_token_and_by_password(
+        self, spawn: Spawn, run: Run, database: Database[dict[str, Any]], tmp_path: Path
+    ) -> None:
+        WrittenBoard(database).beat()
         token, line = tokens.make("poller")
         (tmp_path / "tokens").write_text(f"{line}\n")
         (tmp_path / "passwords").write_text(line_of("ann", PASSWORD))
@@ -335,8 +332,7 @@ class TestSigningIn:
         for variables in ({"CANARY_TOKEN": token}, person):
             assert run("canary", "boards", **where, **variables).returncode == 0
             tail = spawn("canary", "tail", "-f", "json", **where, **variables)
-            eventually(lambda: len(server.get("/livez").content) > 0)
-            assert tail.process.poll() is None, tail.output
+            eventually(partial(_tells_boards, tail), why="it listens")
             doctor = run("canary", "doctor", "-f", "json", **where, **variables)
             rows = {row["check"]: row["status"] for row in json.loads(doctor.stdout)}
             assert rows["server"] == "ok", doctor.stdout
@@ -348,6 +344,10 @@ class TestSigningIn:
         doctor = run("canary", "doctor", "-f", "json", **where)
         rows = {row["check"]: row["status"] for row in json.loads(doctor.stdout)}
         assert rows["server"] == "failed"
+
+
+def _tells_boards(tail: Command) -> bool:
+    return '"event": "board"' in tail.output
 
 
 class TestWrongValues:

@@ -726,7 +726,7 @@ class Server:
     """A canary-server, for real."""
 
     def __init__(self, spawn: Spawn, **variables: str) -> None:
-        self.port = free_port()
+        self.port = int(variables.get("OS_SERVER__PORT") or free_port())
         self.address = f"http://127.0.0.1:{self.port}"
         variables |= {"OS_SERVER__PORT": str(self.port)}
         self.command: Command = spawn("canary-server", **variables)
@@ -741,6 +741,12 @@ class Server:
 
     def get(self, where: str, **query: Any) -> requests.Response:
         return requests.get(self.address + where, params=query, timeout=20)
+
+    def listeners(self) -> int:
+        """Return how many clients of the event stream there are."""
+        found = re.search(r"^canary_stream_clients (\d+)", self.get("/metrics").text, re.MULTILINE)
+        assert found, self.get("/metrics").text
+        return int(found[1])
 
 
 class Stream:

@@ -157,7 +157,10 @@ class TestAnswers:
     @pytest.mark.parametrize(
         ("answer", "status", "said"),
         [
-            (problem(400, "state is 'x'. Allowed: CLAIMED"), 2, "Allowed: CLAIMED"),
+            (problem(400, "state is 'x'. Allowed: CLAIMED"), 2, "--state is 'x'. Allowed: CLAIMED"),
+            (problem(400, "age>! is 'x'. Allowed: 5m"), 2, "--not-age-over is 'x'. Allowed: 5m"),
+            (problem(400, "window is 'x'"), 2, "--window is 'x'"),
+            (problem(400, "cursor is 'x'"), 2, ": cursor is 'x'"),
             (problem(401, "Nobody signed in"), 1, "CANARY_TOKEN"),
             (problem(403, "Not you"), 1, "CANARY_TOKEN"),
             (problem(500, "Canary failed"), 1, "answers 500: Canary failed"),
@@ -190,7 +193,7 @@ class TestAnswers:
         with ScriptedServer(lambda _: problem(404, "No job with the uuid a/b")) as server:
             assert main(["job", "a/b?c", "--url", server.url]) == 3
             assert server.asked[0].path == "/v2/jobs/a%2Fb%3Fc"
-        assert "No job with the uuid a/b" in one_line(capsys.readouterr().err)
+        assert "There is no job 'a/b?c'" in one_line(capsys.readouterr().err)
 
     def test_a_reason_steers_no_terminal(self, capsys: pytest.CaptureFixture[str]) -> None:
         with ScriptedServer(lambda _: problem(400, "\x1b[31mred\nline\u202e")) as server:

@@ -25,7 +25,7 @@ from pydantic import BaseModel
 from canary.cli import job
 from canary.cli.boards import Boards
 from canary.cli.changes import Changes
-from canary.cli.columns import Column, Shown, held, moment, quantiles, rates, seconds, text
+from canary.cli.columns import Column, Shown, account, held, moment, quantiles, rates, seconds, text
 from canary.cli.conductors import Conductors
 from canary.cli.events import Event
 from canary.cli.gaps import Gaps
@@ -266,6 +266,11 @@ class TestNumbers:
         assert held(
             [{"name": "build", "claimed_at": "2026-11-25T02:59:30Z"}, {"uuid": "u"}], NOW
         ) == ("build 30s ago\nu -")
+        seen = {"complete": True, "unseen_creates": 0, "unseen_deletes": 0}
+        assert account(seen, NOW) == "complete"
+        assert account(seen | {"complete": False}, NOW) == "not watched all the time"
+        missed = seen | {"complete": False, "unseen_deletes": 3}
+        assert account(missed, NOW) == "0 creates, 3 deletes unseen"
         assert text({"a": "\x1b"}, NOW) == '{"a": "\\u001b"}'
 
 
