@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup lint unit integration test faults soak bench demo lock conf metrics clean
+.PHONY: help setup lint unit integration test test-faults test-others faults soak bench demo lock conf metrics clean
 
 help:  ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -32,8 +32,17 @@ unit: setup  ## Tests that need no server.
 integration: setup  ## Tests on a real ZooKeeper, MongoDB and Cassandra.
 	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/integration
 
+# The faults stop their servers, so they have their own; both halves mostly wait.
 test: lint  ## Everything that CI runs.
-	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests
+	@$(BIN)/python -m devstack run -- true  # brings the servers, once
+	@echo "test: the short selection of the faults runs beside everything else; each prints when it ends"
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going test-faults test-others
+
+test-faults: setup
+	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/faults
+
+test-others: setup
+	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/integration tests/unit
 
 faults: setup  ## Every fault, as long as it lasts, with FAULT_SEEDS=3 seeds; the table goes to docs/reliability.md.
 	@rm -f .faults.jsonl
