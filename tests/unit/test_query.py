@@ -1,14 +1,19 @@
 """What a query of ``/v2`` holds, as values."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from enum import StrEnum
+from typing import Literal, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from canary.errors import UsageError
+from canary.model.changes import Kind, Reason
 from canary.model.filters import Field, Filter
+from canary.model.freshness import Freshness
+from canary.model.jobs import JobState, Outcome
+from canary.server.v2 import query, schemas
 from canary.server.v2.query import ListQuery, Query, sorting
 from canary.server.v2.values import MAX_SECONDS, moment, seconds
 from canary.stores.paging import Place, Sort
@@ -126,3 +131,17 @@ def test_an_unknown_parameter_is_named_with_those_that_there_are() -> None:
 def test_the_longest_duration_leads_back_to_some_moment() -> None:
     assert seconds("999999999d") == MAX_SECONDS
     assert (NOON - timedelta(seconds=MAX_SECONDS)).year > 1900
+
+
+@pytest.mark.parametrize(
+    ("described", "there"),
+    [
+        (query.State, JobState),
+        (query.OutcomeName, Outcome),
+        (query.KindName, Kind),
+        (schemas.FreshnessName, Freshness),
+        (schemas.ReasonName, Reason),
+    ],
+)
+def test_what_is_described_is_what_there_is(described: object, there: type[StrEnum]) -> None:
+    assert set(get_args(described)) == {each.value for each in there}
