@@ -54,6 +54,7 @@ def delete(scene: Scene) -> None:
         scene.zookeeper.delete(f"{scene.board}/{name}")
         scene.note("removed", name, 0, 1, uuid=uuids.get(name), incarnation=incarnation)
     scene.zookeeper.delete(scene.board)
+    scene.is_deleted = True
 
 
 def hands_changed(scene: Scene, seed: int) -> None:

@@ -2,8 +2,8 @@
 
     python -m tests.faults.broken MECHANISM …
 
-The last two switch nothing off: ``clock`` sets the machine's clock an hour ahead for this process,
-``little_room`` lets no more than a few changes wait for MongoDB.
+The last three switch nothing off: ``clock_ahead`` and ``clock_behind`` set the machine's clock an
+hour off for this process, ``little_room`` lets no more than a few changes wait for MongoDB.
 """
 
 # ruff: noqa: E402 -- gevent first; and this is surgery
@@ -15,11 +15,14 @@ import math
 import sys
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Final
 
 from canary import worker
+from canary.clock import CLOCK
 from canary.errors import StoreError
 from canary.stores import live, writer
+from canary.stores.entries import entries
 from canary.watchers import board, node, outbox
 from canary.zookeeper import pulse
 
@@ -36,12 +39,14 @@ def fence() -> None:
     live.LiveStore.take = taken  # type: ignore
     once = writer.LiveBoard._write_once
 
-    def written(self: Any, *words: Any) -> None:
+    def written(self: Any, part: Any, _made: Any, *words: Any) -> None:
         while True:
             found = self._database.boards.find_one({"_id": self.path})
             self.revision = int(found["revision"])
+            numbered = enumerate(part.changes, self.revision + 1)
+            made = entries(self.path, self.epoch, numbered, self._pasts)
             try:
-                return once(self, *words)
+                return once(self, part, made, *words)
             except writer._Moved:
                 continue
 
@@ -92,10 +97,20 @@ def back_pressure() -> None:
     outbox.Outbox.is_full = lambda *_: False  # type: ignore
 
 
-def clock() -> None:
+def clock_ahead() -> None:
     """Set the clock an hour ahead."""
+    _set_clock(3600.0)
+
+
+def clock_behind() -> None:
+    """Set the clock an hour back."""
+    _set_clock(-3600.0)
+
+
+def _set_clock(seconds: float) -> None:
     real = time.time
-    time.time = lambda: real() + 3600.0
+    time.time = lambda: real() + seconds
+    CLOCK._start += timedelta(seconds=seconds)  # it has looked already, as it was imported
 
 
 def little_room() -> None:
@@ -112,7 +127,8 @@ MECHANISMS: Final[dict[str, Callable[[], None]]] = {
         all_clocks,
         retry,
         back_pressure,
-        clock,
+        clock_ahead,
+        clock_behind,
         little_room,
     )
 }

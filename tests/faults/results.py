@@ -12,6 +12,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any, Final
 
+from tests.faults.judge import Wrong
 from tests.faults.scene import Outcome
 
 BEGIN: Final = "<!-- faults: begin -->"
@@ -44,6 +45,18 @@ def note(fault: str, seed: int, outcome: Outcome) -> None:
         "to_admit": outcome.seconds_to_admit,
         "to_live": outcome.seconds_to_live,
     }
+    _write(row)
+
+
+def failed(fault: str, seed: int, error: AssertionError) -> None:
+    """The same of a run in which something was wrong."""
+    row: dict[str, Any] = {"fault": fault, "seed": seed, "failed": str(error)[:500]}
+    if isinstance(error, Wrong):
+        row |= {"invented": error.verdict.invented, "lost": error.verdict.lost}
+    _write(row)
+
+
+def _write(row: dict[str, Any]) -> None:
     print(json.dumps(row), flush=True)
     if file := os.environ.get("FAULT_RESULTS"):
         with Path(file).open("a", encoding="utf-8") as results:
@@ -57,10 +70,12 @@ def table(rows: list[dict[str, Any]]) -> str:
         by_fault[row["fault"]].append(row)
     lines = [_line(HEAD), _line(["---"] + ["--:"] * (len(HEAD) - 1))]
     for fault, runs in by_fault.items():
-        sums = [sum(run[name] for run in runs) for name in ("made", "seen", "unseen")]
-        wrong = [sum(run[name] for run in runs) for name in ("invented", "lost")]
-        times = [_times([run[name] for run in runs]) for name in ("to_admit", "to_live")]
-        lines.append(_line([fault, len(runs), *sums, *wrong, *times]))
+        names = ("made", "seen", "unseen", "invented", "lost")
+        sums = [sum(run.get(name, 0) for run in runs) for name in names]
+        times = [_times([run.get(name) for run in runs]) for name in ("to_admit", "to_live")]
+        failures = sum("failed" in run for run in runs)
+        seeds = f"{len(runs)}, {failures} failed" if failures else str(len(runs))
+        lines.append(_line([fault, seeds, *sums, *times]))
     return "\n".join(lines)
 
 

@@ -65,6 +65,8 @@ class Scene:
         self._loads: list[subprocess.Popen[bytes]] = []
         self._loaded: list[datetime] = []
         self.faults: list[Window] = []
+        self.is_deleted = False  # whether the board ever was
+        self.workers: list[Command] = []
         self._admitted: list[float] = []
         self._recovered: list[float] = []
         self._over_at: float | None = None  # by the monotonic clock
@@ -91,9 +93,10 @@ class Scene:
         """Start a worker, altered as ``broken`` says, and as the scene says."""
         variables = {"OS_CANARY__RECONCILE_INTERVAL": "1"} | variables
         names = [*altered, *([self._broken] if self._broken else [])]
-        if not names:
-            return self.spawn("canary-worker", **variables)
-        return self.spawn(sys.executable, "-m", "tests.faults.broken", *names, **variables)
+        program = [sys.executable, "-m", "tests.faults.broken", *names]
+        worker = self.spawn(*(program if names else ["canary-worker"]), **variables)
+        self.workers.append(worker)
+        return worker
 
     def start(self, seed: int, pace: float) -> subprocess.Popen[bytes]:
         """Start a load, once the board is awaited: what was before the first look is no gap."""
@@ -202,7 +205,10 @@ class Scene:
         self.await_mirror()
         self._await_reconciled()
         load = (self._loaded[0], self._loaded[-1])
-        verdict = judge(self.database, self.zookeeper, self.board, self.log, load, self.faults)
+        verdict = judge(
+            *(self.database, self.zookeeper, self.board, self.log, load, self.faults),
+            may_be_unknown=self.is_deleted,
+        )
         self._follower.drop()
         eventually(self._follows, why="the stream, folded, is what MongoDB holds")
         return Outcome(
@@ -233,9 +239,9 @@ class Scene:
     def _await_reconciled(self) -> None:
         """Wait until every living worker has compared its boards once more."""
         before = {each["_id"]: each["reconciled"] for each in self.database.workers.find()}
-        watcher = self.watcher()
 
         def reconciled() -> bool:
+            watcher = self.watcher()  # the board may be handed on meanwhile
             worker = self.database.workers.find_one({"_id": watcher})
             return worker is not None and worker["reconciled"] > before.get(watcher, 0) + 1
 

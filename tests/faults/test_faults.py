@@ -13,7 +13,7 @@ import pytest
 
 from tests.faults import boards, results, servers, stores, workers
 from tests.faults.fault import IS_LONG, SEEDS, Fault
-from tests.faults.scene import Scene
+from tests.faults.scene import Outcome, Scene
 
 pytestmark = pytest.mark.faults
 
@@ -30,10 +30,7 @@ ENSEMBLE_LIMIT = 600.0  # seconds
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_fault(make_scene: Callable[[], Scene], fault: Fault, seed: int) -> None:
-    scene = make_scene()
-    fault.happen(scene, seed)
-    outcome = scene.settle()
-    results.note(fault.name, seed, outcome)
+    outcome = happen(make_scene(), fault, seed)
     if fault.happen is boards.no_fault:
         verdict = outcome.verdict
         assert (verdict.unseen_creates, verdict.unseen_deletes, verdict.gaps) == (0, 0, ())
@@ -44,9 +41,19 @@ def test_fault(make_scene: Callable[[], Scene], fault: Fault, seed: int) -> None
 @pytest.mark.parametrize("fault", servers.ENSEMBLE, ids=str)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_ensemble_fault(make_scene: Callable[[], Scene], fault: Fault, seed: int) -> None:
-    scene = make_scene()
-    fault.happen(scene, seed)
-    results.note(fault.name, seed, scene.settle())
+    happen(make_scene(), fault, seed)
+
+
+def happen(scene: Scene, fault: Fault, seed: int) -> Outcome:
+    """Let it happen, and note what came of it, be it right or wrong."""
+    try:
+        fault.happen(scene, seed)
+        outcome = scene.settle()
+    except AssertionError as error:
+        results.failed(fault.name, seed, error)
+        raise
+    results.note(fault.name, seed, outcome)
+    return outcome
 
 
 @pytest.mark.skipif(IS_ENSEMBLE, reason="it is this one that is run")

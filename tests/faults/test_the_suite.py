@@ -1,5 +1,6 @@
 """The suite itself: without one of Canary's mechanisms it turns red."""
 
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -42,7 +43,10 @@ def test_it_turns_red_without(
 
     with pytest.raises(AssertionError) as red:
         run()
-    print(f"without {mechanism}: {str(red.value)[:200]!r}")
+    print(f"without {mechanism}: {str(red.value)[:300]!r}")
+    assert broken.operations() > 0, "it was no use before anything happened"
+    ends = [worker.process.poll() for worker in broken.workers]
+    assert set(ends) <= {None, -signal.SIGKILL}, f"a worker ended by itself: {ends}"
 
 
 @only_long
