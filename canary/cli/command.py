@@ -49,8 +49,16 @@ class Command(cliff.command.Command):
         """Where the server is. Raises UsageError."""
         return access(self.app.options)
 
+    _client: "Client | None" = None
+
     def client(self) -> "Client":
         """Return a client of the server. Raises UsageError."""
         from canary.cli.client import Client  # noqa: PLC0415 -- it takes longer than all the rest
 
-        return Client(self.access)
+        self._client = Client(self.access)
+        return self._client
+
+    def close(self) -> None:
+        """Close the connection to the server, if there is one."""
+        if self._client is not None:
+            self._client.close()

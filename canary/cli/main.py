@@ -121,8 +121,9 @@ class Canary(App):  # type: ignore[misc,unused-ignore]
         return status if self._failure is None else _status(self._failure)
 
     def clean_up(self, cmd: Any, result: int, err: BaseException | None) -> None:  # noqa: ARG002
-        """Note what a command failed with."""
+        """Close what a command opened, and note what it failed with."""
         self._failure = err
+        cmd.close()
 
 
 class _OneLine(logging.Formatter):

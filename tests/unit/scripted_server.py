@@ -32,6 +32,7 @@ class Answer:
 
 
 Script = Callable[[Asked], Answer]
+NO_ANSWER = Answer()  # the connection is closed without a word
 
 
 class ScriptedServer:
@@ -50,6 +51,9 @@ class ScriptedServer:
                 asked = Asked(parts.path, query, dict(self.headers.items()))
                 server.asked.append(asked)
                 answer = script(asked)
+                if answer is NO_ANSWER:
+                    self.close_connection = True
+                    return
                 is_raw = isinstance(answer.body, bytes)
                 body = answer.body if is_raw else json.dumps(answer.body).encode()
                 self.send_response_only(answer.status)

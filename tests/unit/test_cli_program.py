@@ -14,7 +14,7 @@ import certifi
 import pytest
 
 from canary.cli.main import main
-from tests.unit.scripted_server import Answer, Asked, Script, ScriptedServer, problem
+from tests.unit.scripted_server import NO_ANSWER, Answer, Asked, Script, ScriptedServer, problem
 
 COMMANDS = Path(sys.executable).parent
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
@@ -22,6 +22,8 @@ HEAVY = {"gevent", "kazoo", "taskflow", "pymongo", "bson", "cassandra", "oslo_co
 SECRET = "hunter2"
 #: Starts no server: the words are wrong, or nobody listens there.
 NOBODY = "http://127.0.0.1:1"
+
+NO_JOBS: dict[str, Any] = {"jobs": [], "next": None}
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -204,8 +206,19 @@ class TestAnswers:
         assert main(["--debug", "jobs", "--url", NOBODY]) == 1
         assert "Traceback" in capsys.readouterr().err
 
+    @pytest.mark.parametrize(("dropped", "status"), [(1, 0), (2, 0), (3, 1)])
+    def test_what_was_dropped_is_asked_again(
+        self, dropped: int, status: int, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with ScriptedServer(
+            lambda _: NO_ANSWER if len(server.asked) <= dropped else Answer(NO_JOBS)
+        ) as server:
+            assert main(["jobs", "--url", server.url]) == status
+            assert len(server.asked) == min(dropped + 1, 3)
+        assert ("is canary-server running there" in capsys.readouterr().err) is bool(status)
+
     def test_who_asked_too_often_waits(self, capsys: pytest.CaptureFixture[str]) -> None:
-        answers = iter([Answer({}, 429, {"Retry-After": "1"}), Answer({"jobs": [], "next": None})])
+        answers = iter([Answer({}, 429, {"Retry-After": "1"}), Answer(NO_JOBS)])
         with ScriptedServer(lambda _: next(answers)) as server:
             assert main(["jobs", "--url", server.url]) == 0
             assert len(server.asked) == 2
