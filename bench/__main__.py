@@ -2,9 +2,14 @@
 
 import sys
 
-from bench import boards, conductor, pages
+from bench import boards, conductor, pages, stream
 
-MEASUREMENTS = {"boards": boards.measure, "conductor": conductor.measure, "pages": pages.measure}
+MEASUREMENTS = {
+    "boards": boards.measure,
+    "conductor": conductor.measure,
+    "pages": pages.measure,
+    "stream": stream.measure,
+}
 
 
 def main(names: list[str]) -> int:

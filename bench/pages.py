@@ -161,13 +161,14 @@ def _server(environment: dict[str, str]) -> Iterator[str]:
             [COMMANDS / "canary-server"], env=environment, stderr=log, stdout=log
         )
         try:
-            yield _address(Path(log.name))
+            yield address(Path(log.name))
         finally:
             process.terminate()
             process.wait()
 
 
-def _address(log: Path) -> str:
+def address(log: Path) -> str:
+    """Return where the server that writes to ``log`` answers, once it does."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text())

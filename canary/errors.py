@@ -12,7 +12,8 @@ adapter catches these alone::
     ├── ZooKeeperUnavailable     no answer: nothing can be concluded from it
     ├── StoreError               MongoDB or Cassandra
     │   ├── StoreUnavailable     may pass by itself: try again, with backoff
-    │   └── StoreRefused         will not pass until somebody changes something
+    │   ├── StoreRefused         will not pass until somebody changes something
+    │   └── PlaceLost            its log no longer tells what came after that place
     └── Fenced                   another worker has this board now
 
 A message says what is wrong and what the operator can do next; it never holds a secret. What no
@@ -84,6 +85,10 @@ class StoreUnavailable(StoreError):
 
 class StoreRefused(StoreError):
     """It will not work by itself: no rights, a standalone mongod, a schema that does not fit."""
+
+
+class PlaceLost(StoreError):
+    """MongoDB can't tell what came after a place in its log: it is too long ago, or never was."""
 
 
 class Fenced(CanaryError):

@@ -6,10 +6,9 @@ where ``path`` names one. Nothing else of the query, and no header: there may be
 put there by mistake.
 """
 
-import contextlib
 import logging
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -59,21 +58,6 @@ class AccessLog:
                 "board": _board(environ.get("QUERY_STRING", "")),
             }
             LOG.log(level, "stream ended" if is_stream else "answered", extra=facts)
-
-
-def counted(chunks: Generator[bytes], environ: dict[str, Any]) -> Iterator[bytes]:
-    """Pass an event stream's ``chunks`` on, and count in the request's ``environ`` what is sent.
-
-    A chunk holds whole events, each with a line that begins with ``event:`` or, where they are
-    JSON, one line each.
-    """
-    environ[EVENTS] = 0
-    with contextlib.closing(chunks):
-        for chunk in chunks:
-            is_json = chunk.startswith(b"{")
-            lines = chunk.count(b"\n") if is_json else (b"\n" + chunk).count(b"\nevent: ")
-            environ[EVENTS] += lines
-            yield chunk
 
 
 def _cut(path: str) -> str:

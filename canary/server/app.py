@@ -3,19 +3,20 @@
 from flask import Flask
 
 from canary.config import Config
-from canary.server import health, home, metrics, problems, stream, v1, v2
-from canary.server.audience import Audience
+from canary.server import health, home, metrics, problems, v1, v2
 from canary.server.health import Health
 from canary.server.metrics import Metrics
 from canary.server.protection.gate import Gate
 from canary.server.registration import Registry
+from canary.server.resuming import Resuming
+from canary.server.v2 import stream
 from canary.stores.reading import Reading
 
 
 def create_app(
     config: Config,
     reading: Reading,
-    audience: Audience,
+    resuming: Resuming,
     health_: Health,
     registry: Registry,
     gate: Gate,
@@ -31,12 +32,11 @@ def create_app(
     problems.register(app)
     gate.guard(app)
     interval = config.canary.interval
-    for api in v2.blueprints(reading, interval):
+    for api in (*v2.blueprints(reading, interval), stream.blueprint(resuming)):
         app.register_api(api)
     for blueprint in (
         *v1.blueprints(reading, registry, interval),
         v2.description(app),
-        stream.blueprint(audience),
         health.blueprint(health_),
         home.blueprint(),
     ):

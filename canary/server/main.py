@@ -28,12 +28,13 @@ from canary.server.health import Check, Health
 from canary.server.processes import shared_folder
 from canary.server.protection import gate, tokens
 from canary.server.protection.gate import Gate
+from canary.server.resuming import Resuming
 from canary.server.serving import Parts, Server
-from canary.server.stream import DROPPED, render
 from canary.stores.feed import Feed
 from canary.stores.figures import figures
 from canary.stores.history import HistoryStore
 from canary.stores.mongo import connect as connect_mongodb
+from canary.stores.past import Past
 from canary.stores.reading import Reading
 from canary.zookeeper import Client, ping
 from canary.zookeeper import connect as connect_zookeeper
@@ -82,7 +83,8 @@ def make_parts(config: Config, guarded: Gate, folder: Path) -> Parts:
     database = connect_mongodb(config.mongo)
     reading = Reading(database, keeps)
     metrics = ServerMetrics(CollectorRegistry(), Boards(partial(figures, database)), folder)
-    audience = Audience(render, DROPPED, config.server.max_streams, metrics)
+    audience = Audience(config.server.max_streams, metrics)
+    resuming = Resuming(audience, partial(Past, database))
     feed = Feed(database, reading, audience)
     zookeeper = _ZooKeeper(config)
     checks: dict[str, Check] = {"zookeeper": zookeeper.check}
@@ -91,7 +93,7 @@ def make_parts(config: Config, guarded: Gate, folder: Path) -> Parts:
         history = HistoryStore(replace(config.cassandra, create_schema=False))
         checks["cassandra"] = history.ping
     health = Health(reading, checks)
-    app = create_app(config, reading, audience, health, zookeeper, guarded, metrics)
+    app = create_app(config, reading, resuming, health, zookeeper, guarded, metrics)
     feed.start()
 
     def stop() -> None:

@@ -16,7 +16,6 @@ from canary.errors import UsageError
 Words = MultiDict[str, str]
 
 MAX_INTERVAL: Final = 2_147_483_647  # seconds, as [canary] interval
-MAX_PATHS: Final = 100  # of one stream
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _AT: Final = "a moment from 1970 on, in ISO 8601 with its zone or in seconds since 1970"
@@ -35,16 +34,6 @@ def path(words: Words) -> str:
 def optional_path(words: Words) -> str | None:
     """Return the board that is asked for; None for all of them."""
     return path(words) if "path" in words else None
-
-
-def paths(words: Words) -> frozenset[str]:
-    """Return the boards that are asked for; none of them for all of them."""
-    found = frozenset(words.getlist("path"))
-    if len(found) > MAX_PATHS:
-        raise UsageError(
-            f"path is there {len(found)} times. Allowed: at most {MAX_PATHS}, or none."
-        )
-    return frozenset(_checked(text) for text in found)
 
 
 def _checked(text: str) -> str:

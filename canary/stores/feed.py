@@ -5,35 +5,45 @@ asks once a second, and whenever that was noticed, what every board's freshness 
 of those that differ: so a board whose watcher died silently is told of too. Under gevent both are
 greenlets. Neither ends by itself: after an error they go on, with backoff, from where they were.
 
-Promises: each change and each gap that is written while a feed runs is told once, those of one
-board in the order of their revisions, whatever connections are lost in between. Where MongoDB's log
-no longer reaches back it tells ``RESET``: something was missed, look anew.
+Promises: each change and each gap that is written while a feed runs is told once, in the order of
+their positions, which for one board is that of its revisions, whatever connections are lost in
+between; and how far it has come, every half second at least. Where MongoDB's log no longer reaches
+back it tells ``RESET``: something was missed, look anew.
 
 Does not promise an order between the events of two boards, nor between a board's changes and its
 state; does not tell what was before its start.
+
+It also sets this process's clock by MongoDB's, as long as there is a board to ask about.
 """
 
 import logging
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Any, Final, Protocol
+from dataclasses import replace
+from typing import Any, Final
 
 import pymongo
 from bson.errors import BSONError
 from pymongo.change_stream import ChangeStream
 from pymongo.database import Database
-from pymongo.errors import OperationFailure, PyMongoError
-from pymongo.read_concern import ReadConcern
+from pymongo.errors import PyMongoError
 
+from canary.clock import CLOCK, elapsed, now
 from canary.errors import StoreError
 from canary.stores.boards import BoardNow
 from canary.stores.documents import Document
-from canary.stores.mongo import is_passing
+from canary.stores.events import (
+    CALL_LIMIT,
+    Event,
+    EventName,
+    Listener,
+    collection_of,
+    event_of,
+    may_pass,
+    opened,
+    position_of,
+)
 from canary.stores.reading import Reading
 
 LOG = logging.getLogger(__name__)
@@ -41,56 +51,12 @@ LOG = logging.getLogger(__name__)
 LOOK_INTERVAL: Final = 1.0  # seconds between two looks at freshness; heartbeats come as often
 LOOK_PAUSE: Final = 0.05  # seconds at least between two looks, however often boards change
 AWAIT_MS: Final = 500  # how long MongoDB holds a call open when there is nothing to tell
-CALL_LIMIT: Final = 5.0  # seconds for one call, well above AWAIT_MS
 BACKOFF: Final = (0.1, 0.2, 0.5, 1.0, 2.0)  # seconds; the last one again and again
 RESUME_TRIES: Final = 3  # from one place, before it is given up and RESET is told
 BREATH: Final = 100  # events told before the greenlets that send them to clients get their turn
 
-_PIPELINE: Final[list[Document]] = [
-    {
-        "$match": {
-            "$or": [
-                {"ns.coll": {"$in": ["changes", "gaps"]}, "operationType": "insert"},
-                {"ns.coll": "boards"},
-            ]
-        }
-    }
-]
 # Of a board's document, the fields that its event tells of.
 _BOARD_FIELDS: Final = {"epoch", "registered", "writer", "freshness", "freshness_since"}
-
-
-class EventName(StrEnum):
-    """What an event is about."""
-
-    BOARD = "board"
-    CHANGE = "change"
-    GAP = "gap"
-    STORE = "store"
-    RESET = "reset"
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One event. ``path`` is its board's, None where it is about all of them.
-
-    ``board`` is a board's state, None once it is no longer registered. ``document`` is that of a
-    change or a gap. ``available`` is whether events come at all, since ``since``.
-    """
-
-    name: EventName
-    path: str | None = None
-    board: BoardNow | None = None
-    document: Mapping[str, Any] | None = None
-    available: bool = True
-    since: datetime | None = None
-
-
-class Listener(Protocol):
-    """Whom a feed tells. Called from two threads; must not wait."""
-
-    def tell(self, event: Event) -> None:
-        """Take one event."""
 
 
 class Feed:
@@ -124,9 +90,13 @@ class Feed:
     def _follow(self) -> None:
         while not self._is_ending:
             try:
-                with self._open() as stream:
+                with opened(
+                    self._database, self._token, await_ms=AWAIT_MS, batch_size=10 * BREATH
+                ) as stream:
                     if self._token is None:
                         self._listener.tell(Event(EventName.RESET))
+                    self._token = stream.resume_token
+                    self._reach()
                     self._answers(following=True)
                     self._look_now.set()
                     self._take_all(stream)
@@ -140,47 +110,42 @@ class Feed:
                 self._answers(following=False)
                 time.sleep(BACKOFF[min(self._failures, len(BACKOFF) - 1)])
                 self._failures += 1
-                if self._failures >= RESUME_TRIES and not _may_pass(error):
+                if self._failures >= RESUME_TRIES and not may_pass(error):
                     self._token = None
-
-    def _open(self) -> AbstractContextManager[ChangeStream[Document]]:
-        with pymongo.timeout(CALL_LIMIT):
-            majority = self._database.with_options(read_concern=ReadConcern("majority"))
-            return majority.watch(
-                _PIPELINE,
-                resume_after=self._token,
-                max_await_time_ms=AWAIT_MS,
-                batch_size=10 * BREATH,
-            )
 
     def _take_all(self, stream: ChangeStream[Document]) -> None:
         taken = 0
         while not self._is_ending:
             with pymongo.timeout(CALL_LIMIT):
-                event = stream.try_next()
+                raw = stream.try_next()
             self._token, self._failures = stream.resume_token, 0
-            if event is not None:
-                self._take(event)
+            if raw is not None:
+                self._take(raw)
                 taken += 1
-                if taken % BREATH == 0:
-                    time.sleep(0.001)
+            self._reach()
+            if raw is not None and taken % BREATH == 0:
+                time.sleep(0.001)
             if not stream.alive:
                 self._token = None  # the database was dropped: what comes now is another history
                 return
 
-    def _take(self, event: Mapping[str, Any]) -> None:
-        collection = event.get("ns", {}).get("coll")
-        if collection == "boards":
-            updated = event.get("updateDescription", {}).get("updatedFields")
+    def _take(self, raw: Mapping[str, Any]) -> None:
+        if collection_of(raw) == "boards":
+            updated = raw.get("updateDescription", {}).get("updatedFields")
             if updated is None or _BOARD_FIELDS & {field.split(".")[0] for field in updated}:
                 self._look_now.set()
-        elif document := event.get("fullDocument"):
-            name = EventName.CHANGE if collection == "changes" else EventName.GAP
+        elif event := event_of(raw):
             try:
-                self._listener.tell(Event(name, document["board"], document=document))
+                self._listener.tell(event)
             except Exception:  # of another version's making, perhaps; the next one may be told
-                facts = {"board": document.get("board"), "revision": document.get("revision")}
-                LOG.exception("a document of %s could not be told", collection, extra=facts)
+                document = event.document or {}
+                facts = {"board": event.path, "revision": document.get("revision")}
+                LOG.exception("a document of %s could not be told", collection_of(raw), extra=facts)
+
+    def _reach(self) -> None:
+        """Say how far all has been told."""
+        if self._token is not None:
+            self._listener.reach(position_of(self._token))
 
     # Freshness, by heartbeat.
 
@@ -188,7 +153,10 @@ class Feed:
         while not self._is_ending:
             self._look_now.clear()
             try:
+                sent = elapsed()
                 boards = self._reading.boards()
+                if boards:  # ages are told by MongoDB's clock, as everything else is
+                    CLOCK.compare(sent, boards[0].now)
                 self._tell_boards({board.path: board for board in boards})
             except StoreError as error:
                 self._answers(looking=False)
@@ -221,8 +189,8 @@ class Feed:
             if available == self._is_available:
                 return
             self._is_available = available
-            now = datetime.now(UTC)
-            self._listener.tell(Event(EventName.STORE, available=available, since=now))
+            since = now()
+            self._listener.tell(Event(EventName.STORE, available=available, since=since))
 
 
 def _told(board: BoardNow | None) -> BoardNow | None:
@@ -230,13 +198,3 @@ def _told(board: BoardNow | None) -> BoardNow | None:
     return board and replace(
         board, now=board.freshness_since, live_until=None, watched_since=None, revision=0
     )
-
-
-def _may_pass(error: Exception) -> bool:
-    """Tell whether what failed may succeed from the same place: not where the server refuses it.
-
-    Its log may no longer reach back that far, or what comes next cannot be sent or decoded.
-    """
-    if isinstance(error, OperationFailure):
-        return is_passing(error)
-    return not isinstance(error, BSONError)

@@ -6,7 +6,8 @@ its interval, ``age>`` the time since its end; nothing else is known of a gap, s
 filter finds one.
 
 Promises: a filter and its NOT never find the same, and together they find everything; ``matches``
-says of a change exactly what ``changes`` finds of it in MongoDB.
+says of a change exactly what ``changes`` finds of it in MongoDB, ``matches_gap`` of a gap what
+``gaps`` does.
 """
 
 import json
@@ -42,6 +43,14 @@ def gaps(filters: Filters, now: datetime) -> Document:
 def matches(change: Mapping[str, Any], filters: Filters, now: datetime) -> bool:
     """Tell whether a document of ``changes`` is one that ``filters`` find."""
     return all(_TESTS[each.field](change, each, now) is not each.negated for each in filters)
+
+
+def matches_gap(gap: Mapping[str, Any], filters: Filters, now: datetime) -> bool:
+    """Tell whether a document of ``gaps`` is one that ``filters`` find."""
+    return all(
+        (each.field in _GAP_TESTS and _GAP_TESTS[each.field](gap, each, now)) is not each.negated
+        for each in filters
+    )
 
 
 def _query(filters: Filters, now: datetime, clauses: Mapping[Field, _Clause]) -> Document:
@@ -149,14 +158,20 @@ def _is_over(name: str) -> _Test:
     return test
 
 
-def _is_old(change: Mapping[str, Any], each: Filter, now: datetime) -> bool:
-    posted_at: datetime | None = change["posted_at"]
-    return posted_at is not None and posted_at <= now - timedelta(seconds=_seconds(each))
+def _is_old(name: str) -> _Test:
+    def test(document: Mapping[str, Any], each: Filter, now: datetime) -> bool:
+        moment: datetime | None = document[name]
+        return moment is not None and moment <= now - timedelta(seconds=_seconds(each))
+
+    return test
 
 
-def _contains(change: Mapping[str, Any], each: Filter, _: datetime) -> bool:
-    pattern = re.compile(re.escape(str(each.values[0])), re.IGNORECASE)
-    return any(pattern.search(change[name] or "") for name in _TEXTS)
+def _contains(*names: str) -> _Test:
+    def test(document: Mapping[str, Any], each: Filter, _: datetime) -> bool:
+        pattern = re.compile(re.escape(str(each.values[0])), re.IGNORECASE)
+        return any(pattern.search(document[name] or "") for name in names)
+
+    return test
 
 
 _TESTS: Final[dict[Field, _Test]] = {
@@ -167,10 +182,17 @@ _TESTS: Final[dict[Field, _Test]] = {
     Field.NAME: _is_any("job_name"),
     Field.UUID: _is_any("uuid"),
     Field.KIND: _is_any("kind"),
-    Field.AGE: _is_old,
+    Field.AGE: _is_old("posted_at"),
     Field.WAITING: _is_over("waiting"),
     Field.RUNNING: _is_over("running"),
     Field.SINCE: lambda change, each, _: change["seen_at"] >= each.values[0],
     Field.UNTIL: lambda change, each, _: change["seen_at"] <= each.values[0],
-    Field.TEXT: _contains,
+    Field.TEXT: _contains(*_TEXTS),
+}
+_GAP_TESTS: Final[dict[Field, _Test]] = {
+    Field.PATH: _is_any("board"),
+    Field.AGE: _is_old("to"),
+    Field.SINCE: lambda gap, each, _: gap["to"] >= each.values[0],
+    Field.UNTIL: lambda gap, each, _: gap["from"] <= each.values[0],
+    Field.TEXT: _contains("board"),
 }

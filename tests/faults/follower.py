@@ -1,7 +1,8 @@
 """A client of ``/v2/stream`` that loses its connection, comes back, and still has all of it.
 
-Whenever it connects it fetches the board's jobs first, and then folds every change that comes; what
-comes twice does no harm, for the last word on a job is the last.
+When it first connects, and whenever it is told ``reset``, it fetches the board's jobs, and then
+folds every change that comes; one that the answer had in it already does no harm, for the last word
+on a job is the last. When it comes back it says where it was, and fetches nothing.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ class Follower:
         self._url, self._board = url, board
         self.jobs: dict[str, tuple[str, str | None]] = {}  # by name: state and owner
         self.connections = 0
+        self._last: str | None = None  # the id behind which it goes on
         self._response: requests.Response | None = None
         self._stopping = Event()
         self._greenlet = gevent.spawn(self._run)
@@ -50,6 +52,7 @@ class Follower:
         with requests.get(
             f"{self._url}/v2/stream",
             params={"path": self._board},
+            headers={"Last-Event-ID": self._last} if self._last else {},
             stream=True,
             timeout=(2.0, TIMEOUT),
         ) as response:
@@ -61,20 +64,34 @@ class Follower:
                 self._response = None
 
     def _read(self, response: requests.Response) -> None:
-        name = ""
+        name, data = "", ""
+        identity = self._last
         for line in response.iter_lines(chunk_size=1):
             if self._stopping.is_set():
                 return
             field, _, value = line.decode().partition(": ")
-            if field == "retry" or (field == "event" and value == "reset"):
-                self._fetch()
-                self.connections += field == "retry"
-            elif field == "event":
-                name = value
-            elif field == "data" and name == "change":
-                self._fold(json.loads(value))
-            elif field == "data" and name == "dropped":
-                return
+            match field:
+                case "retry":
+                    self.connections += 1
+                    if self._last is None:
+                        self._fetch()
+                case "id":
+                    identity = value
+                case "event":
+                    name = value
+                case "data":
+                    data = value
+                case "":  # only now the event is whole, and may be gone behind
+                    self._take(name, data)
+                    if name == "dropped":
+                        return
+                    name, data, self._last = "", "", identity
+
+    def _take(self, name: str, data: str) -> None:
+        if name == "reset":
+            self._fetch()
+        elif name == "change":
+            self._fold(json.loads(data))
 
     def _fetch(self) -> None:
         answer = requests.get(

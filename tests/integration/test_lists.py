@@ -23,7 +23,7 @@ from canary.server.audience import Audience
 from canary.server.health import Health
 from canary.server.protection import gate
 from canary.server.representation import iso
-from canary.server.stream import DROPPED, render
+from canary.server.resuming import Resuming
 from canary.server.v2 import schemas
 from canary.stores import filtering
 from canary.stores.documents import Document
@@ -31,6 +31,7 @@ from canary.stores.lists import JOBS as JOBS_KEPT
 from canary.stores.mongo import connect, ensure_schema
 from canary.stores.paging import Sort
 from canary.stores.reading import Reading
+from tests.integration.test_server import no_past
 from tests.integration.written_board import (
     WrittenBoard,
     abandoned,
@@ -63,8 +64,8 @@ def reading(config: Config) -> Iterator[Reading]:
 
 @pytest.fixture
 def client(config: Config, reading: Reading) -> FlaskClient:
-    audience, health = Audience(render, DROPPED, 10), Health(reading, {})
-    app = create_app(config, reading, audience, health, NobodyAsks(), gate.make(config))
+    streams, health = Resuming(Audience(10), no_past), Health(reading, {})
+    app = create_app(config, reading, streams, health, NobodyAsks(), gate.make(config))
     return app.test_client()
 
 

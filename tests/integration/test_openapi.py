@@ -66,10 +66,23 @@ def test_what_it_describes_is_what_it_does(url: str) -> None:
 def test_all_of_v2_is_described(url: str) -> None:
     described = requests.get(f"{url}/openapi.json", timeout=20).json()
     assert described["openapi"].startswith("3.1")
-    for resource in ("boards", "jobs", "jobs/{uuid}", "changes", "gaps", "conductors", "stats"):
+    for resource in (
+        "boards",
+        "jobs",
+        "jobs/{uuid}",
+        "changes",
+        "gaps",
+        "conductors",
+        "stats",
+        "stream",
+    ):
         operation = described["paths"][f"/v2/{resource}"]["get"]
         assert operation["summary"]
         assert {"200", "400", "503"} <= operation["responses"].keys()
+    streamed = described["paths"]["/v2/stream"]["get"]["responses"]["200"]["content"]
+    assert set(streamed) == {"text/event-stream", "application/x-ndjson"}
+    names = [each["name"] for each in described["paths"]["/v2/stream"]["get"]["parameters"]]
+    assert {"path", "kind!", "age>", "last_event_id", "Last-Event-ID"} <= set(names)
     names = [each["name"] for each in described["paths"]["/v2/jobs"]["get"]["parameters"]]
     assert {"path", "path!", "age>", "age>!", "q", "limit", "cursor", "sort"} <= set(names)
 

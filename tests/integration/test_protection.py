@@ -27,12 +27,12 @@ from canary.server.connections import HEAD_LIMIT, WAITING
 from canary.server.health import Health
 from canary.server.protection import gate, tokens
 from canary.server.protection.headers import SECURITY
+from canary.server.resuming import Resuming
 from canary.server.serving import GRACEFUL_LIMIT
-from canary.server.stream import DROPPED, render
 from canary.stores.documents import Document
 from canary.stores.reading import Reading
 from tests.integration.conftest import Spawn
-from tests.integration.test_server import KEEPS, PATH, Registered, Server
+from tests.integration.test_server import KEEPS, PATH, Registered, Server, no_past
 from tests.integration.written_board import WrittenBoard, now, posted
 from tests.waiting import eventually
 
@@ -188,9 +188,8 @@ def asking(server: Server) -> Iterator[list[float]]:
 class TestRoutes:
     @pytest.fixture
     def app(self, config: Config, reading: Reading) -> Flask:
-        audience = Audience(render, DROPPED, 10)
-        health = Health(reading, {})
-        return create_app(config, reading, audience, health, Registered(), gate.make(config))
+        streams, health = Resuming(Audience(10), no_past), Health(reading, {})
+        return create_app(config, reading, streams, health, Registered(), gate.make(config))
 
     def test_only_reading_is_routed(self, app: Flask) -> None:
         client = app.test_client()

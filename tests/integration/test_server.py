@@ -23,21 +23,30 @@ from flask.testing import FlaskClient
 from pymongo.database import Database
 from werkzeug.test import TestResponse
 
+from canary.clock import Clock
 from canary.config import Config, MongoOptions
-from canary.errors import CanaryError, ZooKeeperUnavailable
+from canary.errors import CanaryError, PlaceLost, ZooKeeperUnavailable
 from canary.model.changes import Change
+from canary.model.filters import Field, Filter, Filters
 from canary.model.freshness import Freshness
 from canary.model.jobs import Outcome
-from canary.server import stream
 from canary.server.app import create_app
-from canary.server.audience import QUEUE_LIMIT, Audience, Subscription
+from canary.server.audience import Audience
 from canary.server.health import Check, Health
+from canary.server.problems import Crowded
 from canary.server.protection import gate
 from canary.server.representation import iso
-from canary.server.stream import DROPPED, render
+from canary.server.resuming import Resuming
+from canary.server.subscription import QUEUE_LIMIT, TOO_SLOW, Subscription
+from canary.server.telling import JSON_LINES, SERVER_SENT_EVENTS, Telling
+from canary.server.v2 import stream
+from canary.server.v2.stream import Sought
+from canary.stores import feed as feed_module
 from canary.stores.documents import Document
-from canary.stores.feed import Event, EventName, Feed
+from canary.stores.events import Event, EventName, identity_of
+from canary.stores.feed import Feed
 from canary.stores.mongo import connect, ensure_schema
+from canary.stores.past import Past
 from canary.stores.reading import Reading
 from tests.integration.conftest import Command, Spawn
 from tests.integration.written_board import (
@@ -99,6 +108,11 @@ class Client(FlaskClient):
         return super().open(*words, buffered=buffered, **options)
 
 
+def no_past(position: str) -> Past:
+    """MongoDB, where it does not know a position."""
+    raise PlaceLost(f"nobody knows {position}")
+
+
 def client_of(
     config: Config,
     reading: Reading,
@@ -109,7 +123,7 @@ def client_of(
     app = create_app(
         config,
         reading,
-        audience or Audience(render, DROPPED, 10),
+        Resuming(audience or Audience(10), no_past),
         Health(reading, checks or {}),
         registered,
         gate.make(config),
@@ -447,9 +461,13 @@ class Listener:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.reached: list[str] = []
 
     def tell(self, event: Event) -> None:
         self.events.append(event)
+
+    def reach(self, position: str) -> None:
+        self.reached.append(position)
 
     def names(self) -> list[EventName]:
         return [event.name for event in self.events]
@@ -506,6 +524,24 @@ class TestFeed:
             assert listener.revisions() == list(range(1, 3001))
             [gap] = listener.of(EventName.GAP)
             assert gap.path == PATH
+            places = [event.position or "" for event in listener.events if event.document]
+            assert places == sorted(set(places))
+            assert listener.reached == sorted(listener.reached)
+            eventually(lambda: listener.reached[-1] >= places[-1])
+
+    def test_the_process_goes_by_mongodb_s_clock(
+        self,
+        database: Database[Document],
+        connected: Database[Document],
+        reading: Reading,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        clock = Clock()
+        clock._start += timedelta(hours=1)
+        monkeypatch.setattr(feed_module, "CLOCK", clock)
+        WrittenBoard(database)
+        with feeding(connected, reading, Listener()):
+            eventually(lambda: abs(clock.now() - now()) < timedelta(seconds=30))
 
     def test_a_board_whose_worker_dies_silently_is_told_of(
         self, database: Database[Document], connected: Database[Document], reading: Reading
@@ -608,7 +644,10 @@ class TestFeed:
         assert config.mongo.uri
 
 
-def change_event(number: int, path: str = PATH) -> Event:
+PLACES = [f"82{number:08X}" for number in range(2 * QUEUE_LIMIT)]
+
+
+def change_event(number: int, path: str = PATH, owner: str | None = None) -> Event:
     document = {
         "_id": f"{path}#{number}",
         "board": path,
@@ -616,7 +655,7 @@ def change_event(number: int, path: str = PATH) -> Event:
         "kind": "posted",
         "name": name_of(number),
         "uuid": None,
-        "owner": None,
+        "owner": owner,
         "outcome": None,
         "at": None,
         "seen_at": now(),
@@ -628,98 +667,246 @@ def change_event(number: int, path: str = PATH) -> Event:
         "creates": 1,
         "deletes": 0,
     }
-    return Event(EventName.CHANGE, path, document=document)
+    return Event(EventName.CHANGE, path, document=document, position=PLACES[number])
+
+
+def gap_event(number: int, path: str = PATH) -> Event:
+    document = {"board": path, "from": ago(9), "to": now(), "reason": "restart"}
+    document |= {"creates": 1, "deletes": 1}
+    return Event(EventName.GAP, path, document=document, position=PLACES[number])
+
+
+def ready(limit: int = 10) -> Audience:
+    """Return an audience whose feed has told all there was."""
+    audience = Audience(limit)
+    audience.tell(Event(EventName.STORE))
+    audience.reach(PLACES[0])
+    return audience
+
+
+def taken(subscription: Subscription) -> list[tuple[str, int | None]]:
+    """Take what is queued: each event's name and, of a change, its number."""
+    return [(told.name, _number(told)) for told in subscription.take(0) or []]
+
+
+def _number(told: Telling) -> int | None:
+    return PLACES.index(told.position) if told.position else None
+
+
+def only_filter(field: Field, *values: str, negated: bool = False) -> Filters:
+    return frozenset({Filter(field, values, negated)})
 
 
 class TestAudience:
     def test_a_slow_client_is_dropped_with_a_reason_and_delays_no_other(self) -> None:
-        audience = Audience(render, DROPPED, 10)
+        audience = Audience(10)
         slow, quick = audience.subscribe(), audience.subscribe()
-        assert slow is not None
-        assert quick is not None
-        taken = 0
+        count = 0
         for number in range(QUEUE_LIMIT + 1):
             audience.tell(change_event(number))
-            taken += len(quick.take(0) or [])
-        assert taken == QUEUE_LIMIT + 1
-        assert slow.take(0) == [DROPPED]
+            count += len(quick.take(0) or [])
+        assert count == QUEUE_LIMIT + 1
+        assert slow.take(0) == [TOO_SLOW]
         assert slow.take(0) is None
         assert audience.size == 1
 
     def test_only_what_was_asked_for(self) -> None:
-        audience = Audience(render, DROPPED, 10)
-        one = audience.subscribe(frozenset({"/a"}))
-        assert one is not None
-        audience.tell(change_event(1, "/b"))
-        audience.tell(change_event(2, "/a"))
-        audience.tell(Event(EventName.RESET))
-        taken = one.take(0) or []
-        assert [text.split(b"\n")[0] for text in taken] == [b"id: /a#2", b"event: reset"]
+        audience = Audience(10)
+        for path in ("/a", "/b"):
+            audience.tell(Event(EventName.BOARD, path))
+        asked = {
+            "path": only_filter(Field.PATH, "/a"),
+            "not path": only_filter(Field.PATH, "/a", negated=True),
+            "owner": only_filter(Field.OWNER, "ann"),
+            "not owner": only_filter(Field.OWNER, "ann", negated=True),
+            "all": frozenset[Filter](),
+        }
+        clients = {name: audience.subscribe(Sought(each)) for name, each in asked.items()}
+        audience.tell(change_event(1, "/a", "ann"))
+        audience.tell(change_event(2, "/b", "bob"))
+        audience.tell(gap_event(3, "/a"))
+        audience.tell(gap_event(4, "/b"))
+        audience.tell(Event(EventName.STORE, available=False, since=now()))
+        audience.tell(Event(EventName.BOARD, "/a"))
+        one, two, store = ("change", 1), ("change", 2), ("store", None)
+        gaps, board = [("gap", 3), ("gap", 4)], ("board", None)
+        assert {name: taken(client) for name, client in clients.items()} == {
+            "path": [one, gaps[0], store, board],
+            "not path": [two, gaps[1], store],
+            "owner": [one, store, board],
+            "not owner": [two, *gaps, store, board],
+            "all": [one, two, *gaps, store, board],
+        }
+
+    def test_an_event_is_judged_once_for_all_who_ask_the_same_and_written_once(self) -> None:
+        judged = []
+
+        class Judge:
+            def __call__(self, event: Event) -> bool:
+                judged.append(event.name)
+                return True
+
+        audience, judge = Audience(10), Judge()
+        clients = [audience.subscribe(judge) for _ in range(5)]
+        audience.tell(change_event(1))
+        assert judged == ["change"]
+        tellings = {told for client in clients for told in client.take(0) or []}
+        [told] = tellings
+        for form in (SERVER_SENT_EVENTS, JSON_LINES):
+            assert told.sent(form) is told.sent(form)
 
     def test_no_more_than_there_may_be(self) -> None:
-        audience = Audience(render, DROPPED, 1)
+        audience = Audience(1)
         first = audience.subscribe()
-        assert isinstance(first, Subscription)
-        assert audience.subscribe() is None
+        with pytest.raises(Crowded):
+            audience.subscribe()
         audience.unsubscribe(first)
-        assert audience.subscribe() is not None
+        audience.subscribe()
 
     def test_who_comes_while_mongodb_is_away_is_told_so(self) -> None:
-        audience = Audience(render, DROPPED, 10)
+        audience = Audience(10)
         audience.tell(Event(EventName.STORE, available=False, since=now()))
         assert not audience.wait_until_known(0)
-        subscription = audience.subscribe()
-        assert subscription is not None
-        [away] = subscription.take(0) or []
-        assert b'"available": false' in away
+        [away] = audience.subscribe().take(0) or []
+        assert '"available": false' in away.data
         audience.tell(Event(EventName.STORE, available=True, since=now()))
+        assert not audience.wait_until_known(0), "it is not known yet where that is"
+        audience.reach(PLACES[0])
         assert audience.wait_until_known(0)
-        later = audience.subscribe()
-        assert later is not None
-        assert later.take(0) == []
+        assert audience.subscribe().take(0) == []
 
-    def test_a_comment_comes_when_nothing_happens(
+    def test_who_comes_back_gets_what_it_missed_and_then_what_comes(self) -> None:
+        audience = ready()
+        for number in range(1, 6):
+            audience.tell(change_event(number, owner="ann" if number % 2 else "bob"))
+        back = audience.resubscribe(Sought(only_filter(Field.OWNER, "ann")), PLACES[2])
+        audience.tell(change_event(6, owner="ann"))
+        assert taken(back) == [("change", 3), ("change", 5), ("change", 6)]
+        assert audience.place_of(back) == PLACES[6]
+
+    def test_who_knows_more_than_this_process_is_told_nothing_twice(self) -> None:
+        audience = ready()
+        audience.tell(change_event(1))
+        back = audience.resubscribe(Sought(frozenset()), PLACES[3])
+        assert audience.place_of(back) is None, "that would go back to what it had"
+        for number in (2, 3, 4):
+            audience.tell(change_event(number))
+        assert taken(back) == [("change", 4)]
+        assert audience.place_of(back) == PLACES[4]
+
+    def test_no_place_is_told_before_all_up_to_it_is_sent(self) -> None:
+        audience = ready()
+        client = audience.subscribe()
+        audience.tell(change_event(1))
+        assert audience.place_of(client) is None
+        client.take(0)
+        assert audience.place_of(client) == PLACES[1]
+        audience.reach(PLACES[5])
+        assert audience.place_of(client) == PLACES[5]
+
+    def test_what_the_feed_lost_is_told_and_nothing_from_before_is_kept(self) -> None:
+        audience = ready()
+        audience.tell(Event(EventName.BOARD, "/a"))
+        client = audience.subscribe()
+        audience.tell(change_event(1))
+        audience.tell(Event(EventName.RESET))
+        assert not audience.covers(PLACES[1])
+        assert not audience.wait_until_known(0)
+        assert [name for name, _ in taken(client)] == ["change", "reset"]
+
+    def test_a_place_comes_when_nothing_happens(
         self, config: Config, reading: Reading, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(stream, "HEARTBEAT", 0.1)
         monkeypatch.setattr(stream, "TURN", 0.05)
-        audience = Audience(render, DROPPED, 1)
-        audience.tell(Event(EventName.STORE))
+        audience = ready()
         client = client_of(config, reading, Registered(), audience=audience)
         with client.get("/v2/stream", buffered=False) as answer:
             parts = answer.iter_encoded()
             assert next(parts).startswith(b"retry: ")
-            assert next(parts).startswith(b": ")
+            assert next(parts) == f"id: {identity_of(PLACES[0])}\n\n".encode()
+            audience.reach(PLACES[7])
+            assert next(parts) == f"id: {identity_of(PLACES[7])}\n\n".encode()
             audience.is_ending = True
             assert list(parts) == []
 
-    def test_who_connects_again_is_told_that_something_may_be_missing(
-        self, config: Config, reading: Reading
+    def test_places_come_though_something_without_one_happens_all_the_time(
+        self, config: Config, reading: Reading, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        audience = Audience(render, DROPPED, 1)
-        audience.tell(Event(EventName.STORE))
+        monkeypatch.setattr(stream, "HEARTBEAT", 0.1)
+        audience = ready()
         client = client_of(config, reading, Registered(), audience=audience)
-        seen = {"Last-Event-ID": "/lbaas/jobs#0000000000000007"}
-        with client.get("/v2/stream", headers=seen, buffered=False) as answer:
+        with client.get("/v2/stream", buffered=False) as answer:
             parts = answer.iter_encoded()
-            assert next(parts).startswith(b"retry: ")
-            assert next(parts).startswith(b"event: reset\n")
+            assert [next(parts)[:3] for _ in range(2)] == [b"ret", b"id:"]
+            audience.reach(PLACES[9])
+
+            def comes() -> bool:
+                audience.tell(Event(EventName.BOARD, "/a"))
+                return identity_of(PLACES[9]).encode() in next(parts)
+
+            eventually(comes)
+
+    def test_json_lines(self, config: Config, reading: Reading) -> None:
+        audience = ready()
+        client = client_of(config, reading, Registered(), audience=audience)
+        accept = {"Accept": "application/x-ndjson"}
+        with client.get("/v2/stream", headers=accept, buffered=False) as answer:
+            assert answer.content_type == "application/x-ndjson"
+            parts = answer.iter_encoded()
+            audience.tell(Event(EventName.STORE, available=False))
+            audience.tell(change_event(1))
+            lines = [json.loads(line) for _ in range(2) for line in next(parts).splitlines()]
+        assert [line["event"] for line in lines] == ["store", "change", "heartbeat"][: len(lines)]
+        assert lines[0] == {
+            "event": "store",
+            "id": None,
+            "data": {"available": False, "since": None},
+        }
+        assert lines[1]["id"] == identity_of(PLACES[1])
+        assert lines[1]["data"]["revision"] == 1
+
+    @pytest.mark.parametrize("identity", ["/lbaas/jobs#7", "AAAA", "\x7f", "gg", "="])
+    def test_who_comes_back_from_nowhere_is_told_that_something_may_be_missing(
+        self, config: Config, reading: Reading, identity: str
+    ) -> None:
+        client = client_of(config, reading, Registered(), audience=ready())
+        ways: list[dict[str, Any]] = [
+            {"headers": {"Last-Event-ID": identity}},
+            {"query_string": {"last_event_id": identity}},
+        ]
+        for asked in ways:
+            with client.get("/v2/stream", buffered=False, **asked) as answer:
+                parts = answer.iter_encoded()
+                assert next(parts).startswith(b"retry: ")
+                told = f"id: {identity_of(PLACES[0])}\nevent: reset\ndata: {{}}\n\n"
+                assert next(parts).startswith(told.encode())
 
     def test_too_many_streams_are_told_to_try_later(self, config: Config, reading: Reading) -> None:
-        audience = Audience(render, DROPPED, 1)
-        audience.tell(Event(EventName.STORE))
+        audience = ready(limit=1)
         client = client_of(config, reading, Registered(), audience=audience)
         first = client.get("/v2/stream", buffered=False)
         assert first.status_code == 200
         assert first.headers["X-Accel-Buffering"] == "no"
         assert first.headers["Cache-Control"] == "no-store"
-        second = client.get("/v2/stream")
-        assert second.status_code == 503
-        assert "Retry-After" in second.headers
+        for headers in ({}, {"Last-Event-ID": identity_of(PLACES[0])}, {"Last-Event-ID": "x"}):
+            second = client.get("/v2/stream", headers=headers)
+            assert second.status_code == 503
+            assert "Retry-After" in second.headers
         first.close()
         assert audience.size == 0
         assert client.head("/v2/stream").status_code == 200
         assert audience.size == 0
+
+    @pytest.mark.parametrize("query", ["state=LOST", "kind!=gone", "age>=soon", "what=1", "q="])
+    def test_what_is_asked_wrongly_is_refused(
+        self, config: Config, reading: Reading, query: str
+    ) -> None:
+        answer = client_of(config, reading, Registered(), audience=ready()).get(
+            f"/v2/stream?{query}"
+        )
+        assert answer.status_code == 400
+        assert query.partition("=")[0] in answer.get_json()["detail"]
 
 
 class Server:

@@ -1,7 +1,6 @@
 """Which requests are logged, at which level, and what of them."""
 
 import logging
-from collections.abc import Generator
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
@@ -88,33 +87,6 @@ def test_whatever_is_asked_what_is_written_is_a_path_or_nothing(text: str) -> No
     for query in (text, f"path={text}", f"path={quote(text, errors='replace')}"):
         board = access._board(query)
         assert board is None or board.startswith("/")
-
-
-def test_the_events_of_a_stream_are_counted_as_they_are_sent() -> None:
-    environ: dict[str, Any] = {}
-    sent = [
-        b"retry: 1000\n\n",
-        b'event: board\ndata: {}\n\nid: /a#1\nevent: change\ndata: {"x": "event: "}\n\n',
-        b": still here\n\n",
-        b"event: gap\ndata: {}\n\n",
-    ]
-    is_closed = []
-
-    def chunks() -> Generator[bytes]:
-        try:
-            yield from sent
-        finally:
-            is_closed.append(True)
-
-    stream = access.counted(chunks(), environ)
-    assert [next(stream), next(stream)] == sent[:2]
-    assert environ[EVENTS] == 2
-    assert list(stream) == sent[2:]
-    assert environ[EVENTS] == 3
-    assert is_closed == [True]
-    lines = access.counted((each for each in [b'{"event": "board"}\n{"event": "gap"}\n']), environ)
-    assert list(lines)
-    assert environ[EVENTS] == 2
 
 
 def test_what_was_not_answered_is_left_to_others(caplog: pytest.LogCaptureFixture) -> None:

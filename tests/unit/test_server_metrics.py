@@ -17,9 +17,11 @@ from canary.metrics.boards import Boards
 from canary.metrics.server import ServerMetrics
 from canary.model.freshness import Freshness
 from canary.server import metrics as server_metrics
-from canary.server.audience import QUEUE_LIMIT, Audience
+from canary.server.audience import Audience
+from canary.server.problems import Crowded
+from canary.server.subscription import QUEUE_LIMIT, TOO_SLOW
 from canary.stores.boards import BoardNow
-from canary.stores.feed import Event, EventName
+from canary.stores.events import Event, EventName
 from canary.stores.figures import BoardFigures, Figures, Missed
 from tests.scraping import Scrape, assert_is, only, read
 
@@ -158,16 +160,15 @@ def test_what_a_server_counts(served: ServerMetrics) -> None:
 
 
 def test_clients_of_the_event_stream(served: ServerMetrics) -> None:
-    audience = Audience(lambda _: b"event", b"dropped", limit=2, observer=served)
+    audience = Audience(limit=2, observer=served)
     slow, quick = audience.subscribe(), audience.subscribe()
-    assert slow is not None
-    assert quick is not None
-    assert audience.subscribe() is None
+    with pytest.raises(Crowded):
+        audience.subscribe()
     assert read(served).value("canary_stream_clients") == 2, "who was turned away is none"
-    while slow.take(0) != [b"dropped"]:
-        for _ in range(QUEUE_LIMIT + 1):
-            audience.tell(Event(EventName.RESET))
-            quick.take(0)
+    for _ in range(QUEUE_LIMIT + 1):
+        audience.tell(Event(EventName.STORE))
+        quick.take(0)
+    assert slow.take(0) == [TOO_SLOW]
     told = read(served)
     assert told.value("canary_stream_clients_dropped_total") == 1
     assert told.value("canary_stream_clients") == 1

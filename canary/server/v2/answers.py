@@ -177,7 +177,10 @@ def _cell(value: Any) -> Any:
 
 def answered(model: type[BaseModel], *problems: int) -> dict[Any, Any]:
     """Return how an answer is described: its model, and the problems that there may be."""
+    return {200: model} | refused(*problems)
+
+
+def refused(*problems: int) -> dict[Any, Any]:
+    """Return how the problems are described that any question may meet, and ``problems``."""
     described = {"content": {PROBLEM: {"schema": Problem.model_json_schema()}}}
-    return {200: model} | {
-        status: dict(described) for status in (400, 401, 414, 429, 503, *problems)
-    }
+    return {status: dict(described) for status in (400, 401, 414, 429, 503, *problems)}
