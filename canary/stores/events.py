@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol
 
 import pymongo
 from bson.errors import BSONError
+from bson.timestamp import Timestamp
 from pymongo.change_stream import ChangeStream
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
@@ -96,8 +97,20 @@ def opened(
     with pymongo.timeout(CALL_LIMIT):
         majority = database.with_options(read_concern=ReadConcern("majority"))
         return majority.watch(
-            _PIPELINE, resume_after=token, max_await_time_ms=await_ms, batch_size=batch_size
+            _PIPELINE,
+            resume_after=token,
+            # Without it a stream's first position lies behind the end of MongoDB's log, and nobody
+            # who reads the log gets there before something is written: after ten seconds, at worst.
+            start_at_operation_time=_latest(database) if token is None else None,
+            max_await_time_ms=await_ms,
+            batch_size=batch_size,
         )
+
+
+def _latest(database: Database[Document]) -> Timestamp | None:
+    """Return when MongoDB's last operation was."""
+    moment: Timestamp | None = database.command("ping").get("operationTime")
+    return moment
 
 
 def may_pass(error: Exception) -> bool:

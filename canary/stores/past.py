@@ -31,6 +31,7 @@ from canary.stores.events import (
 )
 from canary.stores.mongo import errors_as_ours
 
+PAUSE: Final = 0.005  # seconds between two calls that bring nothing
 BATCH: Final = 500  # events; decoding more at a time holds up the process's other greenlets
 
 
@@ -59,8 +60,9 @@ class Past:
                 raw = self._stream.try_next()
                 if not self._stream.alive:
                     raise PlaceLost("The database was dropped after that place")
-            event = None if raw is None else event_of(raw)
-            if event is not None:
+            if raw is None:
+                time.sleep(PAUSE)  # MongoDB is not there yet
+            elif event := event_of(raw):
                 found.append(event)
             if token := self._stream.resume_token:
                 self.position = position_of(token)
