@@ -9,7 +9,7 @@ T = TypeVar("T")
 PAUSE: Final = 0.02  # seconds between two looks
 
 
-def eventually(look: Callable[[], T], timeout: float = 20.0, why: str = "") -> T:
+def eventually(look: Callable[[], T], timeout: float = 60.0, why: str = "") -> T:
     """Call ``look`` until it returns something true, and return that.
 
     An AssertionError of ``look`` counts as not yet; the last one is raised when ``timeout`` seconds

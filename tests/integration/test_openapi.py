@@ -19,7 +19,7 @@ from tests.integration.conftest import COMMANDS, Spawn
 from tests.integration.written_board import WrittenBoard, ago, claimed, ended, posted
 from tests.waiting import eventually
 
-EXAMPLES = os.environ.get("OPENAPI_EXAMPLES", "40")  # an operation
+EXAMPLES = os.environ.get("OPENAPI_EXAMPLES", "25")  # an operation
 LIMIT = 600.0  # seconds
 TESTS = Path(__file__).parents[1]
 
