@@ -73,7 +73,10 @@ class Lines:
 
     def _gap(self, data: dict[str, Any]) -> str:
         counts = (f"{_count(data.get(what))} {what}" for what in ("creates", "deletes"))
-        words = f"{', '.join(counts)} not seen one by one: {_text(data.get('reason'))}"
+        words = f"{', '.join(counts)} not seen one by one"
+        if data.get("creates") == data.get("deletes") == 0:
+            words = "all of it was found, but only afterwards"
+        words += f": {_text(data.get('reason'))}"
         start, end = (_moment(data.get(name)) for name in ("from", "to"))
         if start and end:
             words += f", within {shown.duration((end - start).total_seconds())}"

@@ -119,6 +119,7 @@ class Reason(StrEnum):
     """Why changes were not seen one by one."""
 
     COALESCED = "coalesced"  # several between two reads: ZooKeeper's watches fire once
+    LATE = "late"  # nobody looked for a while: a server or the worker stood still, or a look lasted
     SUSPENDED = "suspended"  # the connection to ZooKeeper was lost
     HANDOVER = "handover"  # from one worker to the next, both alive
     RESTART = "restart"  # nobody watched
@@ -131,9 +132,10 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """An interval in which changes happened that Canary did not see one by one.
+    """An interval in which changes happened that Canary did not see one by one, as they happened.
 
     ``creates`` and ``deletes`` count the unseen ones, exactly; None where they cannot be known.
+    Both are 0 where all was found afterwards, by comparing, and only when it happened is not known.
     """
 
     start: datetime

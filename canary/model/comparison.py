@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from canary.model import account
 from canary.model.changes import Change, Gap, Kind, Reason, ending_of, node_change
 from canary.model.jobs import Job, Lock, Outcome
 from canary.model.names import is_job, lock_name, locked_job
@@ -57,12 +58,15 @@ class Comparison:
             if name in self.listing.children and name not in self.jobs:
                 self._new(name)
         others = self._others()
-        gap = self._account(reason)
+        listing = self.listing
+        told = (*self.deletions, *(change for _, change in self.creations))
+        gap = account.unseen(self.state, listing, told, reason, is_era=self.is_era)
         if gap is None:
             self._decide()
         self.creations.sort(key=lambda creation: creation[0])
         changes = (*before, *self.deletions, *(change for _, change in self.creations))
-        listing = self.listing
+        if not gaps:
+            gap = account.unwatched(self.state, listing, changes, gap, reason)
         unread = frozenset(name for name in self.touched if self._is_unread(name))
         doubtful = frozenset(
             name
@@ -281,24 +285,3 @@ class Comparison:
 
     def _node(self, kind: Kind, name: str) -> Change:
         return node_change(kind, name, self.incarnation, self.listing.seen_at)
-
-    def _account(self, reason: Reason) -> Gap | None:
-        """Return what the stat counts beyond the changes, or None if they explain all of it.
-
-        Counts only grow: where they shrank, or do not reach what was seen, they are another's.
-        """
-        state, now = self.state, self.listing.stat
-        if state.seen_at is None:
-            return None  # the first look at a board: there is nothing to compare it with
-        start, end = state.seen_at, self.listing.seen_at
-        before_creates = state.stat.creates if state.stat else 0
-        before_deletes = state.stat.deletes if state.stat else 0
-        creates = now.creates - before_creates
-        deletes = now.deletes - before_deletes
-        creates -= state.told_creates + sum(change.creates for _, change in self.creations)
-        deletes -= state.told_deletes + sum(change.deletes for change in self.deletions)
-        if self.is_era or creates < 0 or deletes < 0:
-            return Gap(start, end, Reason.ERA, None, None)
-        if creates or deletes:
-            return Gap(start, end, reason, creates, deletes)
-        return None

@@ -4,10 +4,11 @@ A watcher lists a board, asks ``wanted`` what to read, reads it, and calls ``adv
 board does not exist it calls ``advance_missing``. Both are pure.
 
 Promises: every change explains creates and deletes that happened, each explained once; what the
-board's stat counts beyond them is in a gap, exactly; changes of one job come in an order that is
-legal for a job. Does not promise to tell in which order the changes of different jobs happened,
-beyond this: deletes come before creates, and creates in the order of their zxids (a claim by a lock
-that is older than its job comes with the job).
+board's stat counts beyond them is in a gap, exactly; whatever happened while nobody watched is
+within a gap, whether it was found afterwards or only counted; changes of one job come in an order
+that is legal for a job. Does not promise to tell in which order the changes of different jobs
+happened, beyond this: deletes come before creates, and creates in the order of their zxids (a claim
+by a lock that is older than its job comes with the job).
 
 What no listing can tell apart: a job *consumed* by its owner, and one whose lock and znode went in
 two transactions (abandoned, then removed by a hand), or that was trashed and taken out of the trash
@@ -54,6 +55,7 @@ def advance(state: BoardState, listing: Listing, reads: Reads, reason: Reason) -
     """Compare ``state`` with ``listing`` and say what happened in between.
 
     ``reads`` must hold what ``wanted`` asked for; ``reason`` is what to blame for what is unseen.
+    With any but Reason.COALESCED nobody watched in between: if anything happened, there is a gap.
     With Reason.ERA the counters are not compared: the ensemble is known to be another one, or the
     same restored, and then ``suspects`` should have been all of the state's children.
     """
@@ -72,14 +74,23 @@ def advance(state: BoardState, listing: Listing, reads: Reads, reason: Reason) -
     return Comparison(state, listing, reads, is_era=is_era).step(reason, ended, gaps)
 
 
-def advance_missing(state: BoardState, seen_at: datetime, *, is_era: bool = False) -> Step:
+def advance_missing(
+    state: BoardState, seen_at: datetime, reason: Reason = Reason.COALESCED
+) -> Step:
     """Say what follows from the board not existing: every job that was on it has ended.
 
-    ZooKeeper deletes only empty nodes. ``is_era``: the ensemble is known to be another one, or the
-    same restored; then it may be that nobody deleted anything.
+    ZooKeeper deletes only empty nodes. With Reason.ERA the ensemble is known to be another one, or
+    the same restored; then it may be that nobody deleted anything. With any but Reason.COALESCED a
+    board that did not exist before may have come and gone: nothing is left that would tell.
     """
+    is_era = reason is Reason.ERA
     changes = _endings(state, seen_at, is_era=is_era)
-    gaps = _deleted(state, seen_at, Reason.ERA if is_era else Reason.BOARD_DELETED)
+    if state.incarnation is not None:
+        gaps = _deleted(state, seen_at, Reason.ERA if is_era else Reason.BOARD_DELETED)
+    elif state.seen_at is not None and reason is not Reason.COALESCED:
+        gaps = (Gap(state.seen_at, seen_at, reason, None, None),)
+    else:
+        gaps = ()
     return Step(BoardState(seen_at=seen_at), changes, gaps)
 
 

@@ -7,7 +7,8 @@ Promises: a change on the board is told to the store once; ``run`` returns when 
 and what was read is stored, as far as the store takes it within the outbox's limit. It raises when
 the watch can't go on: ``Fenced`` when the board is another's, ``ZooKeeperUnavailable`` when the
 session is over, or may be, for nothing was heard for its timeout; whatever else a defect raises.
-A gap begins at the last moment of which all is known, not at the last look.
+A gap begins at the last moment of which all is known, not at the last look; what a look finds that
+was not told of as it happened is in one.
 """
 
 import logging
@@ -15,7 +16,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -44,6 +45,7 @@ RETRY_DELAY: Final = 0.5  # seconds before the first new try after a failure; do
 MAX_RETRY_DELAY: Final = 10.0  # seconds; an ACL that is restored makes no event
 RECONCILE_RETRY_DELAY: Final = 1.0  # seconds
 MAX_WORDS: Final = 20  # of differences, in a log line
+LATE: Final = timedelta(seconds=3)  # so long it may go unnoticed that the worker stands still
 CHECK_INTERVAL: Final = 20.0  # seconds at rest until the watches are looked after; it costs 1 ms
 SESSION_OVER: Final = "the session is over, and the claim with it"
 
@@ -206,7 +208,8 @@ class BoardWatch:
             self._suspects |= suspects
             raise
         self._suspects.update(suspects_after(listing, reads))
-        step = advance(self._state.known_until(lag.since), listing, reads, self._reason)
+        reason = self._blamed(lag, listing.seen_at)
+        step = advance(self._state.known_until(lag.since), listing, reads, reason)
         self._take_on(step, Freshness.LIVE, lag, asked)
 
     def _reconcile(self, reader: BoardReader) -> None:
@@ -233,7 +236,8 @@ class BoardWatch:
             return
         step = advance(state.known_until(known), listing, reads, Reason.DRIFT)
         found = [f"{change.kind.value} {change.name}" for change in step.changes]
-        found += [f"unseen: {gap.creates}, {gap.deletes}" for gap in step.gaps]
+        unseen = [(gap.creates, gap.deletes) for gap in step.gaps]
+        found += [f"unseen: {creates}, {deletes}" for creates, deletes in unseen if creates != 0]
         if found:
             LOG.error(
                 "what was known was wrong: %s", ", ".join(found[:MAX_WORDS]), extra=self._extra
@@ -261,8 +265,9 @@ class BoardWatch:
 
     def _missing(self, lag: Lag, asked: datetime) -> None:
         self._suspects.clear()
-        is_era = self._reason is Reason.ERA
-        step = advance_missing(self._state.known_until(lag.since), now(), is_era=is_era)
+        seen_at = now()
+        reason = self._blamed(lag, seen_at)
+        step = advance_missing(self._state.known_until(lag.since), seen_at, reason)
         self._take_on(step, Freshness.MISSING, lag, asked)
 
     def _take_on(self, step: Step, freshness: Freshness, lag: Lag, asked: datetime) -> None:
@@ -281,6 +286,12 @@ class BoardWatch:
             self._outbox.put(step, freshness, lag)
         else:
             self._outbox.show(freshness)
+
+    def _blamed(self, lag: Lag, seen_at: datetime) -> Reason:
+        """Return why what a look finds was not seen as it happened, Reason.COALESCED if it was."""
+        if self._reason is Reason.COALESCED and seen_at - lag.since > LATE:
+            return Reason.LATE
+        return self._reason
 
     def _blame(self, reason: Reason, freshness: Freshness) -> None:
         if self._reason is not Reason.ERA:  # the counters can't be compared until the next round
@@ -304,7 +315,7 @@ class BoardWatch:
             self._fail(ZooKeeperUnavailable(f"no answer for {patience:g} s, {SESSION_OVER}"))
         elif contact is Contact.SILENT:
             self._horizon.touch()
-            self._outbox.show(Freshness.SUSPENDED)
+            self._blame(Reason.LATE, Freshness.SUSPENDED)
         self._wake.set()
 
     def _lock_changed(self, name: str) -> None:

@@ -25,7 +25,7 @@ from pymongo.database import Database
 
 ENDS: Final = {"consumed", "trashed", "removed"}
 NODES: Final = {"node_created", "node_deleted"}
-BY_LOAD: Final = {"coalesced", "overflow"}  # reasons that need no fault, only a fast load
+BY_LOAD: Final = {"coalesced", "late", "overflow"}  # reasons that need no fault, only a fast load
 SLACK: Final = timedelta(seconds=5)  # a pulse a second, and a machine that stands still at times
 
 Key = tuple[int, str]  # a job: the board's incarnation, and its name

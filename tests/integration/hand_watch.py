@@ -26,7 +26,7 @@ def look(
     """Do what a round does: list, read what is wanted, compare."""
     listing = listing or history.listing()
     if listing is None:
-        return advance_missing(state, history.now(), is_era=reason is Reason.ERA)
+        return advance_missing(state, history.now(), reason)
     suspects = frozenset(lock_name(job.name) for job in state.jobs.values() if job.lock)
     asked = wanted(state, listing, suspects)
     reads = Reads(

@@ -371,7 +371,9 @@ class TestFailing:
         assert after["writer"]["worker"].endswith(f":{second.process.pid}")
         assert after["watched_since"] == before["watched_since"]
         assert_follows(zookeeper, database, path)
-        assert database.gaps.count_documents({"board": path}) == 0, "all of it was told"
+        [gap] = database.gaps.find({"board": path})
+        unseen = (gap["creates"], gap["deletes"])
+        assert (gap["reason"], *unseen) == ("restart", 0, 0), "all of it was told, afterwards"
 
     def test_a_lost_session_is_begun_anew(
         self,

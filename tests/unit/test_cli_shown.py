@@ -192,6 +192,9 @@ class TestLines:
         assert line.endswith(
             "an unknown number of creates, 2 deletes not seen one by one: era, within 1m00s"
         )
+        found = gap | {"reason": "restart", "creates": 0, "deletes": 0}
+        line = Lines(is_coloured=False).line(Event("gap", found, "1")) or ""
+        assert line.endswith("all of it was found, but only afterwards: restart, within 1m00s")
 
     def test_a_board_is_a_line_when_its_freshness_changes(self) -> None:
         lines = Lines(is_coloured=False)

@@ -531,7 +531,7 @@ def test_an_era_that_the_caller_knows_of() -> None:
     trash = Reads(trash={JOB: trash_read(103)})
     step = advance(WAITING, listing(9, 103, 3), trash, Reason.ERA)
     assert [change.outcome for change in step.changes] == [Outcome.UNKNOWN]
-    missing = advance_missing(WAITING, at(9), is_era=True)
+    missing = advance_missing(WAITING, at(9), Reason.ERA)
     assert [change.outcome for change in missing.changes] == [Outcome.UNKNOWN]
     assert missing.gaps == step.gaps
 
@@ -576,6 +576,61 @@ def test_a_gap_has_the_reason_that_is_to_blame(reason: Reason) -> None:
     assert step.gaps == (Gap(at(0), at(9), reason, 5, 5),)
 
 
+# Time in which nobody watched
+
+
+HOLES = [Reason.LATE, Reason.SUSPENDED, Reason.HANDOVER, Reason.RESTART, Reason.OVERFLOW]
+
+
+@pytest.mark.parametrize("reason", HOLES)
+def test_what_is_found_after_a_hole_leaves_a_gap_in_which_nothing_is_unseen(
+    reason: Reason,
+) -> None:
+    trash = {JOB: Unread.GONE}
+    step = advance(RUNNING, listing(9, 104, 2), Reads(trash=trash), reason)
+    assert [change.kind for change in step.changes] == [Kind.CONSUMED]
+    assert step.gaps == (Gap(at(2), at(9), reason, 0, 0),)
+
+
+@pytest.mark.parametrize("reason", HOLES)
+def test_a_hole_in_which_nothing_happened_is_known_for_every_moment(reason: Reason) -> None:
+    reads = Reads({JOB: job_read(101)}, {LOCK: lock_read(102)})
+    step = advance(RUNNING, listing(9, 102, 2, JOB, LOCK), reads, reason)
+    assert (step.changes, step.gaps) == ((), ())
+
+
+def test_what_is_unseen_in_a_hole_is_in_one_gap_with_what_is_found() -> None:
+    step = advance(RUNNING, listing(9, 110, 4), Reads(trash={JOB: Unread.GONE}), Reason.RESTART)
+    assert [change.kind for change in step.changes] == [Kind.ENDED]
+    assert step.gaps == (Gap(at(2), at(9), Reason.RESTART, 2, 2),)
+
+
+@pytest.mark.parametrize("reason", HOLES)
+def test_while_nobody_watches_boards_may_come_and_go(reason: Reason) -> None:
+    """Nothing is left of them that could tell."""
+    unknown = (Gap(at(1), at(9), reason, None, None),)
+    awaited = BoardState(seen_at=at(1))
+    assert advance_missing(awaited, at(9), reason).gaps == unknown
+    assert advance_missing(awaited, at(9)).gaps == ()
+    assert advance(awaited, listing(9, 100, 0), Reads(), reason).gaps == unknown
+    reads = Reads({JOB: job_read(101)})
+    assert advance(awaited, listing(9, 101, 1, JOB), reads, reason).gaps == unknown
+    assert advance(awaited, listing(9, 101, 1, JOB), reads, Reason.COALESCED).gaps == ()
+
+
+@pytest.mark.parametrize("reason", HOLES)
+def test_a_board_that_was_made_again_in_a_hole_leaves_one_gap(reason: Reason) -> None:
+    seen = listing(9, 201, 1, JOB, czxid=200)
+    step = advance(RUNNING, seen, Reads({JOB: job_read(201, "u-2")}), reason)
+    assert step.gaps == (Gap(at(2), at(9), Reason.BOARD_DELETED, None, None),)
+
+
+@pytest.mark.parametrize("reason", HOLES)
+def test_before_the_first_look_there_is_no_gap(reason: Reason) -> None:
+    assert advance(BoardState(), listing(9, 100, 0), Reads(), reason).gaps == ()
+    assert advance_missing(BoardState(), at(9), reason).gaps == ()
+
+
 # A round that a store wrote only a part of
 
 
@@ -588,7 +643,9 @@ def test_told_changes_are_not_told_again() -> None:
         assert (part.stat, part.seen_at) == (EMPTY.stat, EMPTY.seen_at)
         rest = advance(part, seen, reads, Reason.RESTART)
         assert rest.changes == whole.changes[told:]
-        assert not rest.gaps
+        # What the worker before had seen and could not tell is told, but not when it was.
+        unwatched = Gap(at(0), at(9), Reason.RESTART, 0, 0)
+        assert rest.gaps == ((unwatched,) if rest.changes else ())
         assert rest.state == whole.state
 
 

@@ -74,13 +74,17 @@ class Watcher:
         self.fired = len(self.history.events)
 
     def look(
-        self, race: list[Operation] | None = None, *, is_audit: bool = False, is_era: bool = False
+        self,
+        race: list[Operation] | None = None,
+        *,
+        is_audit: bool = False,
+        reason: Reason = Reason.COALESCED,
     ) -> Step:
         """Make one round; ``race`` happens between the listing and the last read."""
         listing = self.history.listing()
         self.at = len(self.history.events)
         if listing is None:
-            step = advance_missing(self.state, self.history.now(), is_era=is_era)
+            step = advance_missing(self.state, self.history.now(), reason)
             self.suspects.clear()
             self.operate(race or [])
         else:
@@ -89,7 +93,7 @@ class Watcher:
                 self.watched.clear()
                 self.suspects |= {lock_name(job.name) for job in self.state.jobs.values()}
             suspects = frozenset(self.suspects) & listing.children
-            if is_audit or is_era:
+            if is_audit or reason is Reason.ERA:
                 suspects |= self.state.children
             self.suspects.clear()
             reads = self._read(listing, suspects, race or [])
@@ -100,7 +104,7 @@ class Watcher:
                     if read is Unread.GONE
                     or (isinstance(read, LockRead) and read.czxid > listing.stat.pzxid)
                 }
-            step = advance(self.state, listing, reads, Reason.ERA if is_era else Reason.COALESCED)
+            step = advance(self.state, listing, reads, reason)
         self.state = step.state
         self.queue += step.changes
         return step
@@ -173,7 +177,14 @@ class Judge:
         self.incarnation: int | None = None
         self.is_stale = False  # what was known of a restored ensemble may not all be read again
 
-    def step(self, before: BoardState, step: Step, *, is_quiet_audit: bool = False) -> None:
+    def step(
+        self,
+        before: BoardState,
+        step: Step,
+        *,
+        reason: Reason = Reason.COALESCED,
+        is_quiet_audit: bool = False,
+    ) -> None:
         watcher = self.watcher
         self.fold(step.changes)
         assert self.jobs == step.state.jobs
@@ -181,7 +192,9 @@ class Judge:
         assert before.after(step.changes).jobs == step.state.jobs
         assert before.after(step.changes).others == step.state.others
         self.order(step.changes)
-        self.gaps(before, step)
+        self.gaps(before, step, reason)
+        if reason is not Reason.COALESCED and before.seen_at is not None:
+            self.unwatched(before, step, reason)
         if not self.is_tainted():
             self.reasons(before, step)
             self.account(before, step)
@@ -279,27 +292,39 @@ class Judge:
                 known.append(max(zxid for zxid in zxids if zxid is not None))
         assert known == sorted(known)
 
-    def gaps(self, before: BoardState, step: Step) -> None:
+    def gaps(self, before: BoardState, step: Step, reason: Reason) -> None:
+        is_sudden = reason is not Reason.COALESCED and before.incarnation is None
         for gap in step.gaps:
             assert gap.start == before.seen_at
             assert gap.end == step.state.seen_at
-            if gap.reason in {Reason.ERA, Reason.BOARD_DELETED}:
+            if gap.reason in {Reason.ERA, Reason.BOARD_DELETED} or is_sudden:
                 assert gap.creates is gap.deletes is None
             else:
-                assert gap.reason is Reason.COALESCED
+                assert gap.reason is reason
                 assert gap.creates is not None
                 assert gap.deletes is not None
                 assert min(gap.creates, gap.deletes) >= 0
-                assert gap.creates + gap.deletes > 0
+                assert gap.creates + gap.deletes > 0 or reason is not Reason.COALESCED
                 if before.stat is not None:
                     assert max(gap.creates, gap.deletes) <= len(self.history.events)
         assert len({gap.reason for gap in step.gaps}) == len(step.gaps)
 
+    def unwatched(self, before: BoardState, step: Step, reason: Reason) -> None:
+        """Where nobody watched there is a gap, unless it is sure that nothing happened."""
+        history, watcher = self.history, self.watcher
+        events = history.events[watcher.since : watcher.at]
+        # What was told before a crash explains some of them; a restored ensemble forgot some.
+        is_more = events and not watcher.told and not self.is_tainted()
+        if step.changes or is_more or before.incarnation is None:
+            assert step.gaps
+        elif not events and before.stat == step.state.stat and reason is not Reason.ERA:
+            assert not step.gaps
+
     def reasons(self, before: BoardState, step: Step) -> None:
-        """The deletion of a board that was known leaves a gap, and nothing else does so."""
+        """The deletion of a board that was known leaves a gap of its own, and nothing else does."""
         ends = {before.incarnation, before.stat.czxid if before.stat else None}
         ends -= {None, step.state.stat.czxid if step.state.stat else None}
-        reasons = {gap.reason for gap in step.gaps} - {Reason.COALESCED}
+        reasons = {gap.reason for gap in step.gaps} - {Reason.COALESCED, Reason.RESTART}
         # What is not there any more came and went: of a znode both is unseen, or nothing.
         assert all(gap.creates == gap.deletes for gap in step.gaps)
         is_deletion_seen = bool(ends) and before.seen_at is not None
@@ -327,7 +352,11 @@ class Judge:
         deletes = sum(change.deletes for change in about)
         creates += sum(gap.creates or 0 for gap in step.gaps)
         deletes += sum(gap.deletes or 0 for gap in step.gaps)
-        assert (creates, deletes) == (happened[True], happened[False])
+        if before.incarnation is None and any(gap.creates is None for gap in step.gaps):
+            assert creates <= happened[True]
+            assert deletes <= happened[False]
+        else:
+            assert (creates, deletes) == (happened[True], happened[False])
 
     def matches(self, changes: list[Change]) -> None:
         """Each change explains events that happened in its interval, none is explained twice."""
@@ -365,7 +394,7 @@ class Judge:
             assert change.owner is not None
 
     def kinds(self, step: Step) -> None:
-        is_closed = not step.gaps
+        is_closed = all(gap.creates == gap.deletes == 0 for gap in step.gaps)
         for change in step.changes:
             if change.kind not in ENDINGS:
                 continue
@@ -452,6 +481,7 @@ ROUND = st.fixed_dictionaries(
         "reconnects": st.booleans(),
         "is_audit": st.booleans(),
         "knows_era": st.booleans(),
+        "is_unwatched": st.booleans(),
         "is_written": st.booleans(),
         "crash": st.none() | st.integers(0, 9),
     }
@@ -470,29 +500,32 @@ def test_what_is_told_is_true_and_adds_up(
     history = History(creates)
     watcher = Watcher(history, keeps_suspects=keeps_suspects)
     judge = Judge(watcher)
+    is_crashed = False
     for number, each in enumerate(rounds):
         watcher.operate(each["before"])
         watcher.is_reconnected |= each["reconnects"]
         is_restored = any(at >= watcher.since for at in history.restored)
         before = watcher.state
-        step = watcher.look(
-            each["race"],
-            is_audit=each["is_audit"],
-            is_era=is_restored and each["knows_era"],
-        )
+        reason = Reason.RESTART if each["is_unwatched"] or is_crashed else Reason.COALESCED
+        if is_restored and each["knows_era"]:
+            reason = Reason.ERA
+        step = watcher.look(each["race"], is_audit=each["is_audit"], reason=reason)
         note(f"{number}: {[(c.kind, c.name, c.czxid) for c in step.changes]} {step.gaps}")
-        judge.step(before, step, is_quiet_audit=each["is_audit"] and not each["race"])
+        is_quiet_audit = each["is_audit"] and not each["race"]
+        judge.step(before, step, reason=reason, is_quiet_audit=is_quiet_audit)
         is_plain = not history.restored and not history.replaced
         if not each["race"] and (is_plain or each["is_audit"]):
             judge.mirror()
-        if each["crash"] is not None:
+        is_crashed = each["crash"] is not None
+        if is_crashed:
             watcher.crash(each["crash"])
             judge.crashed()
         elif each["is_written"]:
             watcher.write()
             judge.unwritten = set(watcher.state.unread)
     before = watcher.state
-    judge.step(before, watcher.look(is_audit=True))
+    reason = Reason.RESTART if is_crashed else Reason.COALESCED
+    judge.step(before, watcher.look(is_audit=True, reason=reason), reason=reason)
     judge.mirror()
     quiet = watcher.look()
     assert not quiet.changes

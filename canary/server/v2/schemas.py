@@ -14,6 +14,7 @@ from canary.server.v2.query import KindName, OutcomeName, State
 FreshnessName = Literal["live", "catching_up", "suspended", "missing", "denied", "unwatched"]
 ReasonName = Literal[
     "coalesced",
+    "late",
     "suspended",
     "handover",
     "restart",
@@ -141,13 +142,13 @@ class JobAnswer(Answer):
 
 
 class Gap(Answer):
-    """An interval in which changes were not seen one by one."""
+    """An interval in which changes were not seen one by one, or only found afterwards."""
 
     path: str
     from_: datetime = Field(alias="from")
     to: datetime
     reason: ReasonName
-    creates: int | None = Field(description="unseen ones; null where unknown")
+    creates: int | None = Field(description="unseen ones; null: unknown, 0: all was found")
     deletes: int | None
 
 
