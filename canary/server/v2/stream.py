@@ -28,6 +28,7 @@ from canary.errors import StoreUnavailable
 from canary.model.filters import Filters
 from canary.server.access import EVENTS
 from canary.server.audience import Audience
+from canary.server.memory import Crowd
 from canary.server.resuming import CatchUp, Resuming
 from canary.server.subscription import Subscription
 from canary.server.telling import FORMS, Form, Heartbeat, Telling
@@ -85,7 +86,7 @@ class Sought:
 
 def blueprint(resuming: Resuming) -> APIBlueprint:
     """Return the blueprint."""
-    audience = resuming.audience
+    audience, crowd = resuming.audience, Crowd()
     stream = APIBlueprint("v2_stream", __name__, abp_tags=[JOBBOARDS])
 
     @stream.get("/v2/stream", responses=_described())
@@ -110,9 +111,15 @@ def blueprint(resuming: Resuming) -> APIBlueprint:
         response.headers["Cache-Control"] = "no-store"
         response.headers["X-Accel-Buffering"] = "no"
         response.headers["Vary"] = "Accept"
-        response.call_on_close(lambda: audience.unsubscribe(subscription))
-        if catch_up is not None:
-            response.call_on_close(catch_up.close)
+        crowd.is_now(audience.size)
+
+        @response.call_on_close
+        def leave() -> None:
+            audience.unsubscribe(subscription)
+            if catch_up is not None:
+                catch_up.close()
+            crowd.is_now(audience.size)
+
         return response
 
     return stream
