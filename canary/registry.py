@@ -113,11 +113,14 @@ class Registry:
     def __init__(self, board: WatchJobBoard) -> None:
         self.board = board
         self._client = board.client
-        self._incarnation: int | None = None
-        self._read: dict[str, WatchJob | None] = {}  # of this incarnation; names come but once
+        # What was read of one incarnation of the board, in which names come but once.
+        self._known: tuple[int, dict[str, WatchJob | None]] = (-1, {})
 
     def look(self) -> Registered:
-        """Return the watch jobs there are. What is no watch job is passed over, and logged once."""
+        """Return the watch jobs there are. What is no watch job is passed over, and logged once.
+
+        Several may look at one time: each goes by what it reads itself.
+        """
         timeout = self._client.call_timeout
         try:
             names, stat = wait(
@@ -126,13 +129,16 @@ class Registry:
         except BoardMissing:
             return Registered(None, (), frozenset())
         children = frozenset(names)
-        if stat.czxid != self._incarnation:
-            self._incarnation, self._read = stat.czxid, {}
-        self._read = {name: job for name, job in self._read.items() if name in children}
+        incarnation, known = self._known
+        read = {
+            name: job
+            for name, job in known.items()
+            if name in children and incarnation == stat.czxid
+        }
         answers = {
             name: self._client.get_async(f"{self.board.path}/{name}")
             for name in children
-            if is_job(name) and name not in self._read
+            if is_job(name) and name not in read
         }
         for name, answer in answers.items():
             try:
@@ -142,17 +148,23 @@ class Registry:
                 continue
             except NoAuthError as error:
                 _pass_over(name, error)
-                self._read[name] = None
+                read[name] = None
             else:
-                self._read[name] = self._decode(name, data, node.czxid)
+                read[name] = self._decode(name, data, node.czxid)
+        self._known = stat.czxid, read
         jobs = [
             WatchJob(job.name, job.uuid, job.path, job.czxid, lock_name(job.name) in children)
-            for job in self._read.values()
+            for job in read.values()
             if job is not None
         ]
         jobs.sort(key=lambda job: job_sequence(job.name) or 0)
         board = Stat(stat.czxid, stat.pzxid, stat.cversion, stat.numChildren)
         return Registered(board, tuple(jobs), children)
+
+    def paths(self) -> frozenset[str]:
+        """Return the boards that have a watch job now, not at some moment before the call."""
+        wait(self._client.sync_async(self.board.path), self._client.call_timeout)
+        return frozenset(job.path for job in self.look().jobs)
 
     def is_registered(self, path: str) -> bool:
         """Tell whether the board at ``path`` has a watch job."""

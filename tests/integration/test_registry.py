@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import gevent
 import pytest
@@ -13,7 +14,7 @@ from canary.config import Config
 from canary.errors import BoardDenied, UsageError, ZooKeeperUnavailable
 from canary.registry import LOCK_FOLDER, Registry, WatchJobBoard
 from canary.zookeeper import Client, connect, disconnect
-from tests.integration.boards import posting
+from tests.integration.boards import posting, register
 from tests.integration.proxy import Proxy
 from tests.waiting import eventually
 
@@ -208,3 +209,28 @@ class TestClaims:
         claim = claims.make(job)
         assert claim is not None
         assert claims.holds(claim)
+
+
+def test_two_may_look_at_once_while_the_board_is_made_anew(
+    registry: Registry, client: Client, zookeeper: KazooClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names begin anew then: what the first has read is not what the second finds."""
+    own = registry.board.path
+    register(zookeeper, own, "/before/jobs")
+    get, looks = client.get_async, list[list[str]]()
+
+    def slow(path: str, *words: Any, **more: Any) -> Any:
+        answer = get(path, *words, **more)
+        answer.wait(5)
+        if not looks:
+            looks.append([])
+            zookeeper.delete(own, recursive=True)
+            register(zookeeper, own, "/after/jobs")
+            looks[0] = paths(registry)
+        return answer
+
+    monkeypatch.setattr(client, "get_async", slow)
+    assert paths(registry) == ["/before/jobs"]
+    assert looks == [["/after/jobs"]]
+    assert paths(registry) == ["/after/jobs"]
+    assert registry.paths() == {"/after/jobs"}
