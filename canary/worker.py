@@ -37,7 +37,6 @@ from canary.config import Config, load, parser
 from canary.errors import (
     CanaryError,
     ConfigError,
-    StoreError,
     StoreUnavailable,
 )
 from canary.heartbeat import HEARTBEAT_INTERVAL, Heartbeat
@@ -45,7 +44,7 @@ from canary.metrics.endpoint import Endpoint
 from canary.metrics.parts import Parts
 from canary.metrics.worker import WorkerMetrics
 from canary.observer import NOBODY
-from canary.registry import Registered, WatchJobBoard
+from canary.registry import Registered, Registry, WatchJobBoard
 from canary.stores.history import HistoryStore
 from canary.stores.live import LiveStore
 from canary.stores.mongo import connect as connect_mongodb
@@ -72,6 +71,7 @@ class Worker:
         self._stopping = Event()
         self._client = connect_zookeeper(config.zookeeper)
         board = WatchJobBoard(config.canary.name, self._client, config.canary.jobboard)
+        self._registry = Registry(board)
         self.conductor = WatchConductor(
             config.canary.name, board, self._watch, self._looked, config.canary.max_boards
         )
@@ -217,8 +217,8 @@ class Worker:
             if paths == noted:
                 continue
             try:
-                self._store.forget_all_but(paths, seen.stat.pzxid, now())
-            except StoreError as error:
+                self._store.forget_all_but(paths, self._registry.paths, now())
+            except CanaryError as error:
                 LOG.warning("what was removed is not noted yet: %s", error)
                 self._stopping.wait(RETRY_DELAY)
                 self._seen_anew.set()

@@ -17,7 +17,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from canary.clock import now
-from canary.errors import Fenced, StoreUnavailable
+from canary.errors import CanaryError, Fenced, StoreError, StoreUnavailable
 from canary.model.changes import Reason
 from canary.model.freshness import SEEING, Freshness
 from canary.model.state import BoardState
@@ -75,44 +75,54 @@ class LiveStore:
         with errors_as_ours():
             self.database.workers.delete_one({"_id": self.worker})
 
-    def forget_all_but(self, paths: Collection[str], zxid: int, now: datetime) -> None:
-        """Note that only the boards at ``paths`` were registered when ZooKeeper was at ``zxid``.
+    def forget_all_but(
+        self, paths: Collection[str], registered: Callable[[], Collection[str]], now: datetime
+    ) -> None:
+        """Note that boards other than those at ``paths`` are not registered any more.
 
-        A board that was taken after that is left alone: it has been registered anew. Who writes a
-        board stays noted, for the next taker to stop it.
+        ``registered`` reads from ZooKeeper which ones are; it is asked after the boards' documents
+        were read, and what is taken after that is left alone, so that who was frozen in between
+        forgets nothing that was registered anew. Zxids would not tell: in a rebuilt ensemble they
+        begin anew. Who writes a board stays noted, for the next taker to stop it.
         """
         gone = {
             "registered": False,
             "freshness": Freshness.UNWATCHED.value,
             "freshness_since": now,
         }
-        stale = {
-            "registered": True,
-            "_id": {"$nin": list(paths)},
-            "$or": [{"epoch": None}, {"epoch": {"$lte": zxid}}],
-        }
+        stale = {"registered": True, "_id": {"$nin": list(paths)}}
         with errors_as_ours():
-            self.database.boards.update_many(stale, {"$set": gone})
+            boards = list(self.database.boards.find(stale, {"takes": 1}))
+        there = registered() if boards else ()
+        with errors_as_ours():
+            for board in boards:
+                if board["_id"] not in there:
+                    self.database.boards.update_one(board, {"$set": gone})
 
     def take(self, path: str, epoch: int, is_mine: Callable[[], bool], now: datetime) -> LiveBoard:
         """Take the board at ``path`` for this worker, under ``epoch``.
 
         ``is_mine`` reads back from ZooKeeper whether this worker still holds the watch job's lock;
         it is asked after the board's document was read and before it is taken, so that who was
-        frozen in between takes nothing. Whoever wrote before is stopped first: its MongoDB session
-        is killed, and with it a transaction that it may have left open. Raises Fenced where the
-        board is another's, StoreUnavailable where MongoDB does not answer.
+        frozen in between takes nothing, and again when it is taken, so that a board whose watch job
+        was removed meanwhile does not come to be registered again. Whoever wrote before is stopped
+        first: its MongoDB session is killed, and with it a transaction that it may have left open.
+        Raises Fenced where the board is another's, StoreUnavailable where MongoDB does not answer.
         """
         for _ in range(TAKE_TRIES):
             with errors_as_ours():
-                board = self._try_take(path, epoch, is_mine, now)
-            if board is not None:
+                before = self._prepare(path, is_mine, now)
+                board = before and self._try_take(before, epoch, now)
+            if before and board:
+                self._make_sure(board, is_mine, was_registered=before["registered"], now=now)
                 return board
         raise StoreUnavailable(f"{path}: its document can't be had, others write it all the time")
 
-    def _try_take(
-        self, path: str, epoch: int, is_mine: Callable[[], bool], now: datetime
-    ) -> LiveBoard | None:
+    def _prepare(self, path: str, is_mine: Callable[[], bool], now: datetime) -> Document | None:
+        """Return the document of a board that may be taken, and stop who writes it.
+
+        None where there was none: it was made.
+        """
         boards = self.database.boards
         before = boards.find_one({"_id": path})
         if before is None:
@@ -124,9 +134,13 @@ class LiveStore:
         writer = before["writer"]
         if writer and writer["lsid"]:
             self.database.client.admin.command("killSessions", [{"id": writer["lsid"]}])
-        known_until = self._known_until(before)
-        if not is_mine():
-            raise Fenced(f"{path}: the claim on its watch job is lost")
+        before["known_until"] = self._known_until(before)
+        _check(path, is_mine)
+        return before
+
+    def _try_take(self, before: Document, epoch: int, now: datetime) -> LiveBoard | None:
+        """Take the board whose document was ``before``; None where it is not that any more."""
+        path, boards = before["_id"], self.database.boards
         session = self.database.client.start_session()
         taken = {
             "epoch": Int64(epoch),
@@ -144,7 +158,7 @@ class LiveStore:
         try:
             with pymongo.timeout(TRY_TIMEOUT):
                 after = boards.find_one_and_update(
-                    {"_id": path, "epoch": before["epoch"], "writer": writer},
+                    {name: before[name] for name in ("_id", "epoch", "writer", "registered")},
                     {"$set": taken, "$inc": {"takes": Int64(1)}},
                     return_document=ReturnDocument.AFTER,
                 )
@@ -159,13 +173,31 @@ class LiveStore:
             session.end_session()
             return None
         reason = Reason.RESTART
-        if writer is None and before["registered"] and before["released"]:
+        if before["writer"] is None and before["registered"] and before["released"]:
             reason = Reason(before["released"])
         if before["epoch"] is not None and before["epoch"] > epoch:
             reason = Reason.ERA
         state, pasts = self._restore(after)
-        state = state.known_until(known_until)
+        state = state.known_until(before["known_until"])
         return LiveBoard(self.database, after, state, reason, session, pasts, self._observer)
+
+    def _make_sure(
+        self, board: LiveBoard, is_mine: Callable[[], bool], *, was_registered: bool, now: datetime
+    ) -> None:
+        """Return if the board is still this worker's to take; else give it up and raise."""
+        try:
+            _check(board.path, is_mine)
+        except CanaryError:
+            taken = {"_id": board.path, "takes": Int64(board.takes)}
+            try:
+                board.release(now, board.state.seen_at, Reason.RESTART)
+                with errors_as_ours():
+                    as_before = {"$set": {"registered": was_registered}}
+                    self.database.boards.update_one(taken, as_before)
+            except StoreError as error:
+                extra = {"board": board.path, "epoch": board.epoch}
+                LOG.warning("it may be called registered and is not: %s", error, extra=extra)
+            raise
 
     def _known_until(self, board: Document) -> datetime | None:
         """Return up to when all is written, as whoever writes the board said last; None if unknown.
@@ -209,6 +241,11 @@ class LiveStore:
         return state, pasts
 
 
+def _check(path: str, is_mine: Callable[[], bool]) -> None:
+    if not is_mine():
+        raise Fenced(f"{path}: the claim on its watch job is lost")
+
+
 def _new_board(path: str, now: datetime) -> Document:
     return {
         "_id": path,
@@ -218,7 +255,7 @@ def _new_board(path: str, now: datetime) -> Document:
         "revision": Int64(0),
         "writer": None,
         "released": None,
-        "registered": True,
+        "registered": False,  # until it is taken
         "stat": None,
         "seen_at": None,
         "watched_since": None,

@@ -305,7 +305,7 @@ class TestTake:
         assert store.take(PATH, 9, yes, now()).reason is Reason.RESTART
         board = store.take(PATH, 10, yes, now())
         board.release(now(), None, Reason.HANDOVER)
-        store.forget_all_but([], 10, now())
+        store.forget_all_but([], list, now())
         assert store.take(PATH, 11, yes, now()).reason is Reason.RESTART
 
 
@@ -870,12 +870,13 @@ class TestTheRest:
         self, store: LiveStore, second: LiveStore, database: Database[Any]
     ) -> None:
         kept, gone, anew = (f"{PATH}/{name}" for name in ("kept", "gone", "anew"))
+        # Whatever the epochs: those of a rebuilt ensemble begin anew.
         boards = {
             path: store.take(path, epoch, yes, now())
-            for path, epoch in ((kept, 5), (gone, 5), (anew, 50))
+            for path, epoch in ((kept, 5), (gone, 2**60), (anew, 50))
         }
         moment = now()
-        store.forget_all_but([kept], 10, moment)
+        store.forget_all_but([kept], lambda: [kept, anew], moment)
         registered = {each["_id"]: each["registered"] for each in database.boards.find()}
         assert registered == {kept: True, gone: False, anew: True}
         found = document(database, gone)
@@ -889,6 +890,52 @@ class TestTheRest:
         assert second.take(gone, 60, yes, now()).revision == 0
         assert now() - began < timedelta(seconds=10), "its transaction would stay for a minute"
         assert document(database, gone)["registered"] is True
+
+    def test_what_is_registered_anew_while_others_are_forgotten_is_not_forgotten(
+        self, store: LiveStore, second: LiveStore
+    ) -> None:
+        store.take(PATH, 5, yes, now())
+
+        def stands_still() -> list[str]:
+            second.take(PATH, 6, yes, now())
+            return []
+
+        store.forget_all_but([], stands_still, now())
+        assert document(store.database)["registered"] is True
+
+    @pytest.mark.parametrize("is_known", [True, False])
+    def test_a_board_that_is_removed_while_it_is_taken_is_not_registered_again(
+        self, store: LiveStore, second: LiveStore, is_known: bool
+    ) -> None:
+        if is_known:
+            store.take(PATH, 5, yes, now()).release(now(), None, Reason.HANDOVER)
+        held = [True, False]
+
+        def mine() -> bool:
+            is_held = held.pop(0) if held else False
+            if is_held:  # and no sooner is that said than it is removed
+                second.forget_all_but([], list, now())
+            return is_held
+
+        with pytest.raises(Fenced, match="the claim on its watch job is lost"):
+            store.take(PATH, 7, mine, now())
+        assert document(store.database)["registered"] is False
+
+    def test_a_board_that_was_forgotten_before_and_is_removed_while_it_is_taken(
+        self, store: LiveStore, second: LiveStore
+    ) -> None:
+        watch = HandWatch(busy_history(), store.take(PATH, 5, yes, now()))
+        watch.round()
+        watch.board.release(now(), None, Reason.HANDOVER)
+        second.forget_all_but([], list, now())
+        held = [True, False]
+        with pytest.raises(Fenced, match="the claim on its watch job is lost"):
+            store.take(PATH, 7, lambda: held.pop(0), now())
+        found = document(store.database)
+        assert (found["registered"], found["writer"]) == (False, None)
+        assert found["freshness"] == "unwatched"
+        again = second.take(PATH, 8, yes, now())
+        assert again.state.jobs == watch.state.jobs
 
     def test_a_heartbeat_is_by_mongodb_s_clock(
         self, store: LiveStore, database: Database[Any]

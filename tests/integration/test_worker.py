@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,7 @@ from tests.integration.boards import (
     register,
 )
 from tests.integration.conftest import Command, Spawn
+from tests.integration.ensemble import new_ensemble
 from tests.integration.proxy import Proxy
 from tests.waiting import eventually
 
@@ -442,6 +444,32 @@ class TestFailing:
         gaps = list(database.gaps.find({"board": path}))
         assert all(gap["creates"] is not None for gap in gaps)
 
+    def test_a_rebuilt_ensemble_registers_what_is_added_to_it_and_nothing_else(
+        self, spawn: Spawn, own: Own, zookeeper: KazooClient, database: Mongo, corner: str
+    ) -> None:
+        boards = [f"/{corner}/{name}/jobs" for name in ("a", "b", "c")]
+        for _ in range(200):  # so that its zxids are far from the beginning
+            zookeeper.set("/", b"")
+        for each in boards:
+            zookeeper.ensure_path(each)
+        own.add(*boards)
+        first = spawn("canary-worker")
+        for each in boards:
+            eventually(shows(database, each, "live"), START)
+        epochs = {each: board_of(database, each)["epoch"] for each in boards}
+        first.end()
+        with new_ensemble() as hosts, connected(hosts) as client:
+            for each in boards:
+                client.ensure_path(each)
+            register(client, own.path, *boards[:2])
+            second = spawn("canary-worker", OS_ZOOKEEPER__HOSTS=hosts)
+            for each in boards[:2]:
+                eventually(shows(database, each, "live"), START)
+                assert board_of(database, each)["epoch"] < epochs[each]
+            eventually(lambda: not board_of(database, boards[2])["registered"])
+            assert all(board_of(database, each)["registered"] for each in boards[:2])
+            second.end()
+
     def test_it_waits_for_its_servers_and_then_works(
         self, spawn: Spawn, own: Own, zookeeper: KazooClient, database: Mongo, path: str
     ) -> None:
@@ -491,6 +519,18 @@ class TestRefusals:
         assert worker.output.splitlines()[-1].startswith("canary-worker: This MongoDB is a stand")
         assert "--replSet" in worker.output
         assert "Traceback" not in worker.output
+
+
+@contextmanager
+def connected(hosts: str) -> Iterator[KazooClient]:
+    """A plain client of another ensemble."""
+    client = KazooClient(hosts)
+    try:
+        client.start()
+        yield client
+    finally:
+        client.stop()
+        client.close()
 
 
 def on_board_quickly(zookeeper: KazooClient, path: str) -> dict[str, tuple[str, str | None]]:
