@@ -2,8 +2,8 @@
 
 One greenlet for all boards of a worker. A board has its first checkpoint when it is taken, so that
 a handover leaves one, or as soon as it was first looked at, and then one every
-``[cassandra] checkpoint_interval`` seconds. Cassandra being away, or slow, delays nothing but the
-checkpoints.
+``[cassandra] checkpoint_interval`` seconds. Cassandra is made ready at the start, before there is a
+board: what it refuses is said then. Its being away, or slow, delays nothing but the checkpoints.
 """
 
 import logging
@@ -15,7 +15,7 @@ from gevent.event import Event
 from pymongo.database import Database
 
 from canary.clock import now
-from canary.errors import StoreError
+from canary.errors import StoreError, StoreRefused
 from canary.stores.documents import ON_BOARD, Document
 from canary.stores.history import Header, HistoryStore
 from canary.stores.mongo import errors_as_ours
@@ -24,6 +24,7 @@ LOG = logging.getLogger(__name__)
 
 MAX_PAUSE: Final = 1.0  # seconds between looks at which boards there are
 RETRY_DELAY: Final = 10.0  # seconds before a board whose checkpoint failed has its next try
+REFUSED_DELAY: Final = 300.0  # seconds until it is said again that Cassandra refuses
 
 READ_BATCH: Final = 200  # jobs; other greenlets wait while what MongoDB sends is decoded
 
@@ -42,7 +43,8 @@ class Checkpointer:
         self.interval, self._watched = interval, watched
         self._due: dict[str, float] = {}  # by the monotonic clock
         self._since: dict[str, float] = {}  # the last checkpoint, by the same
-        self._is_failing = False
+        self._is_failing = self._is_ready = False
+        self._next_try = 0.0  # to make Cassandra ready, by the monotonic clock
         self.written = self.failed = 0  # so far
 
     def ages(self) -> dict[str, float]:
@@ -56,7 +58,10 @@ class Checkpointer:
 
     def run(self, stopping: Event) -> None:
         """Take checkpoints as they fall due, until ``stopping`` is set."""
-        while not stopping.wait(min(MAX_PAUSE, self.interval)):
+        while not stopping.is_set():
+            self._make_ready()
+            if stopping.wait(min(MAX_PAUSE, self.interval)):
+                return
             watched = set(self._watched())
             self._due = {path: due for path, due in self._due.items() if path in watched}
             now = time.monotonic()
@@ -66,6 +71,23 @@ class Checkpointer:
                 # look is enough.
                 if stopping.is_set() or not self._take_if_due(path):
                     break
+
+    def _make_ready(self) -> None:
+        """Connect to Cassandra and make the schema, unless that is done or was just tried."""
+        if self._is_ready or time.monotonic() < self._next_try:
+            return
+        try:
+            self._history.open()
+        except StoreError as error:
+            is_refused = isinstance(error, StoreRefused)
+            if is_refused or not self._is_failing:
+                LOG.log(
+                    logging.ERROR if is_refused else logging.WARNING, "no checkpoints: %s", error
+                )
+            self._is_failing = True
+            self._next_try = time.monotonic() + (REFUSED_DELAY if is_refused else RETRY_DELAY)
+        else:
+            self._is_ready = True
 
     def _take_if_due(self, path: str) -> bool:
         """Return False if the board's checkpoint was due and failed."""

@@ -28,6 +28,7 @@ from canary.stores.mongo import connect, ensure_schema
 from canary.stores.ring import make_cluster
 from devstack import control
 from tests.integration.hand_watch import HandWatch, busy_history, now
+from tests.integration.proxy import Proxy
 from tests.unit.board_history import History
 from tests.waiting import eventually
 
@@ -330,6 +331,78 @@ def answers(store: HistoryStore) -> bool:
         store.ping(1.0)
     except StoreError:
         return False
+    return True
+
+
+class TestStart:
+    """What a worker does with Cassandra before it has a board."""
+
+    @pytest.fixture(autouse=True)
+    def _impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(checkpoints, "MAX_PAUSE", 0.02)
+        monkeypatch.setattr(checkpoints, "RETRY_DELAY", 0.1)
+
+    @contextmanager
+    def taking(self, database: Database[Document], options: CassandraOptions) -> Iterator[None]:
+        stopping, history = Event(), HistoryStore(options)
+        running = gevent.spawn(checkpointer(database, history).run, stopping)
+        try:
+            yield
+        finally:
+            stopping.set()
+            running.join(timeout=50)
+            history.close()
+        assert running.successful()
+
+    def test_the_schema_is_made(
+        self, database: Database[Document], options: CassandraOptions, corner: str
+    ) -> None:
+        with self.taking(database, replace(options, keyspace=corner)):
+            eventually(partial(has_schema, options, corner))
+
+    def test_it_is_made_once_cassandra_is_there(
+        self,
+        database: Database[Document],
+        options: CassandraOptions,
+        corner: str,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        with Proxy(f"{options.cluster[0]}:{options.port}") as proxy:
+            port = int(proxy.address.rpartition(":")[2])
+            with proxy.away(), self.taking(database, replace(options, keyspace=corner, port=port)):
+                eventually(lambda: len(proxy.attempts) > 1)
+                proxy._refusing = False
+                eventually(partial(has_schema, options, corner))
+        told = [
+            (each.levelname, each.message) for each in caplog.records if "no che" in each.message
+        ]
+        [(level, words)] = told
+        assert level == "WARNING"
+        assert words.startswith("no checkpoints: Cassandra does not answer: ")
+
+    def test_a_refusal_is_said_at_once(
+        self,
+        database: Database[Document],
+        options: CassandraOptions,
+        corner: str,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        refusing = replace(options, keyspace=corner, create_schema=False)
+        with self.taking(database, refusing):
+            eventually(lambda: [each for each in caplog.records if each.levelname == "ERROR"])
+        [said] = [each.message for each in caplog.records if each.levelname == "ERROR"]
+        assert said.startswith("no checkpoints: Cassandra has no table checkpoint_rows or check")
+        assert "[cassandra] create_schema = true" in said
+
+
+def has_schema(options: CassandraOptions, keyspace: str) -> bool:
+    """Tell whether all is there that a reader needs, who may make nothing."""
+    reader = HistoryStore(replace(options, keyspace=keyspace, create_schema=False))
+    try:
+        reader.open()
+    except StoreRefused:
+        return False
+    reader.close()
     return True
 
 
