@@ -20,19 +20,24 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from bench.boards import COMMANDS, PATIENCE, running
-from bench.figures import Figure, table
+from bench.figures import Figure, judged, table
 
 BOARDS: Final = 300
 REST: Final = 30.0  # seconds
 SETTLE: Final = 10.0  # seconds after all is live, until rest is measured
 SESSION_TIMEOUT: Final = 6.0  # seconds
+LIVE_GOAL: Final = 10.0  # seconds
+REST_GOAL: Final = 2.0  # percent of one core
+END_GOAL: Final = 10.0  # seconds
+JOIN_GOAL: Final = 15.0  # seconds
+REPLACE_GOAL: Final = SESSION_TIMEOUT + 5.0  # seconds
 
 Mongo = Database[dict[str, Any]]
 
 
 def measure() -> str:
     """Run both and return the table."""
-    name = f"bench{os.getpid()}"
+    name = f"conductor{os.getpid()}"  # its own: the measurements share the servers
     environment = {
         **os.environ,
         "OS_CANARY__JOBBOARD": f"/{name}/canary/jobs",
@@ -51,21 +56,42 @@ def measure() -> str:
     finally:
         database.client.drop_database(name)
         client.stop()
+    (live, rest, ended), (run, stock_rest, stock_ended) = canary, stock
     own = table(
         f"{BOARDS} watch jobs on one worker",
         "TaskFlow's own conductor",
         [
-            Figure("all run (Canary's: and are live)", *_seconds(canary[0], stock[0]), "10 s"),
-            Figure("at rest, of one core", f"{canary[1]:.1f} %", f"{stock[1]:.1f} %", "2 %"),
-            Figure("all abandoned, the process gone", *_seconds(canary[2], stock[2]), "10 s"),
+            Figure(
+                "all run (Canary's: and are live)",
+                *_seconds(live, run),
+                judged(live, LIVE_GOAL, "s"),
+            ),
+            Figure(
+                "at rest, of one core",
+                *(f"{rest:.1f} %", f"{stock_rest:.1f} %"),
+                judged(rest, REST_GOAL, "%"),
+            ),
+            Figure(
+                "all abandoned, the process gone",
+                *_seconds(ended, stock_ended),
+                judged(ended, END_GOAL, "s"),
+            ),
         ],
     )
     shared = table(
         f"{BOARDS} boards, two workers, a session timeout of {SESSION_TIMEOUT:g} s",
         "",
         [
-            Figure("one joins: each has its share, all live", f"{joined:.1f} s", "", "15 s"),
-            Figure("one is killed: all live again", f"{replaced:.1f} s", "", "11 s"),
+            Figure(
+                "one joins: each has its share, all live",
+                *(f"{joined:.1f} s", ""),
+                judged(joined, JOIN_GOAL, "s"),
+            ),
+            Figure(
+                "one is killed: all live again",
+                *(f"{replaced:.1f} s", ""),
+                judged(replaced, REPLACE_GOAL, "s"),
+            ),
         ],
     )
     return f"{own}\n{shared}"

@@ -15,6 +15,12 @@ class Figure:
     goal: str = ""
 
 
+def judged(measured: float, goal: float, unit: str) -> str:
+    """Return a goal that no more than ``goal`` reaches, and whether ``measured`` is one."""
+    told = "met" if measured <= goal else f"missed by {measured - goal:.2g} {unit}"
+    return f"{goal:g} {unit}: {told}"
+
+
 def percentiles(seconds: Sequence[float]) -> str:
     """Return median and 99th percentile of durations, in milliseconds, with their number."""
     if not seconds:
