@@ -66,5 +66,5 @@ def _schema(ring: Ring) -> Finding:
         return ok(f"keyspace {options.keyspace} has its {len(cql.SCHEMA)} tables")
     words = f"keyspace {options.keyspace} has no table {' or '.join(missing)}"
     if options.create_schema:
-        return warning(words, "start canary-worker: it makes them with its first checkpoint")
+        return warning(words, "start canary-worker: it makes them")
     return failed(words, "an administrator makes them, or a worker with create_schema = true")
