@@ -218,9 +218,6 @@ class Comparison:
 
         ``is_counted``: it was gone at the last listing, unnoticed, as one of its name was there.
         """
-        if job.lock is not None and job.name in self.state.doubtful:
-            # It was gone when it was to be read last: another one may have come before that.
-            job = replace(job, lock=replace(job.lock, owner=None, session=None))
         lock = lock_name(job.name)
         listed = lock in self.listing.children
         read = self.reads.locks.get(lock)
@@ -231,6 +228,9 @@ class Comparison:
         if job.lock is not None and lock_gone and is_counted:
             self.deletions.append(self._abandoned(job, job.lock))
             job, lock_gone = replace(job, lock=None), False
+        if job.lock is not None and job.name in self.state.doubtful:
+            # It was gone when it was to be read last: another one may have come before that.
+            job = replace(job, lock=replace(job.lock, owner=None, session=None))
         deletes = 2 if lock_gone else int(not is_counted)
         seen_at = self.listing.seen_at
         ending = ending_of(job, self.incarnation, seen_at, deletes, Outcome.UNKNOWN)

@@ -576,6 +576,20 @@ def test_a_gap_has_the_reason_that_is_to_blame(reason: Reason) -> None:
     assert step.gaps == (Gap(at(0), at(9), reason, 5, 5),)
 
 
+def test_whose_claim_ends_is_told_though_its_lock_was_gone_when_it_was_read() -> None:
+    """An abandonment names the owner before, also where job and lock were replaced unnoticed."""
+    known = replace(state(2, 106, 6, (CLAIMED,)), doubtful=frozenset({JOB}))
+    reads = Reads({JOB: job_read(104, "u-2")}, {LOCK: lock_read(106, "bob")})
+    step = advance(known, listing(9, 106, 6, JOB, LOCK), reads, Reason.COALESCED)
+    told = [(each.kind, each.owner, each.creates + each.deletes) for each in step.changes]
+    assert told == [
+        (Kind.ABANDONED, "ann", 0),
+        (Kind.ENDED, None, 0),
+        (Kind.POSTED, None, 0),
+        (Kind.CLAIMED, "bob", 0),
+    ]
+
+
 # Time in which nobody watched
 
 
