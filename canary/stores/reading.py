@@ -183,11 +183,19 @@ class Reading:
 
 
 def _completed(job: Mapping[str, Any], moves: list[Move]) -> list[Move]:
-    """Add to a job's moves what its document still tells when the log has forgotten it."""
+    """Make of a job's moves those that lead to what its document says.
+
+    The log may have forgotten some; and what was mended after ZooKeeper is in the document alone.
+    """
+    if job["state"] != JobState.COMPLETE:  # the board knows best which jobs are on it
+        while moves and moves[-1].kind in ENDINGS:
+            moves = moves[:-1]
     last = moves[-1].kind if moves else None
     if job["state"] == JobState.CLAIMED and last is not Kind.CLAIMED:
         lock = job["lock"]
         return [*moves, Move(Kind.CLAIMED, lock["at"] or lock["seen_at"], lock["owner"])]
+    if job["state"] == JobState.UNCLAIMED and last is Kind.CLAIMED:
+        return [*moves, Move(Kind.ABANDONED, job["since"], moves[-1].owner)]
     if job["state"] == JobState.COMPLETE and last not in ENDINGS:
         outcome = Outcome(job["outcome"]) if job["outcome"] else None
         kinds = {Outcome.CONSUMED: Kind.CONSUMED, Outcome.TRASHED: Kind.TRASHED}
