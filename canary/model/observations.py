@@ -60,11 +60,15 @@ class Unread(Enum):
 
 @dataclass(frozen=True, slots=True)
 class JobRead:
-    """A job's znode, read. ``payload`` is None where its ACL hides it (its stat does not)."""
+    """A job's znode, read. ``payload`` is None where its ACL hides it (its stat does not).
+
+    ``size`` is how many bytes of data the stat tells, where only the stat was asked for.
+    """
 
     czxid: int
     at: datetime
     payload: Payload | None
+    size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

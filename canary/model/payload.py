@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 MAX_TEXT: Final = 64 * 1024  # characters of JSON kept of one payload: 10,000 such jobs are 640 MB
@@ -54,6 +54,16 @@ class Payload:
     size: int
     sha256: str
     truncated: bool = False
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes of memory its texts take."""
+        return sum(len(text) for text in (self.text, self.excerpt) if text is not None)
+
+    def shortened(self) -> "Payload":
+        """Return as much of it as tells which job it is, for where all of it is too much."""
+        who = json.dumps({"uuid": self.uuid, "name": self.name}) if self.text is not None else None
+        return replace(self, text=who, excerpt=None, truncated=True)
 
 
 def decode(raw: bytes) -> Payload:

@@ -1,14 +1,15 @@
 """From what was seen to what happened: ``(state, observation) -> (state, changes, gaps)``.
 
 A watcher lists a board, asks ``wanted`` what to read, reads it, and calls ``advance``; where the
-board does not exist it calls ``advance_missing``. Both are pure.
+board does not exist it calls ``advance_missing``. Both are pure. Where more jobs are new than a
+watcher may read at once, it tells of some by ``advance_part``, and lists the board again.
 
 Promises: every change explains creates and deletes that happened, each explained once; what the
 board's stat counts beyond them is in a gap, exactly; whatever happened while nobody watched is
 within a gap, whether it was found afterwards or only counted; changes of one job come in an order
 that is legal for a job. Does not promise to tell in which order the changes of different jobs
-happened, beyond this: deletes come before creates, and creates in the order of their zxids (a claim
-by a lock that is older than its job comes with the job).
+happened, beyond this: within one step deletes come before creates, and creates in the order of
+their zxids (a claim by a lock that is older than its job comes with the job).
 
 What no listing can tell apart: a job *consumed* by its owner, and one whose lock and znode went in
 two transactions (abandoned, then removed by a hand), or that was trashed and taken out of the trash
@@ -72,6 +73,26 @@ def advance(state: BoardState, listing: Listing, reads: Reads, reason: Reason) -
         gaps = () if is_era else _deleted(state, listing.seen_at)
         state = replace(state, stat=None)
     return Comparison(state, listing, reads, is_era=is_era).step(reason, ended, gaps)
+
+
+def unknown(state: BoardState, listing: Listing, asked: Wanted) -> frozenset[str]:
+    """Return the jobs of ``asked`` of which nothing is known, so that all of them is to be read."""
+    is_same = state.incarnation == listing.stat.czxid
+    return asked.jobs - state.jobs.keys() if is_same else asked.jobs
+
+
+def advance_part(state: BoardState, listing: Listing, reads: Reads, reason: Reason) -> Step:
+    """Tell of the jobs in ``reads``, which were unknown, with their locks, and of nothing else.
+
+    ``reads`` must hold their locks where they are listed; the state must be of the listing's
+    incarnation of the board, or of none. The account stays open, as it does where a store could
+    write only a part of a round: the next ``advance``, on a later listing, closes it.
+    """
+    names = reads.jobs.keys() | {lock_name(name) for name in reads.jobs}
+    part = replace(listing, children=(state.children - names) | (listing.children & names))
+    is_era = reason is Reason.ERA or _is_newer(state, listing.stat)
+    changes = Comparison(state, part, reads, is_era=is_era).step(reason, (), ()).changes
+    return Step(state.after(changes), changes, ())
 
 
 def advance_missing(

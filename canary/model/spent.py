@@ -39,6 +39,17 @@ class Spent:
         claimed_at = since if state is JobState.CLAIMED else None
         return cls(state, since, None, None, int(state is JobState.CLAIMED), claimed_at)
 
+    @property
+    def is_plausible(self) -> bool:
+        """Whether a job that is on its board can have spent that."""
+        times = [time for time in (self.waited, self.ran) if time is not None]
+        is_claimed = self.state is JobState.CLAIMED
+        return (
+            all(time >= 0 for time in times)
+            and (self.claimed_at is not None) is is_claimed
+            and self.claims >= is_claimed
+        )
+
     def waiting(self, at: datetime) -> float | None:
         """Return for how many seconds the job had waited at the moment ``at``, None if unknown."""
         if self.waited is None or self.state is not JobState.UNCLAIMED:

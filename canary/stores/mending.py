@@ -2,187 +2,208 @@
 
 There is none unless Canary has a defect or a hand was at work in MongoDB. The log of changes is not
 touched: it is what happened; the jobs and nodes are what is mended after it.
+
+Compared is all of the jobs on the board but the text of their payloads, of which only whether it is
+there and of how many bytes it was made; that is written once, with the job, and never again. How
+long a job waited and ran is compared with what its board's writer remembers.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-from bson import Int64
 from pymongo import DeleteOne, ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
-from canary.model.changes import ENDINGS, Change, Kind
+from canary.model.changes import ENDINGS, Kind
 from canary.model.jobs import Job, JobState, Outcome
-from canary.model.names import job_id
 from canary.model.payload import Payload
-from canary.model.spent import Spent
 from canary.model.state import BoardState
 from canary.stores.documents import (
     ON_BOARD,
     Document,
-    job_from,
     node_document,
     payload_document,
     stat_document,
 )
-from canary.stores.entries import Past, entries, spent_fields
+from canary.stores.entries import Past, spent_fields
+from canary.stores.expected import difference, expected, identity, past_of
+from canary.stores.slices import CHANGE_BYTES, SLICE_BYTES, SLICE_CHANGES
 
 BATCH: Final = 1_000
+_TEXTS: Final = {"payload.text": 0, "payload.excerpt": 0}
 
-Fetch = Callable[[str], Payload | None]
+Fetch = Callable[[Job], Payload | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a comparison of a board's memory with ZooKeeper found beside the state.
+
+    ``fetch`` reads a job's payload; ``sizes`` are how many bytes of data jobs have, by name and
+    czxid; ``since`` is from when on it is not known that all was right.
+    """
+
+    fetch: Fetch
+    sizes: Mapping[tuple[str, int], int]
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Mending:
-    """What is to be written, a list a collection, and what is wrong, in words.
+    """What mends a part of it, in one transaction, and what that was, in words.
 
-    ``pasts`` are those of the jobs that are mended.
+    ``board`` are fields to set in the board's document; ``pasts`` are those of the jobs that are
+    mended, by their documents' ids.
     """
 
-    jobs: list[Any]
-    nodes: list[Any]
-    board: Document
-    found: list[str]
-    pasts: dict[str, Past]
+    words: list[str] = field(default_factory=list)
+    jobs: list[Any] = field(default_factory=list)
+    nodes: list[Any] = field(default_factory=list)
+    board: Document = field(default_factory=dict)
+    pasts: dict[str, Past] = field(default_factory=dict)
 
 
-def differences(
-    database: Database[Document],
-    board: Document,
-    state: BoardState,
-    fetch: Fetch,
-    session: ClientSession,
-    now: datetime,
-) -> Mending:
-    """Compare what is stored of a board with ``state``.
+class Differences:
+    """Compares what is stored of a board with ``state``; lives for one comparison.
 
-    ``board`` is its document, ``fetch`` reads the payload of a job whose document is lost.
+    ``board`` is its document, ``pasts`` are what its writer remembers of its jobs.
     """
-    mending = Mending([], [], {}, [], {})
-    if board["stat"] != stat_document(state.stat):
-        mending.board["stat"] = stat_document(state.stat)
-        mending.found.append("the board's stat")
-    path, revision = board["_id"], board["revision"]
-    expected = {_identity(path, state, job): job for job in state.jobs.values()}
-    on_board = {"board": path, "state": {"$in": ON_BOARD}}
-    stored = database.jobs.find(on_board, {"payload": 0}, session=session, batch_size=BATCH)
-    for document in stored:
-        job = expected.pop(document["_id"], None)
-        if job is None:
-            mending.found.append(f"{document['name']} is not on the board")
-            fields = _ended(database, document, session, now)
-        elif _essence(job_from(document)) != _essence(job):
-            mending.found.append(f"{document['name']} is {job.state.value} otherwise")
-            fields = _fields(path, state, job, revision)
-            fields |= _told(database, path, document["_id"], job, session)
-            mending.pasts[document["_id"]] = Past.of(fields)
-        else:
-            continue
-        mending.jobs.append(UpdateOne({"_id": document["_id"]}, {"$set": fields}))
-    for identity, job in expected.items():
-        mending.found.append(f"{job.name} is not stored as on the board")
-        payload = payload_document(fetch(job.name))
-        whole = {"_id": identity, **_fields(path, state, job, revision), "payload": payload}
-        whole |= _told(database, path, identity, job, session)
-        mending.pasts[identity] = Past.of(whole)
-        mending.jobs.append(ReplaceOne({"_id": identity}, whole, upsert=True))
-    mending.nodes.extend(_nodes(database, path, state, session, mending.found))
-    return mending
 
+    def __init__(
+        self,
+        database: Database[Document],
+        board: Document,
+        state: BoardState,
+        pasts: Mapping[str, Past],
+        found: Found,
+        now: datetime,
+    ) -> None:
+        self._database, self._board, self._state = database, board, state
+        self._pasts, self._found, self._now = pasts, found, now
+        self._path: str = board["_id"]
+        self._incarnation = state.incarnation or 0
+        self._wrong: list[Mending] = []
+        self._lost: dict[str, tuple[Job, Past]] = {}  # jobs whose documents are
+        self._bare: dict[str, Job] = {}  # jobs whose payloads may be lost
 
-def _nodes(
-    database: Database[Document],
-    path: str,
-    state: BoardState,
-    session: ClientSession,
-    found: list[str],
-) -> Iterator[Any]:
-    stored = {
-        node["_id"]: node["name"] for node in database.nodes.find({"board": path}, session=session)
-    }
-    for name in sorted(set(stored.values()) ^ state.others):
-        found.append(f"the node {name}")
-        document = node_document(path, name)
-        identity = {"_id": document["_id"]}
-        is_there = name in state.others
-        yield ReplaceOne(identity, document, upsert=True) if is_there else DeleteOne(identity)
-
-
-def _identity(path: str, state: BoardState, job: Job) -> str:
-    return job_id(path, job.czxid, state.incarnation or 0, job.name)
-
-
-def _essence(job: Job) -> tuple[Any, ...]:
-    lock = job.lock and (job.lock.czxid, job.lock.owner, job.lock.session)
-    return (job.name, job.czxid, job.uuid, job.job_name, lock)
-
-
-def _fields(path: str, state: BoardState, job: Job, revision: int) -> Document:
-    """Return what a document says of a job that is on its board, but for its payload."""
-    incarnation = state.incarnation or 0
-    posted = Change(Kind.POSTED, job.name, incarnation, job.czxid, job.uuid, job.at, job.seen_at)
-    changes = [(revision, posted)]
-    if job.lock:
-        claimed = Change(
-            Kind.CLAIMED,
-            job.name,
-            incarnation,
-            job.czxid,
-            job.uuid,
-            job.lock.at,
-            job.seen_at,
-            owner=job.lock.owner,
-            session=job.lock.session,
-            lock_czxid=job.lock.czxid,
+    def find(self, session: ClientSession) -> None:
+        """Read all that is stored, as ``session`` sees it, and compare."""
+        stat = stat_document(self._state.stat)
+        if self._board["stat"] != stat:
+            self._wrong.append(Mending(["the board's stat"], board={"stat": stat}))
+        missing = {self._identity(job): job for job in self._state.jobs.values()}
+        stored = self._database.jobs.find(
+            {"board": self._path, "state": {"$in": ON_BOARD}},
+            _TEXTS,
+            session=session,
+            batch_size=BATCH,
         )
-        changes.append((revision, claimed))
-    [document] = entries(path, 0, changes, {}).whole.values()
-    del document["payload"], document["_id"]
-    spent = Spent.unknown(job.state, document["since"])
-    return document | spent_fields(spent) | {"job_name": job.job_name, "revision": Int64(revision)}
+        for document in stored:
+            job = missing.pop(document["_id"], None)
+            if job is None:
+                self._wrong.append(self._ended(document, session))
+            else:
+                self._compare(document, job, session)
+        for name, job in missing.items():
+            self._lost[name] = job, self._past(job, session)
+        self._wrong += self._nodes(session)
+
+    def mendings(self) -> Iterator[Mending]:
+        """Yield what is to be written; payloads are read in between, as they are needed."""
+        part, size = Mending(), 0
+        for one, weight in self._each():
+            if part.words and (len(part.words) >= SLICE_CHANGES or size + weight > SLICE_BYTES):
+                yield part
+                part, size = Mending(), 0
+            size += weight
+            part.words.extend(one.words)
+            part.jobs.extend(one.jobs)
+            part.nodes.extend(one.nodes)
+            part.board.update(one.board)
+            part.pasts.update(one.pasts)
+        if part.words:
+            yield part
+
+    def _each(self) -> Iterator[tuple[Mending, int]]:
+        """Yield each difference, and about how many bytes it takes to write what mends it."""
+        for one in self._wrong:
+            yield one, CHANGE_BYTES
+        for name, (job, past) in self._lost.items():
+            payload = self._found.fetch(job)
+            whole = {
+                **expected(self._path, self._incarnation, job, past),
+                "revision": self._board["revision"],
+                "payload": payload_document(payload),
+            }
+            replacing = ReplaceOne({"_id": name}, whole, upsert=True)
+            words = [f"{job.name} is not stored as on the board"]
+            yield Mending(words, [replacing], pasts={name: past}), _weight(payload)
+        for name, job in self._bare.items():
+            payload = self._found.fetch(job)
+            if payload is not None:  # else it can't be told
+                setting = UpdateOne({"_id": name}, {"$set": {"payload": payload_document(payload)}})
+                yield Mending([f"the payload of {job.name}"], [setting]), _weight(payload)
+
+    def _compare(self, document: Document, job: Job, session: ClientSession) -> None:
+        """Compare the document of a job that is on the board."""
+        name, past = document["_id"], self._past(job, session)
+        fields = difference(document, expected(self._path, self._incarnation, job, past))
+        if fields:
+            words = [f"{job.name} is {job.state.value} otherwise: {', '.join(sorted(fields))}"]
+            setting = UpdateOne({"_id": name}, {"$set": fields})
+            self._wrong.append(Mending(words, [setting], pasts={name: past}))
+        payload = document["payload"]
+        if payload is None:
+            is_lost = job.uuid is not None  # which nothing but its payload tells
+        else:
+            size = self._found.sizes.get((job.name, job.czxid or 0))
+            is_lost = size is not None and size != payload["size"]
+        if is_lost:
+            self._bare[name] = job
+
+    def _identity(self, job: Job) -> str:
+        return identity(self._path, self._incarnation, job)
+
+    def _past(self, job: Job, session: ClientSession) -> Past:
+        known = self._pasts.get(self._identity(job))
+        where = self._database, self._path, self._incarnation
+        return past_of(*where, job, known, self._now, session)
+
+    def _nodes(self, session: ClientSession) -> Iterator[Mending]:
+        nodes = self._database.nodes.find({"board": self._path}, session=session)
+        stored = {node["_id"]: node["name"] for node in nodes}
+        for name in sorted(set(stored.values()) ^ self._state.others):
+            document = node_document(self._path, name)
+            identified = {"_id": document["_id"]}
+            is_there = name in self._state.others
+            write = ReplaceOne(identified, document, upsert=True)
+            yield Mending(
+                [f"the node {name}"], nodes=[write if is_there else DeleteOne(identified)]
+            )
+
+    def _ended(self, job: Document, session: ClientSession) -> Mending:
+        """Return what mends the document of a job that is not on the board: what the log says."""
+        endings = {"$in": [kind.value for kind in ENDINGS]}
+        told: Mapping[str, Any] | None = self._database.changes.find_one(
+            {"board": job["board"], "job": job["_id"], "kind": endings}, session=session
+        )
+        ended_at = (told["at"] or told["seen_at"]) if told else self._now
+        spent = Past.of(job).spent.after(Kind.ENDED, ended_at)
+        waited, ran = (told["waiting"], told["running"]) if told else (None, None)
+        fields = {
+            **spent_fields(replace(spent, waited=waited, ran=ran)),
+            "state": JobState.COMPLETE.value,
+            "lock": None,
+            "outcome": told["outcome"] if told else Outcome.UNKNOWN.value,
+            "ended_at": ended_at,
+            "ended_seen_at": told["seen_at"] if told else self._now,
+        }
+        setting = UpdateOne({"_id": job["_id"]}, {"$set": fields})
+        return Mending([f"{job['name']} is not on the board"], [setting])
 
 
-def _told(
-    database: Database[Document], path: str, identity: str, job: Job, session: ClientSession
-) -> Document:
-    """Return what the log says of how long a job waited and ran, unless it says another state."""
-    told = list(
-        database.changes.find({"board": path, "job": identity}, session=session).sort("revision", 1)
-    )
-    if not told or told[-1]["state"] != job.state.value:
-        return {}
-    last = told[-1]
-    since = last["at"] or last["seen_at"]
-    spent = Spent(
-        job.state,
-        since,
-        last["waiting"],
-        last["running"],
-        sum(change["kind"] == Kind.CLAIMED for change in told),
-        since if job.state is JobState.CLAIMED else None,
-    )
-    return spent_fields(spent) | {"posted_at": last["posted_at"]}
-
-
-def _ended(
-    database: Database[Document], job: Document, session: ClientSession, now: datetime
-) -> Document:
-    """Return what to set in the document of a job that is not on the board: what the log says."""
-    endings = {"$in": [kind.value for kind in ENDINGS]}
-    told: Mapping[str, Any] | None = database.changes.find_one(
-        {"board": job["board"], "job": job["_id"], "kind": endings}, session=session
-    )
-    ended_at = (told["at"] or told["seen_at"]) if told else now
-    spent = Past.of(job).spent.after(Kind.ENDED, ended_at)
-    waited, ran = (told["waiting"], told["running"]) if told else (None, None)
-    return {
-        **spent_fields(replace(spent, waited=waited, ran=ran)),
-        "state": JobState.COMPLETE.value,
-        "lock": None,
-        "outcome": told["outcome"] if told else Outcome.UNKNOWN.value,
-        "ended_at": ended_at,
-        "ended_seen_at": told["seen_at"] if told else now,
-    }
+def _weight(payload: Payload | None) -> int:
+    return CHANGE_BYTES + (payload.weight if payload else 0)

@@ -1,6 +1,5 @@
 """What one transaction may hold, and the writes that it is made of."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +11,6 @@ from pymongo import DeleteOne, ReplaceOne
 
 from canary.model.changes import Change, Gap
 from canary.model.freshness import Freshness
-from canary.model.payload import Payload
 from canary.model.state import BoardState, Step, told_after
 from canary.stores.documents import Document, node_document, stat_document
 
@@ -73,16 +71,8 @@ def _weight(change: Change) -> int:
 def _lighter(change: Change) -> Change | None:
     """Return ``change`` with a payload cut to who the job is; None if there is nothing to cut."""
     payload = change.payload
-    if payload is None or (payload.truncated and (payload.text, payload.excerpt) == _rest(payload)):
-        return None
-    text, excerpt = _rest(payload)
-    return replace(change, payload=replace(payload, text=text, excerpt=excerpt, truncated=True))
-
-
-def _rest(payload: Payload) -> tuple[str | None, str | None]:
-    if payload.text is None:
-        return None, None
-    return json.dumps({"uuid": payload.uuid, "name": payload.name}), None
+    lighter = payload and payload.shortened()
+    return None if lighter is None or lighter == payload else replace(change, payload=lighter)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,14 +24,14 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 from pymongo.read_concern import ReadConcern
 
 from canary.errors import Fenced, StoreError, StoreRefused, StoreUnavailable
-from canary.model.changes import Reason
+from canary.model.changes import Gap, Reason
 from canary.model.conductors import Conductor
 from canary.model.freshness import Freshness
 from canary.model.state import BoardState, Step
 from canary.observer import NOBODY, Observer, Written
 from canary.stores.documents import Document, conductors_document, gap_document
 from canary.stores.entries import Entries, Past, entries
-from canary.stores.mending import Fetch, differences
+from canary.stores.mending import Differences, Found, Mending
 from canary.stores.mongo import errors_as_ours
 from canary.stores.slices import (
     SLICE_CHANGES,
@@ -157,30 +157,47 @@ class LiveBoard:
         raise Fenced(f"{self.path}: another worker has taken it")
 
     def reconcile(
-        self, state: BoardState, fetch: Fetch, now: datetime, mended: Sequence[str] = ()
+        self, state: BoardState, found: Found, now: datetime, mended: Sequence[str] = ()
     ) -> list[str]:
         """Compare what is stored with ``state``, mend it, and return what was wrong, in words.
 
-        ``fetch`` reads the payload of a job whose document is lost; ``mended`` is what was wrong
-        and is mended already, to be counted with the rest. To be called only when all is written.
-        Raises Fenced where another worker has the board.
+        ``mended`` is what was wrong and is mended already, to be counted with the rest. To be
+        called only when all is written that led to ``state``. Raises Fenced where another worker
+        has the board, StoreUnavailable where a server answers that does not know what was written.
         """
-        mine = self._mine | {"revision": self.revision}
-        with errors_as_ours(), self._session.start_transaction():
-            board = self._database.boards.find_one(mine, session=self._session)
-            if board is None:
+        with errors_as_ours(), self._database.client.start_session(snapshot=True) as session:
+            board = self._database.boards.find_one({"_id": self.path}, session=session)
+            if board is None or any(board[name] != value for name, value in self._mine.items()):
                 raise Fenced(f"{self.path}: another worker has taken it")
-            mending = differences(self._database, board, state, fetch, self._session, now)
-            found = [*mended, *mending.found]
-            if found:
-                counted = {"$inc": {"drift": Int64(len(found))}}
-                fields = {"$set": mending.board} if mending.board else {}
-                self._database.boards.update_one(mine, counted | fields, session=self._session)
+            if board["revision"] != self.revision:
+                raise StoreUnavailable(f"{self.path}: MongoDB answers as of before the last write")
+            differences = Differences(self._database, board, state, self._pasts, found, now)
+            differences.find(session)
+        words, gap = list(mended), Gap(found.since, now, Reason.DRIFT, 0, 0)
+        for number, mending in enumerate(differences.mendings()):
+            # Until now something else was shown; that is said once.
+            self._mend(mending, [gap] if number == 0 else [])
+            words += mending.words
+        if mended:
+            self._mend(Mending(list(mended)), [])
+        return words
+
+    def _mend(self, mending: Mending, gaps: Sequence[Gap]) -> None:
+        """Write what mends something, count it, and write the gap that it makes."""
+        mine = self._mine | {"revision": self.revision}
+        counts = {"drift": Int64(len(mending.words)), "missed.gaps.drift": Int64(len(gaps))}
+        update: Document = {"$inc": {name: count for name, count in counts.items() if count}}
+        if mending.board:
+            update["$set"] = mending.board
+        with errors_as_ours(), self._session.start_transaction():
+            found = self._database.boards.update_one(mine, update, session=self._session)
+            if found.matched_count == 0:
+                raise Fenced(f"{self.path}: another worker has taken it")
             for collection, writes in (("jobs", mending.jobs), ("nodes", mending.nodes)):
                 if writes:
                     self._database[collection].bulk_write(writes, session=self._session)
+            self._insert_gaps(gaps, self.revision)
         self._pasts |= mending.pasts
-        return found
 
     def release(self, now: datetime, known_until: datetime | None, reason: Reason) -> None:
         """Give the board up: nobody watches it from ``now`` on, until somebody takes it.
@@ -244,13 +261,15 @@ class LiveBoard:
         nodes = list(node_writes(self.path, part.changes))
         if nodes:
             database.nodes.bulk_write(nodes, ordered=False, session=session)
-        if part.gaps:
-            last = self.revision + len(part.changes)
-            documents = [gap_document(self.path, last, n, gap) for n, gap in enumerate(part.gaps)]
-            database.gaps.bulk_write(
+        self._insert_gaps(part.gaps, self.revision + len(part.changes))
+
+    def _insert_gaps(self, gaps: Sequence[Gap], revision: int) -> None:
+        documents = [gap_document(self.path, revision, n, gap) for n, gap in enumerate(gaps)]
+        if documents:
+            self._database.gaps.bulk_write(
                 [ReplaceOne({"_id": gap["_id"]}, gap, upsert=True) for gap in documents],
                 ordered=False,
-                session=session,
+                session=self._session,
             )
 
     def _check_written(self, part: Slice) -> None:

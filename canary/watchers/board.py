@@ -12,7 +12,6 @@ was not told of as it happened is in one.
 """
 
 import logging
-import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,26 +24,26 @@ from gevent.event import Event
 from kazoo.protocol.states import KazooState
 
 from canary.clock import now
-from canary.errors import BoardDenied, BoardMissing, CanaryError, ZooKeeperUnavailable
+from canary.errors import BoardDenied, BoardMissing, ZooKeeperUnavailable
 from canary.model.changes import Reason
 from canary.model.freshness import Freshness
 from canary.model.names import lock_name
-from canary.model.rounds import advance, advance_missing, wanted
-from canary.model.state import BoardState, Step
+from canary.model.rounds import advance_missing
+from canary.model.state import Step
 from canary.stores.writer import LiveBoard
+from canary.watchers import looking
+from canary.watchers.audit import Audit
 from canary.watchers.context import WatchContext
 from canary.watchers.horizon import Horizon, Lag, longest
 from canary.watchers.node import NodeWatch
 from canary.watchers.outbox import Outbox
-from canary.watchers.reading import BoardReader, suspects_after
+from canary.watchers.reading import BoardReader
 from canary.zookeeper import Contact
 
 LOG = logging.getLogger(__name__)
 
 RETRY_DELAY: Final = 0.5  # seconds before the first new try after a failure; doubled each time
 MAX_RETRY_DELAY: Final = 10.0  # seconds; an ACL that is restored makes no event
-RECONCILE_RETRY_DELAY: Final = 1.0  # seconds
-MAX_WORDS: Final = 20  # of differences, in a log line
 LATE: Final = timedelta(seconds=3)  # so long it may go unnoticed that the worker stands still
 CHECK_INTERVAL: Final = 20.0  # seconds at rest until the watches are looked after; it costs 1 ms
 SESSION_OVER: Final = "the session is over, and the claim with it"
@@ -60,10 +59,7 @@ class BoardWatch:
         self._client, self._pulse = context.client, context.pulse
         self._horizon = Horizon(context.pulse, board.state.seen_at)
         self._outbox = Outbox(board, context.budget, self._horizon.until)
-        # Not all boards at once that were taken at once.
-        self._due = time.monotonic() + context.reconcile_interval * random.uniform(0.5, 1.0)  # noqa: S311
-        self._reconcile_delay = RECONCILE_RETRY_DELAY
-        self._mended: list[str] = []
+        self._audit = Audit(context, board)
         self._state = board.state
         self._reason = board.reason  # what to blame for what the next round finds unseen
         self._extra = {"board": board.path, "epoch": board.epoch}
@@ -97,7 +93,7 @@ class BoardWatch:
 
     def run(self) -> None:
         """Watch until ``stop``; see the module for what is raised."""
-        reader = BoardReader(self._client, self.path, self._lock_changed)
+        reader = BoardReader(self._client, self.path, self._lock_changed, self._context.budget)
         node = NodeWatch(self._client, self.path, self._wake.set, self._horizon.touch)
         self._client.add_listener(self._on_state)
         self._pulse.add_listener(self._on_contact)
@@ -136,17 +132,11 @@ class BoardWatch:
         delay = RETRY_DELAY
         self._wake.set()
         while True:
-            is_woken = self._wake.wait(min(CHECK_INTERVAL, max(0.0, self._due - time.monotonic())))
+            is_woken = self._wake.wait(min(CHECK_INTERVAL, self._audit.left()))
             self._wake.clear()
             try:
-                if is_woken or self._is_stale(node):
+                if is_woken or self._is_stale(node) or self._audit.left() == 0:
                     self._look(node, reader)
-                if self._due <= time.monotonic() and not self._wake.is_set():
-                    self._reconcile(reader)
-            except BoardMissing:  # while it was compared
-                self._horizon.touch()
-                self._wake.set()
-                continue
             except BoardDenied:
                 self._blame(Reason.DENIED, Freshness.DENIED)
             except ZooKeeperUnavailable as error:
@@ -183,16 +173,17 @@ class BoardWatch:
         try:
             node.refresh()
             asked = now()
-            self._round(reader, lag, asked)
-            is_known = True
+            is_known = self._round(reader, lag, asked)
         except BoardMissing:
-            self._missing(lag, asked)
+            self._missing(lag, asked, reader)
             is_known = True
         finally:
             self._horizon.end(asked if is_known else None)
+            reader.let_go()
         self._context.observer.looked(self.path, time.monotonic() - begun)
 
-    def _round(self, reader: BoardReader, lag: Lag, asked: datetime) -> None:
+    def _round(self, reader: BoardReader, lag: Lag, asked: datetime) -> bool:
+        """Look at a board that is there; tell whether all of it was told."""
         if self._reconnected:
             self._reconnected = False
             self._suspects |= {lock_name(job.name) for job in self._state.jobs.values() if job.lock}
@@ -200,75 +191,40 @@ class BoardWatch:
                 self._suspects |= self._state.children
             reader.sync()
         listing = reader.list()
-        suspects = frozenset(self._suspects & listing.children)
-        self._suspects.clear()
+        reason = self._take_reason()
+        state = self._state.known_until(lag.since)
+        checked = self._audit.portion(state.jobs, listing.seen_at)
+        suspects, self._suspects = self._suspects, set()
         try:
-            reads = reader.read(wanted(self._state, listing, suspects))
+            again = frozenset(suspects & listing.children)
+            blamed = _blamed(reason, lag, listing.seen_at)
+            look = looking.look(reader, listing, state, again, checked, blamed)
         except BaseException:
             self._suspects |= suspects
+            self._give_back(reason)
             raise
-        self._suspects.update(suspects_after(listing, reads))
-        reason = self._blamed(lag, listing.seen_at)
-        step = advance(self._state.known_until(lag.since), listing, reads, reason)
-        self._take_on(step, Freshness.LIVE, lag, asked)
+        self._suspects |= look.again
+        if look.is_part:
+            self._suspects |= suspects
+            if not look.step.gaps:
+                self._give_back(reason)
+            self._state = look.step.state
+            self._outbox.put(look.step, Freshness.CATCHING_UP, lag)
+            self._wake.set()
+            return False
+        self._take_on(self._audit.judged(look), Freshness.LIVE, lag, asked)
+        if self._audit.checked(checked or (), look.sizes):
+            self._outbox.reconcile(self._audit.comparison(reader.payload))
+        return True
 
-    def _reconcile(self, reader: BoardReader) -> None:
-        """Read all of the board, and compare it with what is known and with what is stored.
-
-        That is possible only while nothing happens: then it is tried again soon.
-        """
-        interval = self._context.reconcile_interval
-        self._due = time.monotonic() + min(self._reconcile_delay, interval)
-        self._reconcile_delay *= 2
-        state, reason = self._state, self._reason
-        if self.lag() is not None or state.unread:
-            return
-        if state.stat is None:  # there is no such board, and its creation would have woken us
-            self._due, self._reconcile_delay = time.monotonic() + interval, RECONCILE_RETRY_DELAY
-            self._outbox.reconcile(partial(self._compare, reader, state))
-            return
-        listing = reader.list()
-        if listing.stat != state.stat:
-            return  # what woke us, or will, tells of it
-        known = self._horizon.until()
-        reads = reader.read(wanted(state, listing, state.children), state.jobs.keys())
-        if reader.list().stat != state.stat or self._wake.is_set() or reason is not self._reason:
-            return
-        step = advance(state.known_until(known), listing, reads, Reason.DRIFT)
-        found = [f"{change.kind.value} {change.name}" for change in step.changes]
-        unseen = [(gap.creates, gap.deletes) for gap in step.gaps]
-        found += [f"unseen: {creates}, {deletes}" for creates, deletes in unseen if creates != 0]
-        if found:
-            LOG.error(
-                "what was known was wrong: %s", ", ".join(found[:MAX_WORDS]), extra=self._extra
-            )
-            self._mended += found
-            self._take_on(step, Freshness.LIVE, Lag(known, now()), known)
-            return
-        self._due, self._reconcile_delay = time.monotonic() + interval, RECONCILE_RETRY_DELAY
-        self._outbox.reconcile(partial(self._compare, reader, step.state))
-
-    def _compare(self, reader: BoardReader, state: BoardState, board: LiveBoard) -> None:
-        mended, self._mended = self._mended, []
-        try:
-            found = board.reconcile(state, reader.payload, now(), mended)
-        except CanaryError:
-            self._mended = mended + self._mended
-            raise
-        tally = self._context.tally
-        tally.reconciled += 1
-        tally.drift += len(found)
-        if found:
-            words = ", ".join(found[:MAX_WORDS])
-            extra = {**self._extra, "revision": board.revision}
-            LOG.error("%d differences were mended: %s", len(found), words, extra=extra)
-
-    def _missing(self, lag: Lag, asked: datetime) -> None:
+    def _missing(self, lag: Lag, asked: datetime, reader: BoardReader) -> None:
         self._suspects.clear()
         seen_at = now()
-        reason = self._blamed(lag, seen_at)
+        reason = _blamed(self._take_reason(), lag, seen_at)
         step = advance_missing(self._state.known_until(lag.since), seen_at, reason)
         self._take_on(step, Freshness.MISSING, lag, asked)
+        if self._audit.portion((), seen_at) is not None:
+            self._outbox.reconcile(self._audit.comparison(reader.payload))
 
     def _take_on(self, step: Step, freshness: Freshness, lag: Lag, asked: datetime) -> None:
         """Go on from what a look found that was begun at ``asked``."""
@@ -278,7 +234,6 @@ class BoardWatch:
             freshness = Freshness.SUSPENDED  # an answer came, but late
         is_new = self._state.seen_at is None or self._state.stat != step.state.stat
         self._state = step.state
-        self._reason = Reason.COALESCED
         if any(gap.reason is Reason.ERA for gap in step.gaps):
             self._suspects |= step.state.children  # any of them may be another one by now
             self._wake.set()
@@ -287,11 +242,15 @@ class BoardWatch:
         else:
             self._outbox.show(freshness)
 
-    def _blamed(self, lag: Lag, seen_at: datetime) -> Reason:
-        """Return why what a look finds was not seen as it happened, Reason.COALESCED if it was."""
-        if self._reason is Reason.COALESCED and seen_at - lag.since > LATE:
-            return Reason.LATE
-        return self._reason
+    def _take_reason(self) -> Reason:
+        """Return whom to blame for what was unseen until now; from now on it is another's."""
+        reason, self._reason = self._reason, Reason.COALESCED
+        return reason
+
+    def _give_back(self, reason: Reason) -> None:
+        """Blame ``reason`` all the same: what was unseen until then is not told yet."""
+        if reason is Reason.ERA or self._reason is Reason.COALESCED:
+            self._reason = reason
 
     def _blame(self, reason: Reason, freshness: Freshness) -> None:
         if self._reason is not Reason.ERA:  # the counters can't be compared until the next round
@@ -322,3 +281,9 @@ class BoardWatch:
         self._horizon.touch()
         self._suspects.add(name)
         self._wake.set()
+
+
+def _blamed(reason: Reason, lag: Lag, seen_at: datetime) -> Reason:
+    """Return why what is seen at ``seen_at`` was not as it happened; Reason.COALESCED if it was."""
+    is_late = reason is Reason.COALESCED and seen_at - lag.since > LATE
+    return Reason.LATE if is_late else reason

@@ -37,8 +37,8 @@ ADMIT_TIMEOUT: Final = 1.0  # seconds to say that a write did not succeed
 DRAIN_TIMEOUT: Final = 4.0  # seconds that a stopping watch gives the store
 
 
-#: Compares what is stored of a board with what is on it; called when all is written.
-Comparison = Callable[[LiveBoard], None]
+#: Compares what is stored of a board with what was on it when that was written.
+Comparison = Callable[[LiveBoard, BoardState], None]
 
 
 class Outbox:
@@ -59,6 +59,7 @@ class Outbox:
         self._writing = 0  # changes
         self._lag: Lag | None = None  # of the steps that wait
         self._lag_writing: Lag | None = None  # of what is being written
+        self._written: BoardState | None = None  # the last state that is; at first the board's own
         self._comparison: Comparison | None = None
         self.is_released = False
         self._reason = Reason.HANDOVER
@@ -70,7 +71,7 @@ class Outbox:
 
     def put(self, step: Step, freshness: Freshness, lag: Lag) -> None:
         """Have a step written, and then show the board's freshness; ``lag`` is what it ends."""
-        self._state, self._comparison = step.state, None
+        self._state = step.state
         self._lag = longest([self._lag, lag])
         self._changes += step.changes
         self._gaps += step.gaps
@@ -100,7 +101,7 @@ class Outbox:
         return longest([self._lag_writing, self._lag, shown])
 
     def reconcile(self, comparison: Comparison) -> None:
-        """Have what is stored compared, unless something is put before that comes about."""
+        """Have what is stored compared with the state that was written last, whatever waits."""
         self._comparison = comparison
         self._work.set()
 
@@ -195,6 +196,7 @@ class Outbox:
             self._state, self._changes, self._gaps = None, [], []
             self._lag_writing, self._lag = self._lag, None
             self._unfinished, self._writing = True, len(step.changes)
+            self._written = step.state
             self._board.write([step], self._freshness, now())
             self._finished()
         if self._since is not None:
@@ -210,10 +212,10 @@ class Outbox:
         if comparison is None:
             return
         try:
-            comparison(self._board)
-        except (Fenced, StoreError):
+            comparison(self._board, self._written or self._board.state)
+        except Fenced:
             raise
-        except CanaryError as error:
+        except CanaryError as error:  # it will be due again
             LOG.warning("not compared: %s", error, extra=self._extra)
 
     def _hold(self, held: int) -> None:
@@ -240,9 +242,6 @@ class Outbox:
 
 def weight(changes: Sequence[Change]) -> int:
     """Return about how many bytes of memory changes hold until they are written."""
-    payloads = (
-        len(change.payload.text or "") + len(change.payload.excerpt or "")
-        for change in changes
-        if change.payload
-    )
-    return CHANGE_BYTES * len(changes) + sum(payloads)
+    payloads = sum(change.payload.weight for change in changes if change.payload)
+    names = sum(len(change.uuid or "") + len(change.owner or "") for change in changes)
+    return CHANGE_BYTES * len(changes) + names + payloads

@@ -3,21 +3,31 @@
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+import gevent
 import pytest
+from gevent.event import Event
 from kazoo.client import KazooClient
 from pymongo.database import Database
 
+from canary.clock import now
 from canary.config import Config
+from canary.model.jobs import Job, JobState
+from canary.model.payload import Payload
+from canary.stores import mending
 from canary.stores.live import LiveStore
 from canary.stores.mongo import connect as connect_mongodb
 from canary.stores.mongo import ensure_schema
+from canary.stores.reading import Reading
+from canary.stores.writer import LiveBoard
 from canary.watchers.context import Tally, WatchContext
+from canary.watchers.reading import BoardReader
 from canary.zookeeper import Client, Pulse, connect, disconnect
 from tests.faults.judge import is_mirror
-from tests.integration.boards import claim, consume, post
+from tests.integration.boards import claim, consume, post, posting
 from tests.integration.watching import Watching, take
 from tests.waiting import eventually
 
@@ -99,6 +109,35 @@ def change_an_owner(database: Mongo, path: str) -> None:
     database.jobs.update_one({"board": path, "state": "CLAIMED"}, {"$set": owner})
 
 
+def change_the_owner_that_lists_show(database: Mongo, path: str) -> None:
+    database.jobs.update_one({"board": path, "state": "CLAIMED"}, {"$set": {"owner": "eve"}})
+
+
+def change_the_state_alone(database: Mongo, path: str) -> None:
+    unclaimed = {"$set": {"state": "UNCLAIMED"}}
+    database.jobs.update_one({"board": path, "state": "CLAIMED"}, unclaimed)
+
+
+def lose_a_payload(database: Mongo, path: str) -> None:
+    database.jobs.update_one({"board": path, "state": "CLAIMED"}, {"$set": {"payload": None}})
+
+
+def change_a_payload(database: Mongo, path: str) -> None:
+    other = {"payload.text": "{}", "payload.size": 2}
+    database.jobs.update_one({"board": path, "state": "CLAIMED"}, {"$set": other})
+
+
+def change_how_long_a_job_ran(database: Mongo, path: str) -> None:
+    of_a_job = {"board": path, "state": "CLAIMED"}
+    database.jobs.update_one(of_a_job, {"$set": {"ran": 1e6}, "$inc": {"claims": 1}})
+
+
+def change_since_when_a_job_waits(database: Mongo, path: str) -> None:
+    long_ago = datetime(2001, 1, 1, tzinfo=UTC)
+    of_a_job = {"board": path, "state": "UNCLAIMED"}
+    database.jobs.update_one(of_a_job, {"$set": {"since": long_ago, "waiting_from": long_ago}})
+
+
 def invent_a_job(database: Mongo, path: str) -> None:
     job = database.jobs.find_one({"board": path, "state": "UNCLAIMED"})
     assert job is not None
@@ -124,6 +163,12 @@ def change_the_stat(database: Mongo, path: str) -> None:
         (lose_a_job, 1),
         (end_a_job, 1),
         (change_an_owner, 1),
+        (change_the_owner_that_lists_show, 1),
+        (change_the_state_alone, 1),
+        (lose_a_payload, 1),
+        (change_a_payload, 1),
+        (change_how_long_a_job_ran, 1),
+        (change_since_when_a_job_waits, 1),
         (invent_a_job, 1),
         (lose_a_node, 1),
         (invent_a_node, 1),
@@ -140,11 +185,17 @@ def test_what_differs_in_mongodb_is_mended(
     differences: int,
 ) -> None:
     before = snapshot(database, path)
+    begun = now()
     plant(database, path)
     eventually(lambda: watching.context.tally.drift == differences)
     after = snapshot(database, path)
     assert is_mirror(database, zookeeper, path)
     assert after["boards"][0].pop("drift") == before["boards"][0].pop("drift") + differences
+    assert after["boards"][0].pop("missed")["gaps"] == {"drift": 1}
+    [gap] = after["gaps"]
+    assert (gap["reason"], gap["creates"], gap["deletes"]) == ("drift", 0, 0)
+    assert gap["from"] <= begun <= gap["to"], "until then something else was shown"
+    after["gaps"] = []
     if plant is invent_a_job:
         [invented] = [job for job in after["jobs"] if job["name"] == "job9999999999"]
         assert (invented["state"], invented["outcome"]) == ("COMPLETE", "unknown")
@@ -156,6 +207,142 @@ def test_what_differs_in_mongodb_is_mended(
     reconciled = watching.context.tally.reconciled
     eventually(lambda: watching.context.tally.reconciled > reconciled + 1)
     assert watching.context.tally.drift == differences, "once is enough"
+
+
+class TestBusy:
+    """A board that never stands still is compared all the same."""
+
+    @pytest.fixture(autouse=True)
+    def _load(self, config: Config, watching: Watching, path: str) -> Iterator[None]:
+        client = connect(config.zookeeper)
+        client.start(timeout=5)
+        assert watching.greenlet
+        stopping = Event()
+
+        def work() -> None:
+            while not stopping.is_set():
+                client.delete(client.create(f"{path}/job", posting(), sequence=True))
+
+        working = [gevent.spawn(work) for _ in range(3)]
+        yield
+        stopping.set()
+        gevent.joinall(working, raise_error=True)
+        disconnect(client, 1.0)
+
+    def test_nothing_is_found_where_all_is_well(self, watching: Watching) -> None:
+        tally = watching.context.tally
+        goal = tally.reconciled + 10
+        eventually(lambda: tally.reconciled >= goal)
+        assert tally.drift == 0
+
+    def test_what_differs_in_mongodb_is_mended(
+        self, watching: Watching, database: Mongo, path: str
+    ) -> None:
+        job = database.jobs.find_one({"board": path, "state": "CLAIMED"})
+        assert job is not None
+        lose_a_job(database, path)
+        invent_a_node(database, path)
+        eventually(lambda: watching.context.tally.drift == 2)
+        found = database.jobs.find_one({"_id": job["_id"]})
+        assert found is not None
+        assert (found["owner"], found["payload"]) == (job["owner"], job["payload"])
+        assert database.nodes.find_one({"name": "ghost"}) is None
+
+    def test_what_differs_in_the_worker_s_memory_is_mended(
+        self, watching: Watching, database: Mongo, path: str
+    ) -> None:
+        watch, tally = watching.watch, watching.context.tally
+        job = next(job for job in watch._state.jobs.values() if job.lock)
+        assert job.lock is not None
+        forged = replace(job, lock=replace(job.lock, czxid=1, owner="eve"))
+        watch._state = replace(watch._state, jobs={**watch._state.jobs, job.name: forged})
+        eventually(lambda: tally.drift)
+        told = {"board": path, "name": job.name, "kind": "claimed", "creates": 0}
+        eventually(lambda: database.changes.find_one(told), why="it was in the account already")
+        reconciled = tally.reconciled
+        eventually(lambda: tally.reconciled > reconciled)
+        found = database.jobs.find_one({"board": path, "name": job.name})
+        assert found is not None
+        assert (found["owner"], found["lock"]["czxid"]) == (job.lock.owner, job.lock.czxid)
+        assert database.gaps.find_one({"board": path, "reason": "drift"})
+
+
+def test_no_transaction_is_open_while_a_payload_is_read(
+    watching: Watching, database: Mongo, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board, read, open_ones = watching.watch.board, BoardReader.payload, list[bool]()
+
+    def payload(reader: BoardReader, job: Job) -> Payload | None:
+        open_ones.append(board._session.in_transaction)
+        return read(reader, job)
+
+    monkeypatch.setattr(BoardReader, "payload", payload)
+    before = snapshot(database, path)["jobs"]
+    database.jobs.delete_many({"board": path})
+    eventually(lambda: watching.context.tally.drift == 3)
+    assert open_ones == [False] * 3
+    assert (
+        without_revision(snapshot(database, path))["jobs"]
+        == without_revision({"jobs": before})["jobs"]
+    )
+
+
+def test_much_is_mended_in_transactions_that_are_bounded(
+    watching: Watching, database: Mongo, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mending, "SLICE_CHANGES", 2)
+    mend, parts = LiveBoard._mend, list[int]()
+
+    def counted(board: LiveBoard, part: mending.Mending, gaps: Any) -> None:
+        parts.append(len(part.words))
+        mend(board, part, gaps)
+
+    monkeypatch.setattr(LiveBoard, "_mend", counted)
+    database.jobs.delete_many({"board": path})
+    eventually(lambda: watching.context.tally.drift == 3)
+    assert parts == [2, 1]
+    board = database.boards.find_one({"_id": path})
+    assert board is not None
+    assert board["drift"] == 3
+    assert database.gaps.count_documents({"board": path}) == 1
+
+
+def test_what_no_job_can_have_spent_is_told_anew_from_the_log(
+    watching: Watching, client: Client, config: Config, database: Mongo, path: str
+) -> None:
+    """Also where it was so when the board was taken, so that nobody remembers it otherwise."""
+    before = snapshot(database, path)["jobs"]
+    watching.watch.stop()
+    watching.greenlet.get(timeout=10)
+    database.jobs.update_many({"board": path}, {"$set": {"ran": -5.0, "waited": float("nan")}})
+    mongo = connect_mongodb(config.mongo)
+    context = WatchContext(client, Pulse(client), INTERVAL)
+    again = Watching(context, take(LiveStore(mongo, "test"), path, 2))
+    eventually(lambda: context.tally.drift)
+    again.watch.stop()
+    again.greenlet.get(timeout=10)
+    mongo.client.close()
+    assert context.tally.drift == 3
+    assert snapshot(database, path)["jobs"] == before
+
+
+def test_an_abandonment_that_was_mended_is_shown_as_such(
+    watching: Watching, zookeeper: KazooClient, database: Mongo, path: str
+) -> None:
+    """Of which the log knows nothing: as after a defect in Canary."""
+    job = database.jobs.find_one({"board": path, "state": "CLAIMED"})
+    assert job is not None
+    zookeeper.delete(f"{path}/{job['name']}.lock")
+    told = {"board": path, "kind": "abandoned"}
+    eventually(lambda: database.changes.find_one(told))
+    database.changes.delete_one(told)
+    database.jobs.replace_one({"_id": job["_id"]}, job)
+    eventually(lambda: watching.context.tally.drift == 1)
+    reading = Reading(database, timedelta(days=1))
+    with reading.jobs(path, timedelta(0)) as found:
+        assert found is not None
+        shown = {each.document["name"]: each.then for each in found.jobs}
+    assert (shown[job["name"]].state, shown[job["name"]].owner) == (JobState.UNCLAIMED, None)
 
 
 def test_what_the_log_says_of_a_job_that_came_back_is_told_again(

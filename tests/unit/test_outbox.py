@@ -14,7 +14,7 @@ from canary.model.state import BoardState, Step
 from canary.stores.writer import LiveBoard
 from canary.watchers.budget import Budget
 from canary.watchers.horizon import Lag
-from canary.watchers.outbox import CHANGE_BYTES, MAX_CHANGES, Outbox
+from canary.watchers.outbox import CHANGE_BYTES, MAX_CHANGES, Outbox, weight
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=5)
@@ -83,7 +83,7 @@ def test_who_waits_for_the_worker_s_bound_goes_on_when_another_has_written() -> 
     waiting.join(0)
     assert not waiting.dead
     first._finished()
-    assert budget.held == CHANGE_BYTES, "what waits is not what was written"
+    assert budget.held == weight(step(1).changes), "what waits is not what was written"
     first._changes.clear()
     first._finished()
     waiting.get(timeout=5)

@@ -19,7 +19,7 @@ from canary.model.observations import (
     Wanted,
 )
 from canary.model.payload import Payload, decode
-from canary.model.rounds import advance, advance_missing, wanted
+from canary.model.rounds import advance, advance_missing, advance_part, unknown, wanted
 from canary.model.state import BoardState, Step
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -588,6 +588,44 @@ def test_whose_claim_ends_is_told_though_its_lock_was_gone_when_it_was_read() ->
         (Kind.POSTED, None, 0),
         (Kind.CLAIMED, "bob", 0),
     ]
+
+
+# Parts of a round that is too large for one step
+
+
+def test_new_jobs_are_told_in_parts_and_the_account_closes() -> None:
+    before = state(2, 103, 3, (CLAIMED,), ("a",))
+    seen = listing(9, 108, 6, JOB, NEXT, NEXT_LOCK, "b")
+    asked = wanted(before, seen)
+    assert unknown(before, seen, asked) == {NEXT}
+    reads = Reads({NEXT: job_read(104, "u-2")}, {NEXT_LOCK: lock_read(105)})
+    part = advance_part(before, seen, reads, Reason.COALESCED)
+    assert [(each.kind, each.name) for each in part.changes] == [
+        (Kind.POSTED, NEXT),
+        (Kind.CLAIMED, NEXT),
+    ]
+    assert (part.gaps, part.state.stat, part.state.seen_at) == ((), before.stat, before.seen_at)
+    assert unknown(part.state, seen, wanted(part.state, seen)) == frozenset()
+    rest = advance(part.state, seen, Reads(trash={}), Reason.COALESCED)
+    told = {(each.kind, each.name) for each in rest.changes}
+    assert told == {
+        (Kind.ABANDONED, JOB),
+        (Kind.NODE_DELETED, "a"),
+        (Kind.NODE_CREATED, "b"),
+    }
+    assert rest.gaps == ()
+
+
+def test_of_a_first_look_in_parts_the_last_one_has_no_gap() -> None:
+    seen = listing(9, 150, 40, JOB, NEXT)
+    none = BoardState()
+    assert unknown(none, seen, wanted(none, seen)) == {JOB, NEXT}
+    part = advance_part(none, seen, Reads({JOB: job_read(101)}), Reason.RESTART)
+    assert unknown(part.state, seen, wanted(part.state, seen)) == {NEXT}
+    later = listing(10, 160, 41, JOB, NEXT)
+    reads = Reads({JOB: job_read(101), NEXT: job_read(102, "u-2")})
+    last = advance(part.state, later, reads, Reason.COALESCED)
+    assert ([each.name for each in last.changes], last.gaps) == ([NEXT], ())
 
 
 # Time in which nobody watched

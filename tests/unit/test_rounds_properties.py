@@ -30,7 +30,7 @@ from canary.model.jobs import Job, Lock, Outcome
 from canary.model.names import lock_name
 from canary.model.observations import JobRead, Listing, LockRead, Reads, Unread
 from canary.model.payload import decode
-from canary.model.rounds import advance, advance_missing, wanted
+from canary.model.rounds import advance, advance_missing, advance_part, unknown, wanted
 from canary.model.state import BoardState, Step
 from tests.unit.board_history import OPERATIONS, Event, History, operate
 
@@ -107,6 +107,29 @@ class Watcher:
             step = advance(self.state, listing, reads, reason)
         self.state = step.state
         self.queue += step.changes
+        return step
+
+    def look_at_part(self, count: int, race: list[Operation], reason: Reason) -> Step | None:
+        """Tell of the first of the jobs that are new; None where a step can't hold them alone."""
+        listing = self.history.listing()
+        if listing is None or self.state.incarnation not in {None, listing.stat.czxid}:
+            return None
+        self.at = len(self.history.events)
+        asked = wanted(self.state, listing, frozenset())
+        names = sorted(unknown(self.state, listing, asked))[:count]
+        jobs, locks = {}, {}
+        waiting = list(race)
+        for name in names:
+            self.operate(waiting[:1])
+            del waiting[:1]
+            jobs[name] = self.history.read_job(name)
+            if lock_name(name) in listing.children:
+                locks[lock_name(name)] = self._read_lock(lock_name(name))
+        self.operate(waiting)
+        step = advance_part(self.state, listing, Reads(jobs, locks), reason)
+        self.state = step.state
+        self.queue += step.changes
+        self.told += step.changes
         return step
 
     def _read(self, listing: Listing, suspects: frozenset[str], race: list[Operation]) -> Reads:
@@ -204,6 +227,18 @@ class Judge:
         self.unwritten |= self.doubtful
         self.is_stale = self.is_tainted() and not is_quiet_audit
         watcher.next_step()
+
+    def part(self, step: Step) -> None:
+        """Judge a step that leaves the account open; the next whole one is held against all."""
+        self.fold(step.changes)
+        assert self.jobs == step.state.jobs
+        assert self.others == step.state.others
+        assert step.gaps == ()
+        # A lock that stood there before its job may be gone by now.
+        assert {c.kind for c in step.changes} <= {*BEGINNINGS, Kind.CLAIMED, Kind.NODE_DELETED}
+        self.order(step.changes)
+        self.doubtful |= step.state.unread
+        self.unwritten |= step.state.unread
 
     def is_tainted(self) -> bool:
         """Tell whether the counters may say nothing about what is told now.
@@ -478,6 +513,7 @@ ROUND = st.fixed_dictionaries(
     {
         "before": st.lists(OPERATION, max_size=8),
         "race": st.lists(OPERATION, max_size=5),
+        "parts": st.lists(st.integers(0, 3), max_size=3),
         "reconnects": st.booleans(),
         "is_audit": st.booleans(),
         "knows_era": st.booleans(),
@@ -505,10 +541,14 @@ def test_what_is_told_is_true_and_adds_up(
         watcher.operate(each["before"])
         watcher.is_reconnected |= each["reconnects"]
         is_restored = any(at >= watcher.since for at in history.restored)
-        before = watcher.state
         reason = Reason.RESTART if each["is_unwatched"] or is_crashed else Reason.COALESCED
         if is_restored and each["knows_era"]:
             reason = Reason.ERA
+        for count in each["parts"]:
+            part = watcher.look_at_part(count, each["race"][:1], reason)
+            if part is not None:
+                judge.part(part)
+        before = watcher.state
         step = watcher.look(each["race"], is_audit=each["is_audit"], reason=reason)
         note(f"{number}: {[(c.kind, c.name, c.czxid) for c in step.changes]} {step.gaps}")
         is_quiet_audit = each["is_audit"] and not each["race"]

@@ -1,6 +1,7 @@
 """For how long a job waited and ran, summed up move by move."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -80,3 +81,20 @@ def test_what_is_unknown_stays_so() -> None:
 def test_only_moves_are_folded() -> None:
     with pytest.raises(ValueError, match="posted is no move"):
         Spent.posted(POSTED).after(Kind.POSTED, POSTED)
+
+
+def test_what_a_job_on_its_board_can_have_spent() -> None:
+    waits = Spent.posted(POSTED)
+    runs = waits.after(Kind.CLAIMED, after(2))
+    for spent in (waits, runs, runs.after(Kind.ABANDONED, after(3))):
+        assert spent.is_plausible
+    for state in (JobState.UNCLAIMED, JobState.CLAIMED):
+        assert Spent.unknown(state, POSTED).is_plausible
+    for spent in (
+        replace(waits, waited=-1.0),
+        replace(runs, ran=float("nan")),
+        replace(runs, claims=0),
+        replace(runs, claimed_at=None),
+        replace(waits, claimed_at=POSTED),
+    ):
+        assert not spent.is_plausible
