@@ -33,7 +33,6 @@ from canary.stores.expected import difference, expected, identity, past_of
 from canary.stores.slices import CHANGE_BYTES, SLICE_BYTES, SLICE_CHANGES
 
 BATCH: Final = 1_000
-_TEXTS: Final = {"payload.text": 0, "payload.excerpt": 0}
 
 Fetch = Callable[[Job], Payload | None]
 
@@ -69,47 +68,59 @@ class Mending:
 class Differences:
     """Compares what is stored of a board with ``state``; lives for one comparison.
 
-    ``board`` is its document, ``pasts`` are what its writer remembers of its jobs.
+    ``path`` is the board's, ``pasts`` are what its writer remembers of its jobs.
     """
 
     def __init__(
         self,
         database: Database[Document],
-        board: Document,
+        path: str,
         state: BoardState,
         pasts: Mapping[str, Past],
         found: Found,
         now: datetime,
     ) -> None:
-        self._database, self._board, self._state = database, board, state
+        self._database, self._path, self._state = database, path, state
         self._pasts, self._found, self._now = pasts, found, now
-        self._path: str = board["_id"]
         self._incarnation = state.incarnation or 0
+        self._revision = 0  # as it is stored
         self._wrong: list[Mending] = []
         self._lost: dict[str, tuple[Job, Past]] = {}  # jobs whose documents are
         self._bare: dict[str, Job] = {}  # jobs whose payloads may be lost
 
-    def find(self, session: ClientSession) -> None:
-        """Read all that is stored, as ``session`` sees it, and compare."""
-        stat = stat_document(self._state.stat)
-        if self._board["stat"] != stat:
-            self._wrong.append(Mending(["the board's stat"], board={"stat": stat}))
+    def find(self, session: ClientSession) -> Document | None:
+        """Read all that is stored, as ``session`` sees it, and compare.
+
+        Returns the board's own document, None where there is none.
+        """
+        board: Document | None = None
         missing = {self._identity(job): job for job in self._state.jobs.values()}
-        stored = self._database.jobs.find(
-            {"board": self._path, "state": {"$in": ON_BOARD}},
-            _TEXTS,
-            session=session,
-            batch_size=BATCH,
+        nodes: dict[str, str] = {}  # names by identity
+        stored = self._database.boards.aggregate(
+            _all_of(self._path), session=session, batchSize=BATCH
         )
         for document in stored:
-            job = missing.pop(document["_id"], None)
-            if job is None:
-                self._wrong.append(self._ended(document, session))
-            else:
-                self._compare(document, job, session)
+            match document.pop("collection", None):
+                case "jobs":
+                    job = missing.pop(document["_id"], None)
+                    if job is None:
+                        self._wrong.append(self._ended(document, session))
+                    else:
+                        self._compare(document, job, session)
+                case "nodes":
+                    nodes[document["_id"]] = document["name"]
+                case _:
+                    board = document
+        if board is None:
+            return None
+        self._revision = board["revision"]
+        stat = stat_document(self._state.stat)
+        if board["stat"] != stat:
+            self._wrong.append(Mending(["the board's stat"], board={"stat": stat}))
         for name, job in missing.items():
             self._lost[name] = job, self._past(job, session)
-        self._wrong += self._nodes(session)
+        self._wrong += self._nodes(nodes)
+        return board
 
     def mendings(self) -> Iterator[Mending]:
         """Yield what is to be written; payloads are read in between, as they are needed."""
@@ -135,7 +146,7 @@ class Differences:
             payload = self._found.fetch(job)
             whole = {
                 **expected(self._path, self._incarnation, job, past),
-                "revision": self._board["revision"],
+                "revision": self._revision,
                 "payload": payload_document(payload),
             }
             replacing = ReplaceOne({"_id": name}, whole, upsert=True)
@@ -172,9 +183,7 @@ class Differences:
         where = self._database, self._path, self._incarnation
         return past_of(*where, job, known, self._now, session)
 
-    def _nodes(self, session: ClientSession) -> Iterator[Mending]:
-        nodes = self._database.nodes.find({"board": self._path}, session=session)
-        stored = {node["_id"]: node["name"] for node in nodes}
+    def _nodes(self, stored: Mapping[str, str]) -> Iterator[Mending]:
         for name in sorted(set(stored.values()) ^ self._state.others):
             document = node_document(self._path, name)
             identified = {"_id": document["_id"]}
@@ -203,6 +212,24 @@ class Differences:
         }
         setting = UpdateOne({"_id": job["_id"]}, {"$set": fields})
         return Mending([f"{job['name']} is not on the board"], [setting])
+
+
+def _all_of(path: str) -> list[Document]:
+    """Return what finds all that is stored of what is on a board.
+
+    It is one question: every board is asked for once a minute, and most are small.
+    """
+    jobs = [
+        {"$match": {"board": path, "state": {"$in": ON_BOARD}}},
+        {"$project": {"payload.text": 0, "payload.excerpt": 0}},
+        {"$set": {"collection": "jobs"}},
+    ]
+    nodes = [{"$match": {"board": path}}, {"$set": {"collection": "nodes"}}]
+    return [
+        {"$match": {"_id": path}},
+        {"$unionWith": {"coll": "jobs", "pipeline": jobs}},
+        {"$unionWith": {"coll": "nodes", "pipeline": nodes}},
+    ]
 
 
 def _weight(payload: Payload | None) -> int:

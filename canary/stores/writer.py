@@ -166,13 +166,12 @@ class LiveBoard:
         has the board, StoreUnavailable where a server answers that does not know what was written.
         """
         with errors_as_ours(), self._database.client.start_session(snapshot=True) as session:
-            board = self._database.boards.find_one({"_id": self.path}, session=session)
+            differences = Differences(self._database, self.path, state, self._pasts, found, now)
+            board = differences.find(session)
             if board is None or any(board[name] != value for name, value in self._mine.items()):
                 raise Fenced(f"{self.path}: another worker has taken it")
             if board["revision"] != self.revision:
                 raise StoreUnavailable(f"{self.path}: MongoDB answers as of before the last write")
-            differences = Differences(self._database, board, state, self._pasts, found, now)
-            differences.find(session)
         words, gap = list(mended), Gap(found.since, now, Reason.DRIFT, 0, 0)
         for number, mending in enumerate(differences.mendings()):
             # Until now something else was shown; that is said once.

@@ -31,6 +31,7 @@ from canary.watchers.outbox import Comparison
 LOG = logging.getLogger(__name__)
 
 PORTION: Final = 500  # jobs that are read again with one look: some 50 ms
+SLOTS: Final = 12  # in an interval; boards of one slot are compared at once, at half the cost
 MAX_WORDS: Final = 20  # of differences, in a log line
 
 
@@ -44,12 +45,17 @@ class Audit:
         self._interval, self._tally = context.reconcile_interval, context.tally
         self._extra = {"board": board.path, "epoch": board.epoch}
         self._since = board.state.seen_at or now()  # from then on it is not known that all is right
-        # Not all boards at once that were taken at once.
-        self._due = time.monotonic() + self._interval * random.uniform(0.5, 1.0)  # noqa: S311
+        # Boards that were taken at once are compared evenly spread over the time that there is.
+        self._due = self._from_now(self._interval * random.random())  # noqa: S311
         self._left: set[str] | None = None  # jobs; None while nothing is due
         self._begun = self._since
         self._sizes: dict[tuple[str, int], int] = {}
         self._wrong: list[str] = []  # and not counted yet
+
+    def _from_now(self, seconds: float) -> float:
+        """Return when the slot begins in which it is due in ``seconds``, as time.monotonic()."""
+        moment = time.monotonic() + seconds
+        return moment - moment % (self._interval / SLOTS)
 
     def left(self) -> float:
         """Return in how many seconds a look should be made for it."""
@@ -88,7 +94,7 @@ class Audit:
 
     def comparison(self, fetch: Fetch) -> Comparison:
         """End it, until it is due again; return what compares the store's with what was written."""
-        self._left, self._due = None, time.monotonic() + self._interval
+        self._left, self._due = None, self._from_now(self._interval)
         sizes, self._sizes = self._sizes, {}
         return partial(self._compare, Found(fetch, sizes, self._since), self._begun)
 

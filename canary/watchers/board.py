@@ -45,7 +45,7 @@ LOG = logging.getLogger(__name__)
 RETRY_DELAY: Final = 0.5  # seconds before the first new try after a failure; doubled each time
 MAX_RETRY_DELAY: Final = 10.0  # seconds; an ACL that is restored makes no event
 LATE: Final = timedelta(seconds=3)  # so long it may go unnoticed that the worker stands still
-CHECK_INTERVAL: Final = 20.0  # seconds at rest until the watches are looked after; it costs 1 ms
+CHECK_INTERVAL: Final = 30.0  # seconds at rest until the watches are looked after
 SESSION_OVER: Final = "the session is over, and the claim with it"
 
 

@@ -34,7 +34,7 @@ from tests.waiting import eventually
 Mongo = Database[dict[str, Any]]
 
 START = 15.0  # seconds for a worker to be there, on a busy machine
-DENIAL = 25.0  # seconds until a worker looks after a board on which nothing happens
+DENIAL = 35.0  # seconds until a worker looks after a board on which nothing happens
 OWNER = ("digest", "owner:secret")
 SECRET = make_digest_acl("owner", "secret", all=True)
 
