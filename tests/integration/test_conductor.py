@@ -36,6 +36,7 @@ def conducted(client: Client, jobboard: str) -> Iterator[Conducted]:
     yield conducted
     conducted.conductor.stop()
     conducted.greenlet.join(10)
+    assert set(conducted.most.values()) <= {1}, "one run of a watch job at a time"
 
 
 def assert_it_rests(conducted: Conducted) -> None:
