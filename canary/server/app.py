@@ -3,9 +3,10 @@
 from flask import Flask
 
 from canary.config import Config
-from canary.server import health, home, metrics, problems, v1, v2
+from canary.server import health, home, metrics, presence, problems, v1, v2
 from canary.server.health import Health
 from canary.server.metrics import Metrics
+from canary.server.presence import Presence
 from canary.server.protection.gate import Gate
 from canary.server.registration import Registry
 from canary.server.resuming import Resuming
@@ -31,6 +32,7 @@ def create_app(
         metrics.register(app, metrics_)
     problems.register(app)
     gate.guard(app)
+    presence.guard(app, Presence(reading.ping))
     interval = config.canary.interval
     for api in (*v2.blueprints(reading, interval), stream.blueprint(resuming)):
         app.register_api(api)

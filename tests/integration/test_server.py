@@ -33,6 +33,7 @@ from canary.model.jobs import Outcome
 from canary.server.app import create_app
 from canary.server.audience import Audience
 from canary.server.health import Check, Health
+from canary.server.presence import GRACE, PING_LIMIT
 from canary.server.problems import Crowded
 from canary.server.protection import gate
 from canary.server.representation import iso
@@ -49,6 +50,8 @@ from canary.stores.mongo import connect, ensure_schema
 from canary.stores.past import Past
 from canary.stores.reading import Reading
 from tests.integration.conftest import Command, Spawn
+from tests.integration.own_mongod import own_mongod
+from tests.integration.proxy import Proxy
 from tests.integration.written_board import (
     WrittenBoard,
     abandoned,
@@ -988,6 +991,23 @@ def listen() -> Iterator[Callable[..., Stream]]:
         yield lambda *words: streams.enter_context(contextlib.closing(Stream(*words)))
 
 
+def patient_with(mongod: str) -> dict[str, str]:
+    """Return the options of a server that gives this mongod minutes to answer a question."""
+    uri = f"mongodb://{mongod}/?directConnection=true"
+    return {"OS_MONGO__URI": uri, "OS_MONGO__TIMEOUT": "120"}
+
+
+def assert_it_says_soon_that_mongodb_is_away(server: Server) -> None:
+    eventually(lambda: server.get("/readyz").status_code == 503)
+    for where in ("/v2/boards", "/v2/jobs", f"/v1.0/jobs?path={PATH}", "/v2/boards"):
+        answer = server.get(where)
+        assert answer.status_code == 503
+        assert answer.elapsed < 10 * timedelta(seconds=PING_LIMIT + GRACE)
+        assert "MongoDB" in answer.text, "it says why"
+        assert answer.headers["Retry-After"]
+    assert server.get("/livez").status_code == 200
+
+
 class TestProcess:
     def test_changes_reach_every_client_and_streams_end_with_the_process(
         self,
@@ -1115,6 +1135,22 @@ class TestProcess:
         assert [change["revision"] for change in client.of("change")] == [1, 2]
         assert client.of("reset") == []
         assert server.get("/v1.0/jobs", path=PATH).status_code == 200
+
+    @pytest.mark.faults
+    def test_who_asks_hears_soon_that_mongodb_is_frozen(self, spawn: Spawn, tmp_path: Path) -> None:
+        with own_mongod(tmp_path / "mongod") as address, Proxy(address) as proxy:
+            server = Server(spawn, **patient_with(proxy.address))
+            eventually(lambda: server.get("/v2/boards").status_code == 200)
+            with proxy.frozen():
+                assert_it_says_soon_that_mongodb_is_away(server)
+            eventually(lambda: server.get("/v2/boards").status_code == 200)
+
+    @pytest.mark.faults
+    def test_who_asks_hears_soon_that_mongodb_is_gone(self, spawn: Spawn, tmp_path: Path) -> None:
+        with own_mongod(tmp_path / "mongod") as address:
+            server = Server(spawn, **patient_with(address))
+            eventually(lambda: server.get("/v2/boards").status_code == 200)
+        assert_it_says_soon_that_mongodb_is_away(server)
 
     def test_it_starts_and_answers_with_everything_away(self, spawn: Spawn) -> None:
         server = Server(
