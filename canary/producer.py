@@ -73,7 +73,8 @@ def _run(config: Config, arguments: argparse.Namespace) -> int:
         if not client.start_async().wait(config.zookeeper.call_timeout):
             raise ZooKeeperUnavailable(
                 f"ZooKeeper at {','.join(config.zookeeper.hosts)} does not answer within"
-                f" {config.zookeeper.call_timeout:g} s: check [zookeeper] hosts"
+                f" {config.zookeeper.call_timeout:g} s:"
+                f" {client.trouble or 'check [zookeeper] hosts'}"
             )
         match arguments.word:
             case "add":

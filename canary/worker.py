@@ -28,7 +28,7 @@ import gevent
 from gevent.event import Event
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from canary import logs
+from canary import logs, tls
 from canary.checkpoints import Checkpointer
 from canary.claims import Claim
 from canary.clock import now
@@ -166,7 +166,8 @@ class Worker:
         """Wait for the first connection to ZooKeeper; tell whether it is there."""
         live = self._client.start_async()
         while not gevent.wait([live, self._stopping], count=1, timeout=WAITING_INTERVAL):
-            LOG.warning("waiting for ZooKeeper at %s", ",".join(self._config.zookeeper.hosts))
+            hosts, trouble = ",".join(self._config.zookeeper.hosts), self._client.trouble
+            LOG.warning("waiting for ZooKeeper at %s: %s", hosts, trouble or "no answer")
         return not self._stopping.is_set()
 
     def _prepare_store(self, prepared: Event) -> None:
@@ -246,6 +247,7 @@ def _run(argv: Sequence[str] | None) -> int:
     try:
         config = load(arguments.config_files)
         logs.setup(config.log.level, config.log.format)
+        tls.check(config)
         worker = Worker(config)
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, worker.stop)

@@ -31,7 +31,8 @@ def _options(words: Sequence[str] | None) -> run.Options:
     runs = actions.add_parser(
         "run",
         help="start servers, run a command that is told where they are, end them",
-        usage="python -m devstack run [--services NAMES] [--zookeepers N] [--keep] -- COMMAND…",
+        usage="python -m devstack run [--services NAMES] [--zookeepers N] [--secure] [--keep] "
+        "-- COMMAND…",
     )
     installs = actions.add_parser("install", help="only fetch what is missing")
     for action in (runs, installs):
@@ -49,15 +50,23 @@ def _options(words: Sequence[str] | None) -> run.Options:
         metavar="N",
         help="how many ZooKeeper servers; more than one are a quorum (default: 1)",
     )
+    for action in (runs, installs):
+        action.add_argument(
+            "--secure",
+            action="store_true",
+            help="servers that ask for TLS with a certificate of the client's, and for a password",
+        )
     runs.add_argument("--keep", action="store_true", help="keep the folder with data and logs")
     runs.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND…")
     found = parser.parse_args(words)
     if found.action == "install":
-        return run.Options("install", found.services)
+        return run.Options("install", found.services, secure=found.secure)
     command = found.command[1:] if found.command[:1] == ["--"] else found.command
     if not command:
         runs.error("COMMAND is missing: what shall run beside the servers?")
-    return run.Options("run", found.services, found.zookeepers, found.keep, command)
+    return run.Options(
+        "run", found.services, found.zookeepers, found.keep, command, secure=found.secure
+    )
 
 
 def _services(text: str) -> Sequence[str]:

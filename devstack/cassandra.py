@@ -2,6 +2,8 @@
 
 It answers queries when it counts as up, not only connections. Writes reach its commit log's file
 half a second late at most, so that is what a killed server can lose (the default is ten seconds).
+
+A secure one takes no connection without TLS and a certificate, and lets in a user of its own.
 """
 
 import asyncio
@@ -13,6 +15,7 @@ from devstack import java, maven, wire
 from devstack.errors import NotReadyError
 from devstack.ports import HOST, Ports
 from devstack.reaper import Reaper
+from devstack.security import Security
 from devstack.server import Server
 
 NAME = "cassandra"
@@ -25,7 +28,7 @@ ARTIFACTS = (
         "cassandra-all",
         VERSION,
         without=[
-            ("io.netty", "netty-tcnative-boringssl-static"),  # for TLS
+            ("io.netty", "netty-tcnative-boringssl-static"),  # for TLS, as Java's own is too
         ],
     ),
 )
@@ -70,28 +73,40 @@ LOGGING = """<configuration>
 """
 
 # The native protocol, version 4: a request is 04, flags, a stream's number, an opcode, a length.
-STARTUP, READY, QUERY, RESULT = 0x01, 0x02, 0x07, 0x08
+STARTUP, READY, AUTHENTICATE, QUERY, RESULT = 0x01, 0x02, 0x03, 0x07, 0x08
+AUTH_RESPONSE, AUTH_SUCCESS = 0x0F, 0x10
 HEADER = 9  # bytes
 CONSISTENCY_ONE = b"\x00\x01"
+FIRST_USER = "cassandra"  # there from the start, with its name for its password
 
 
 class Cassandra:
     name = NAME
     _port = 0
 
-    def __init__(self, reaper: Reaper) -> None:
-        self._reaper = reaper
+    def __init__(self, reaper: Reaper, security: Security | None) -> None:
+        self._reaper, self._security = reaper, security
 
     async def install(self) -> None:
         self._java = await java.home(self._reaper, JAVA_VERSIONS, "Cassandra 5")
         self._jars = await maven.jars(self._reaper, NAME, VERSION, ARTIFACTS, SIZE)
 
     def environment(self) -> Mapping[str, str]:
-        return {
+        told = {
             "DEVSTACK_CASSANDRA": f"{HOST}:{self._port}",
             "OS_CASSANDRA__CLUSTER": HOST,
             "OS_CASSANDRA__PORT": str(self._port),
         }
+        if (security := self._security) is not None:
+            told |= {
+                "OS_CASSANDRA__TLS": "true",
+                "OS_CASSANDRA__CA_FILE": str(security.authority),
+                "OS_CASSANDRA__CERT_FILE": str(security.client),
+                "OS_CASSANDRA__KEY_PASSWORD": security.key_password,
+                "OS_CASSANDRA__USERNAME": security.username,
+                "OS_CASSANDRA__PASSWORD": security.password,
+            }
+        return told
 
     def servers(self, folder: Path, ports: Ports) -> Sequence[Server]:
         port = self._port = ports.reserve()
@@ -100,7 +115,8 @@ class Cassandra:
         temporary.mkdir(parents=True)
         configuration = own / "cassandra.yaml"
         # All JSON is YAML.
-        configuration.write_text(json.dumps(_settings(own / "data", port, ports.reserve())))
+        settings = _settings(own / "data", port, ports.reserve()) | _protection(self._security)
+        configuration.write_text(json.dumps(settings))
         logging = own / "logback.xml"
         logging.write_text(LOGGING)
         return [
@@ -122,13 +138,14 @@ class Cassandra:
                     "-Dcassandra-foreground=yes",
                     "-Dcassandra.skip_wait_for_gossip_to_settle=0",
                     "-Dcassandra.ring_delay_ms=100",
+                    "-Dcassandra.superuser_setup_delay_ms=0",
                     "-cp",
                     f"{self._jars}/*",
                     "org.apache.cassandra.service.CassandraDaemon",
                 ],
                 cwd=own,
                 log=folder / f"{NAME}.log",
-                probe=lambda: _probe(port),
+                probe=lambda: _probe(port, self._security),
             )
         ]
 
@@ -164,18 +181,64 @@ def _settings(data: Path, port: int, storage_port: int) -> dict[str, object]:
     }
 
 
-async def _probe(port: int) -> None:
-    async with wire.connection(port) as (reader, writer):
+def _protection(security: Security | None) -> dict[str, object]:
+    if security is None:
+        return {}
+    return {
+        "authenticator": "PasswordAuthenticator",
+        "client_encryption_options": {
+            "enabled": True,
+            "optional": False,
+            "require_client_auth": True,
+            "ssl_context_factory": {
+                "class_name": "org.apache.cassandra.security.PEMBasedSslContextFactory"
+            },
+            "keystore": str(security.server),
+            "truststore": str(security.authority),
+        },
+    }
+
+
+async def _probe(port: int, security: Security | None) -> None:
+    query = "SELECT release_version FROM system.local"
+    if security is None:
+        await _query(port, query)
+        return
+    user = (security.username, security.password)
+    try:
+        await _query(port, query, user, security)
+    except NotReadyError:
+        password = security.password.replace("'", "''")
+        role = f"{security.username} WITH LOGIN = true AND PASSWORD = '{password}'"
+        made = f"CREATE ROLE IF NOT EXISTS {role}"
+        await _query(port, made, (FIRST_USER, FIRST_USER), security)
+        await _query(port, query, user, security)
+
+
+async def _query(
+    port: int,
+    query: str,
+    user: tuple[str, str] | None = None,
+    security: Security | None = None,
+) -> None:
+    tls = security.context() if security is not None else None
+    async with wire.connection(port, tls) as (reader, writer):
         # STARTUP takes a map of strings: one entry.
         options = b"\x00\x01" + _string(b"CQL_VERSION") + _string(b"3.0.0")
-        await _ask(reader, writer, STARTUP, options, READY)
-        query = b"SELECT release_version FROM system.local"
-        body = len(query).to_bytes(4, "big") + query + CONSISTENCY_ONE + b"\x00"
+        await _ask(reader, writer, STARTUP, options, AUTHENTICATE if user else READY)
+        if user:
+            token = "\0".join(("", *user)).encode()
+            await _ask(reader, writer, AUTH_RESPONSE, _long(token), AUTH_SUCCESS)
+        body = _long(query.encode()) + CONSISTENCY_ONE + b"\x00"
         await _ask(reader, writer, QUERY, body, RESULT)
 
 
 def _string(text: bytes) -> bytes:
     return len(text).to_bytes(2, "big") + text
+
+
+def _long(text: bytes) -> bytes:
+    return len(text).to_bytes(4, "big") + text
 
 
 async def _ask(

@@ -12,6 +12,7 @@ from devstack.errors import DevstackError
 from devstack.ports import Ports
 from devstack.reaper import Reaper
 from devstack.report import say
+from devstack.security import Security
 from devstack.stack import Service, Stack
 from devstack.stops import Stops
 
@@ -26,6 +27,7 @@ class Options:
     zookeepers: int = 1
     keep: bool = False
     command: Sequence[str] = ()
+    secure: bool = False
 
 
 class StoppedError(Exception):
@@ -39,12 +41,13 @@ class StoppedError(Exception):
 async def run(options: Options, relay: int, signals: Collection[int]) -> int:
     """Do what the command line says; the exit status."""
     with Reaper() as reaper, Stops(relay, signals) as stops:
-        services = _services(options, reaper)
+        security = Security(reaper) if options.secure else None
+        services = _services(options, reaper, security)
         try:
             if options.action == "install":
                 await _or_stopped(_install(services), stops)
                 return 0
-            return await _run(options, reaper, services, stops)
+            return await _run(options, reaper, services, stops, security)
         except StoppedError as stopped:
             return stopped.status
         except DevstackError as error:
@@ -52,11 +55,11 @@ async def run(options: Options, relay: int, signals: Collection[int]) -> int:
             return FAILED
 
 
-def _services(options: Options, reaper: Reaper) -> Sequence[Service]:
+def _services(options: Options, reaper: Reaper, security: Security | None) -> Sequence[Service]:
     made: Mapping[str, Service] = {
-        zookeeper.NAME: zookeeper.ZooKeeper(reaper, options.zookeepers),
-        mongodb.NAME: mongodb.MongoDB(),
-        cassandra.NAME: cassandra.Cassandra(reaper),
+        zookeeper.NAME: zookeeper.ZooKeeper(reaper, options.zookeepers, security),
+        mongodb.NAME: mongodb.MongoDB(security),
+        cassandra.NAME: cassandra.Cassandra(reaper, security),
     }
     return [made[name] for name in options.services]
 
@@ -70,13 +73,21 @@ async def _install(services: Sequence[Service]) -> None:
         raise failures.exceptions[0] from None
 
 
-async def _run(options: Options, reaper: Reaper, services: Sequence[Service], stops: Stops) -> int:
+async def _run(
+    options: Options,
+    reaper: Reaper,
+    services: Sequence[Service],
+    stops: Stops,
+    security: Security | None,
+) -> int:
     home = folder.fresh()
     keep = options.keep
     with Ports() as ports:
         stack = Stack(home.path, ports, reaper)
         command = Command(reaper, options.command)
         try:
+            if security is not None:
+                await _or_stopped(security.make(home.path), stops)
             await _or_stopped(stack.start(services), stops)
             async with switchboard.open_for(stack, home.path):
                 return await command.run(_environment(services, home.path, stack.list), stops)

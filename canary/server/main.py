@@ -17,7 +17,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from canary import logs
+from canary import logs, tls
 from canary.config import Config, load, parser
 from canary.errors import CanaryError, ConfigError, UsageError, ZooKeeperUnavailable
 from canary.registry import Registry, WatchJobBoard
@@ -63,9 +63,8 @@ class _ZooKeeper:
     def _check_connected(self) -> None:
         if not self._client.connected:
             self._client.revive()
-            raise ZooKeeperUnavailable(
-                "There is no connection to ZooKeeper; is it up, and is [zookeeper] hosts right?"
-            )
+            trouble = self._client.trouble or "is it up, and is [zookeeper] hosts right?"
+            raise ZooKeeperUnavailable(f"There is no connection to ZooKeeper: {trouble}")
 
 
 def make_parts(config: Config, guarded: Gate, folder: Path) -> Parts:
@@ -119,7 +118,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         config = load(arguments.config_files)
         logs.setup(config.log.level, config.log.format)
-        guarded = gate.make(config)  # here, where it can refuse, and not in each process
+        # Both here, where they can refuse, and not in each process.
+        tls.check(config)
+        guarded = gate.make(config)
         with shared_folder() as folder:
             access = AccessLog(config.log.requests == "all")
             Server(config.server, access, lambda: make_parts(config, guarded, folder)).run()

@@ -25,6 +25,7 @@ from pymongo.errors import (
     WTimeoutError,
 )
 
+from canary import tls
 from canary.config import MongoOptions
 from canary.errors import StoreRefused, StoreUnavailable
 from canary.stores.documents import Document
@@ -54,6 +55,9 @@ INDEX_KEYS: Final[dict[str, list[list[str]]]] = {
 # All by Canary's clock: a job must not be gone because ZooKeeper's is wrong.
 TTL_FIELDS: Final = {"jobs": "ended_seen_at", "changes": "seen_at", "gaps": "to", "workers": "beat"}
 
+_UNAUTHORIZED: Final = 13
+_AUTHENTICATION_FAILED: Final = 18
+_WRONG_CREDENTIALS: Final = "MongoDB refuses the credentials: check [mongo] username and password"
 _NAMESPACE_EXISTS: Final = 48
 _INDEX_OPTIONS_CONFLICT: Final = 85
 # Server error codes that pass by themselves though the driver has no class of its own for them.
@@ -85,20 +89,22 @@ _PASSING: Final = frozenset(
 def connect(options: MongoOptions) -> Database[Document]:
     """Return the database of ``options``; MongoDB itself is first called when it is first used.
 
-    Raises StoreRefused where no client can be made of the options.
+    Raises StoreRefused where no client can be made of the options, ConfigError where a file that
+    TLS needs can't be used.
     """
+    tls.of_mongo(options)  # pymongo takes the files themselves, and would ask a terminal
     credentials: dict[str, Any] = {}
     if options.username:
         credentials = {"username": options.username, "password": options.password}
-    tls: dict[str, Any] = {}
+    encryption: dict[str, Any] = {}
     if options.tls:
-        tls = {
+        encryption = {
             "tls": True,
             "tlsCAFile": options.ca_file or None,
             "tlsCertificateKeyFile": options.cert_key_file or None,
             "tlsCertificateKeyFilePassword": options.cert_key_password or None,
         }
-        tls = {name: value for name, value in tls.items() if value is not None}
+        encryption = {name: value for name, value in encryption.items() if value is not None}
     milliseconds = int(options.timeout * 1000)
     try:
         client: MongoClient[Document] = MongoClient(
@@ -112,7 +118,7 @@ def connect(options: MongoOptions) -> Database[Document]:
             serverSelectionTimeoutMS=milliseconds,
             maxPoolSize=MAX_POOL_SIZE,
             **credentials,
-            **tls,
+            **encryption,
         )
         return client[options.database]
     except (InvalidURI, ValueError):
@@ -125,7 +131,7 @@ def connect(options: MongoOptions) -> Database[Document]:
     except PyMongoError as error:
         problem = f"The options of [mongo] make no client: {_brief(error)}"
     except OSError as error:
-        problem = f"[mongo] ca_file or cert_key_file can't be read: {error}"
+        problem = f"The files that [mongo] uri names can't be read: {error}"
     raise StoreRefused(problem)
 
 
@@ -135,11 +141,16 @@ def errors_as_ours() -> Iterator[None]:
     try:
         yield
     except (ConnectionFailure, AutoReconnect, ExecutionTimeout, WTimeoutError) as error:
-        raise StoreUnavailable(f"MongoDB does not answer: {_brief(error)}") from error
+        if f"'code': {_AUTHENTICATION_FAILED}," in str(error):
+            # So the driver remembers, for a while, of a server that it could not log in to.
+            raise StoreRefused(_WRONG_CREDENTIALS) from error
+        raise StoreUnavailable(
+            f"MongoDB does not answer: {_brief(error)}{_about_tls(error)}"
+        ) from error
     except OperationFailure as error:
         if is_passing(error):
             raise StoreUnavailable(f"MongoDB could not do it now: {_brief(error)}") from error
-        raise StoreRefused(f"MongoDB refuses: {_brief(error)}") from error
+        raise StoreRefused(_refusal(error)) from error
     except (ConfigurationError, InvalidOperation) as error:
         raise StoreRefused(
             f"MongoDB can't be used so: {_brief(error)}; check the options of [mongo]"
@@ -226,6 +237,28 @@ def _ensure_ttl(database: Database[Document], collection: str, field: str, secon
             collection,
             index={"name": f"{field}_ttl", "expireAfterSeconds": seconds},
         )
+
+
+def _refusal(error: OperationFailure) -> str:
+    """Return what to do about what MongoDB will not do."""
+    if error.code == _AUTHENTICATION_FAILED:
+        return _WRONG_CREDENTIALS
+    if error.code == _UNAUTHORIZED:
+        return (
+            f"MongoDB refuses: {_brief(error)}: the user of [mongo] username needs the roles"
+            " readWrite and dbAdmin on [mongo] database"
+        )
+    return f"MongoDB refuses: {_brief(error)}"
+
+
+def _about_tls(error: PyMongoError) -> str:
+    """Return what to do where it is TLS on which the two do not agree."""
+    words = str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in words:
+        return "; its certificate is not to be trusted: check [mongo] ca_file"
+    if "[SSL" in words or "SSL handshake failed" in words:
+        return "; check [mongo] tls, ca_file and cert_key_file"
+    return ""
 
 
 def _brief(error: PyMongoError) -> str:

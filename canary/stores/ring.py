@@ -5,8 +5,7 @@ Promises: what may pass by itself is ``StoreUnavailable``, what somebody has to 
 time of its return.
 """
 
-import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -29,16 +28,22 @@ from cassandra.policies import (
 from cassandra.protocol import ErrorMessage
 from cassandra.protocol import RequestValidationException as ValidationMessage
 
+from canary import tls
 from canary.config import CassandraOptions
 from canary.errors import StoreRefused, StoreUnavailable
 from canary.stores import cql
+from canary.stores.encrypted import EncryptedConnection
 
 REQUEST_TIMEOUT: Final = 10.0  # seconds
 RECONNECT_DELAY: Final = 1.0  # seconds between tries; the driver's own grows to 10 minutes
 
 
 def make_cluster(options: CassandraOptions, connect_timeout: float) -> Cluster:
-    """Return the driver's cluster for ``options``, which is connected by its ``connect``."""
+    """Return the driver's cluster for ``options``, which is connected by its ``connect``.
+
+    Raises ConfigError where a file that TLS needs can't be used.
+    """
+    context = tls.of_cassandra(options)
     profile = ExecutionProfile(
         load_balancing_policy=TokenAwarePolicy(
             DCAwareRoundRobinPolicy(options.local_datacenter or "")
@@ -55,29 +60,14 @@ def make_cluster(options: CassandraOptions, connect_timeout: float) -> Cluster:
             port=options.port,
             protocol_version=ProtocolVersion.V4,  # of Cassandra 3 to 5
             # The one event loop of the driver that works in a process patched by gevent.
-            connection_class=AsyncioConnection,
+            connection_class=EncryptedConnection if context else AsyncioConnection,
             execution_profiles={EXEC_PROFILE_DEFAULT: profile},
             reconnection_policy=ConstantReconnectionPolicy(RECONNECT_DELAY, max_attempts=None),
             auth_provider=credentials,
-            ssl_context=_tls(options) if options.tls else None,
+            ssl_context=context,
             connect_timeout=connect_timeout,
             control_connection_timeout=connect_timeout,
         )
-
-
-def _tls(options: CassandraOptions) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=options.ca_file)
-        if not options.verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        if options.cert_file:
-            context.load_cert_chain(options.cert_file, options.key_file, options.key_password)
-    except OSError as error:
-        raise StoreRefused(
-            f"[cassandra] ca_file, cert_file or key_file can't be used: {error}"
-        ) from error
-    return context
 
 
 def ensure_schema(session: Any, options: CassandraOptions) -> None:
@@ -118,9 +108,24 @@ def errors_as_ours() -> Iterator[None]:
             raise StoreRefused(
                 "Cassandra refuses the credentials: check [cassandra] username and password"
             ) from error
-        raise StoreUnavailable(f"Cassandra does not answer: {_brief(error)}") from error
+        raise StoreUnavailable(
+            f"Cassandra does not answer: {_brief(error)}{_about_tls(causes)}"
+        ) from error
     except (DriverException, ErrorMessage, ConnectionException, OSError) as error:
         raise StoreUnavailable(f"Cassandra could not do it now: {_brief(error)}") from error
+
+
+def _about_tls(causes: Sequence[object]) -> str:
+    """Return what to do where it is TLS on which the two do not agree.
+
+    The driver has made another error of it, in whose words it is.
+    """
+    words = " ".join(str(cause) for cause in causes)
+    if "CERTIFICATE_VERIFY_FAILED" in words:
+        return "; its certificate is not to be trusted: check [cassandra] ca_file"
+    if "[SSL" in words:
+        return "; check [cassandra] tls, ca_file, cert_file and key_file"
+    return ""
 
 
 def _brief(error: Exception) -> str:

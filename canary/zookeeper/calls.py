@@ -58,7 +58,10 @@ def errors_as_ours(
     except NoNodeError as error:
         raise BoardMissing("ZooKeeper has no such node") from error
     except NoAuthError as error:
-        raise BoardDenied("the node's ACL does not let Canary do that") from error
+        raise BoardDenied(
+            "the node's ACL does not let Canary do that:"
+            " check it, and [zookeeper] username and password"
+        ) from error
     except AuthFailedError as error:
         raise ZooKeeperUnavailable(
             "ZooKeeper refuses the credentials: check [zookeeper] username and password"

@@ -24,15 +24,17 @@ from typing import Any, Final
 
 import gevent
 from kazoo.client import KazooClient
-from kazoo.exceptions import ConnectionLoss
+from kazoo.exceptions import ConnectionLoss, KazooException
 from kazoo.protocol.states import KazooState, KeeperState
 from kazoo.retry import KazooRetry
 from kazoo.security import CREATOR_ALL_ACL, OPEN_ACL_UNSAFE
 
+from canary import tls
 from canary.clock import elapsed
 from canary.config import ZooKeeperOptions
 from canary.zookeeper.calls import NO_ANSWER
 from canary.zookeeper.handler import Handler
+from canary.zookeeper.trouble import why
 
 LOG = logging.getLogger(__name__)
 
@@ -63,6 +65,7 @@ class Client(KazooClient):
         self.call_timeout = call_timeout
         self.session_timeout: float = kwargs["timeout"]  # once connected, what the server grants
         self.heard = elapsed()  # when the last call that was answered had been sent
+        self.trouble: str | None = None  # why the last try to connect failed, if it did
         self.connections = 0  # so far: the first one, and one for every time that it was lost
         self._max_in_flight = max_in_flight
         self._in_flight = 0
@@ -119,9 +122,14 @@ class Client(KazooClient):
             return False
         return super()._call(request, async_object) is not False  # which says that it failed
 
-    def _connected(self, connect: Any, *address: Any) -> tuple[float, float]:
-        """Connect, and note what kazoo keeps to itself: the session timeout that was granted."""
-        read_timeout, connect_timeout = connect(*address)
+    def _connected(self, connect: Any, host: str, address: str, port: int) -> tuple[float, float]:
+        """Connect, and note what kazoo keeps to itself: why it fails, what timeout is granted."""
+        try:
+            read_timeout, connect_timeout = connect(host, address, port)
+        except (KazooException, gevent.Timeout) as error:
+            self.trouble = why(error, f"{host}:{port}", by_tls=self.use_ssl)
+            raise
+        self.trouble = None
         self.session_timeout = read_timeout / KAZOO_READ_TIMEOUT / 1000
         return read_timeout, connect_timeout
 
@@ -155,12 +163,15 @@ def _folder(request: Any) -> str:
 
 
 def connect(options: ZooKeeperOptions) -> Client:
-    """Return a client that is connecting; ``start`` waits for it, ``start_async`` does not."""
+    """Return a client that is connecting; ``start`` waits for it, ``start_async`` does not.
+
+    Raises ConfigError where a file that TLS needs can't be used.
+    """
     auth = [("digest", f"{options.username}:{options.password}")] if options.username else None
     return Client(
         hosts=",".join(options.hosts),
         timeout=options.session_timeout,
-        handler=Handler(),
+        handler=Handler(tls.of_zookeeper(options)),
         auth_data=auth,
         default_acl=CREATOR_ALL_ACL if auth else OPEN_ACL_UNSAFE,
         connection_retry=KazooRetry(
@@ -174,12 +185,6 @@ def connect(options: ZooKeeperOptions) -> Client:
         command_retry=KazooRetry(max_tries=1, sleep_func=gevent.sleep),
         logger=KAZOO_LOG,
         use_ssl=options.use_tls,
-        ca=options.ca_file,
-        certfile=options.cert_file,
-        keyfile=options.key_file,
-        keyfile_password=options.key_password,
-        verify_certs=options.verify,
-        check_hostname=options.verify and options.verify_hostname,
         max_in_flight=options.max_in_flight,
         call_timeout=options.call_timeout,
     )

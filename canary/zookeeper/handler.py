@@ -8,29 +8,63 @@ swallows the error.
 import contextlib
 import logging
 import socket
+import ssl
 from typing import Any, Final
 
 import gevent
 from gevent.socket import wait_write
 from kazoo.handlers.gevent import SequentialGeventHandler
 
-CONNECT_TIMEOUT: Final = 2.0  # seconds for TCP
+CONNECT_TIMEOUT: Final = 2.0  # seconds for TCP, and for each step of TLS
 
 LOG = logging.getLogger(__name__)
 
 
 class Handler(SequentialGeventHandler):
-    """kazoo's gevent handler, with callbacks that do not wait for each other."""
+    """kazoo's gevent handler, with callbacks that do not wait for each other, and Canary's TLS."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__()
+        self._tls = tls
 
     def create_socket_pair(self) -> tuple[socket.socket, "_Wakeup"]:
         """Return the two ends by which greenlets wake the connection's; the second is written."""
         read, write = super().create_socket_pair()
         return read, _Wakeup(write)
 
-    def create_connection(self, *args: Any, **kwargs: Any) -> Any:
-        """Connect; a host that is off must not take the time that a session has left."""
-        kwargs["timeout"] = min(kwargs.get("timeout", CONNECT_TIMEOUT), CONNECT_TIMEOUT)
-        return super().create_connection(*args, **kwargs)
+    def create_connection(
+        self,
+        address: tuple[str, int],
+        hostname: str | None = None,
+        timeout: float = CONNECT_TIMEOUT,
+        **_: Any,
+    ) -> socket.socket:
+        """Connect; a host that is off must not take the time that a session has left.
+
+        kazoo's own leaves the socket open where TLS fails, and believes the system's authorities
+        beside those that it is told.
+        """
+        connected = socket.create_connection(address, min(timeout, CONNECT_TIMEOUT))
+        try:
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._tls is not None:
+                connected = self._tls.wrap_socket(
+                    connected, server_hostname=hostname, do_handshake_on_connect=False
+                )
+                connected.do_handshake()
+        except BaseException:
+            connected.close()
+            raise
+        return connected
+
+    def select(self, readers: Any, writers: Any, errors: Any, timeout: Any = None) -> Any:
+        """Wait for sockets; what TLS has decrypted already can be read at once."""
+        decrypted = [each for each in readers if isinstance(each, ssl.SSLSocket) and each.pending()]
+        if not decrypted:
+            return super().select(readers, writers, errors, timeout)
+        others = [each for each in readers if each not in decrypted]
+        found, writable, wrong = super().select(others, writers, errors, 0)
+        return decrypted + list(found), writable, wrong
 
     def dispatch_callback(self, callback: Any) -> None:
         """Run a watch callback in a greenlet of its own. They start in the order of their calls."""

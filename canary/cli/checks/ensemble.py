@@ -66,7 +66,7 @@ def check(ensemble: Ensemble) -> Iterator[Finding]:
     if not is_connected:
         raise ZooKeeperUnavailable(
             f"no session with ZooKeeper at {','.join(options.hosts)} within"
-            f" {client.call_timeout:g} s"
+            f" {client.call_timeout:g} s: {client.trouble or 'no answer'}"
         )
     yield _version(client, states)
     yield _session(ensemble, took)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from canary import tls
 from canary.cli.checks.finding import Finding, failed, ok, warning
 from canary.config import Config, files, load
 from canary.config.loading import SEARCHED
@@ -15,6 +16,7 @@ def read(
     """Return the options, None where something is wrong with them, and the findings."""
     try:
         config = load(config_files, environ=environ)
+        tls.check(config)
     except ConfigError as error:
         advice = "mend that: no program of Canary's starts with these options"
         return None, [failed(str(error), advice)]
