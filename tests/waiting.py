@@ -1,4 +1,7 @@
-"""Waiting for a condition, the only way in which these tests wait."""
+"""Waiting for a condition, the only way in which these tests wait.
+
+A fault may be that something lasts: ``throughout`` looks all that time.
+"""
 
 import time
 from collections.abc import Callable
@@ -30,3 +33,13 @@ def eventually(look: Callable[[], T], timeout: float = 60.0, why: str = "") -> T
                 raise failure
             raise AssertionError(f"not within {timeout:g} s: {why or look} (last: {value!r})")
         time.sleep(PAUSE)
+
+
+def throughout(
+    seconds: float, look: Callable[[], object], why: str = "", pause: float = 0.2
+) -> None:
+    """Call ``look`` again and again for so long; an AssertionError where it is not true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert look(), why or look
+        time.sleep(pause)

@@ -11,7 +11,8 @@ What ``connect`` returns differs from a plain ``KazooClient`` under gevent in th
   and in kazoo's one greenlet for all of them one large board would delay every other.
 - While the connection is lost every call fails at once. A plain client keeps it for later, and so a
   queue that grows with the outage, most of it for callers that have given up.
-- It goes on trying to reconnect for ever, at least every ``RECONNECT_DELAY`` seconds.
+- It goes on trying to reconnect for ever, at least every ``RECONNECT_DELAY`` seconds; also to an
+  ensemble that was rebuilt or restored, which would refuse a plain client for ever.
 - Credentials are not logged; kazoo writes them out at level DEBUG.
 """
 
@@ -24,7 +25,7 @@ from typing import Any, Final
 
 import gevent
 from kazoo.client import KazooClient
-from kazoo.exceptions import ConnectionLoss, KazooException
+from kazoo.exceptions import ConnectionDropped, ConnectionLoss, KazooException
 from kazoo.protocol.states import KazooState, KeeperState
 from kazoo.retry import KazooRetry
 from kazoo.security import CREATOR_ALL_ACL, OPEN_ACL_UNSAFE
@@ -128,10 +129,19 @@ class Client(KazooClient):
             read_timeout, connect_timeout = connect(host, address, port)
         except (KazooException, gevent.Timeout) as error:
             self.trouble = why(error, f"{host}:{port}", by_tls=self.use_ssl)
+            if isinstance(error, ConnectionDropped) and self._is_over():
+                # A server hangs up on who has seen a later zxid than it has. Once the session is
+                # over nothing depends on that any more, and an ensemble that was rebuilt or
+                # restored, which may not come to that zxid in years, would refuse it for ever.
+                self.last_zxid = 0
             raise
         self.trouble = None
         self.session_timeout = read_timeout / KAZOO_READ_TIMEOUT / 1000
         return read_timeout, connect_timeout
+
+    def _is_over(self) -> bool:
+        """Tell whether the session must be over by now, by this process's own clock."""
+        return elapsed() - self.heard >= self.session_timeout
 
     def _on_state(self, state: str) -> None:
         if state == KazooState.CONNECTED:

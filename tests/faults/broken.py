@@ -2,8 +2,9 @@
 
     python -m tests.faults.broken MECHANISM …
 
-The last three switch nothing off: ``clock_ahead`` and ``clock_behind`` set the machine's clock an
-hour off for this process, ``little_room`` lets no more than a few changes wait for MongoDB.
+Three switch nothing off: ``clock_ahead`` and ``clock_behind`` set the machine's clock an hour off,
+for this process, before it has read it for the first time; ``little_room`` lets no more than a few
+changes wait for MongoDB.
 """
 
 # ruff: noqa: E402 -- gevent first; and this is surgery
@@ -11,15 +12,29 @@ from gevent import monkey
 
 monkey.patch_all()
 
-import math
 import sys
 import time
+from typing import Final
+
+LITTLE_ROOM: Final = 100  # changes
+CLOCKS: Final = {"clock_ahead": 3600.0, "clock_behind": -3600.0}  # seconds
+
+
+def set_clock(seconds: float) -> None:
+    """Set the clock so far off."""
+    real = time.time
+    time.time = lambda: real() + seconds
+
+
+if __name__ == "__main__":
+    for name in CLOCKS.keys() & sys.argv[1:]:
+        set_clock(CLOCKS[name])
+
+import math
 from collections.abc import Callable
-from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 from canary import worker
-from canary.clock import CLOCK
 from canary.errors import StoreError
 from canary.stores import live, writer
 from canary.stores.entries import entries
@@ -51,7 +66,6 @@ def fence() -> None:
                 continue
 
     writer.LiveBoard._write_once = written  # type: ignore
-    all_clocks()
 
 
 def relist() -> None:
@@ -94,25 +108,9 @@ def back_pressure() -> None:
     outbox.Outbox.is_full = lambda *_: False  # type: ignore
 
 
-def clock_ahead() -> None:
-    """Set the clock an hour ahead."""
-    _set_clock(3600.0)
-
-
-def clock_behind() -> None:
-    """Set the clock an hour back."""
-    _set_clock(-3600.0)
-
-
-def _set_clock(seconds: float) -> None:
-    real = time.time
-    time.time = lambda: real() + seconds
-    CLOCK._start += timedelta(seconds=seconds)  # it has looked already, as it was imported
-
-
 def little_room() -> None:
-    """Let no more than a hundred changes of a board wait."""
-    outbox.MAX_CHANGES = 100  # type: ignore[misc]
+    """Let no more than a few changes of a board wait."""
+    outbox.MAX_CHANGES = LITTLE_ROOM  # type: ignore[misc]
 
 
 MECHANISMS: Final[dict[str, Callable[[], None]]] = {
@@ -124,13 +122,12 @@ MECHANISMS: Final[dict[str, Callable[[], None]]] = {
         all_clocks,
         retry,
         back_pressure,
-        clock_ahead,
-        clock_behind,
         little_room,
     )
 }
 
 if __name__ == "__main__":
     for name in sys.argv[1:]:
-        MECHANISMS[name]()
+        if name not in CLOCKS:
+            MECHANISMS[name]()
     worker.main([])

@@ -9,7 +9,7 @@ import pytest
 from kazoo.client import KazooClient
 from pymongo.database import Database
 
-pytest.register_assert_rewrite("tests.faults.judge")
+pytest.register_assert_rewrite("tests.faults.settling")
 
 from tests.faults.scene import Scene  # noqa: E402 -- after what is to be rewritten
 from tests.integration.conftest import (  # noqa: E402, F401 -- fixtures

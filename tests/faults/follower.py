@@ -7,22 +7,31 @@ on a job is the last. When it comes back it says where it was, and fetches nothi
 
 import contextlib
 import json
+import time
 from typing import Any
 
 import gevent
 import requests
 from gevent.event import Event
 
+from tests.faults.shown import Told
+
 TIMEOUT = 15.0  # seconds without a byte; the server sends one every ten
 
 
 class Follower:
-    """Follows one board in a greenlet; ``jobs`` is what it holds to be on the board."""
+    """Follows one board in a greenlet.
+
+    ``jobs`` is what it holds to be on the board, ``revisions`` are those of the changes that were
+    told since it fetched last; ``told`` is what the stream ever said of the board's freshness.
+    """
 
     def __init__(self, url: str, board: str) -> None:
         self._url, self._board = url, board
         self.jobs: dict[str, tuple[str, str | None]] = {}  # by name: state and owner
-        self.connections = 0
+        self.revisions: list[int] = []
+        self.told: list[Told] = []
+        self.connections = self.fetches = 0
         self._last: str | None = None  # the id behind which it goes on
         self._response: requests.Response | None = None
         self._stopping = Event()
@@ -92,6 +101,8 @@ class Follower:
             self._fetch()
         elif name == "change":
             self._fold(json.loads(data))
+        elif name == "board":
+            self.told.append(Told(time.monotonic(), json.loads(data)["freshness"]))
 
     def _fetch(self) -> None:
         answer = requests.get(
@@ -104,9 +115,11 @@ class Follower:
             for job in found["jobs"]
             if job["status"] != "COMPLETE"
         }
+        self.revisions, self.fetches = [], self.fetches + 1
 
     def _fold(self, change: dict[str, Any]) -> None:
         name, kind = change["name"], change["kind"]
+        self.revisions.append(change["revision"])
         match kind:
             case "posted" | "malformed" | "abandoned":
                 self.jobs[name] = ("UNCLAIMED", None)

@@ -1,11 +1,12 @@
 """A load on one board that knows what it did: the oracle of the fault tests.
 
-    python -m tests.faults.load BOARD LOG SEED PAUSE
+    python -m tests.faults.load BOARD LOG SEED PAUSE [DATABASE]
 
 Posts, claims, abandons, consumes, trashes and removes jobs as its seed says, by the transactions
 that TaskFlow uses, with PAUSE seconds between two operations, until it is sent SIGTERM. Every
 operation that was done is a line of JSON in LOG, with how many children of the board it created and
-deleted.
+deleted. With Canary's DATABASE a pause lasts until that holds what was done: however long this
+machine stands still, no two operations are one look's.
 
 An operation whose answer is lost is looked up until ZooKeeper tells whether it was done: nobody
 else works on the board, and every posting and every claim is marked with its own number. Claims
@@ -29,10 +30,12 @@ from kazoo.exceptions import KazooException, NoNodeError
 from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.protocol.states import KazooState
 from kazoo.retry import KazooRetry
+from pymongo import MongoClient
 
 SESSION_TIMEOUT: Final = 120.0  # seconds; the server may give less
 CALL_TIMEOUT: Final = 2.0  # seconds until an answer counts as lost
 MAX_ALIVE: Final = 30  # jobs on the board, so that they come and go
+SEEN_LIMIT: Final = 60.0  # seconds for Canary to see an operation
 
 
 @dataclass(slots=True)
@@ -99,6 +102,12 @@ class Load:
             choices += [lambda: self._trash_it(self._random.choice(claimed))]
             choices += [lambda: self._change_hands(self._random.choice(claimed))]
         self._random.choice(choices)()
+
+    def is_seen(self, stored: Any) -> bool:
+        """Tell whether a board's document is of the board as it is now."""
+        stat = self._asked(lambda: self._client.exists_async(self._board).get(timeout=CALL_TIMEOUT))
+        seen = (stored or {}).get("stat") or {}
+        return (seen.get("czxid"), seen.get("cversion")) == (stat.czxid, stat.cversion)
 
     def close(self) -> None:
         """Leave the board as it is: claims are abandoned one by one first."""
@@ -238,7 +247,15 @@ class Load:
         self._log.flush()
 
 
-def main(board: str, log: str, seed: str, pause: str) -> None:
+def wait_until_seen(load: Load, boards: Any, board: str) -> None:
+    """Wait until Canary has stored what the load did last."""
+    deadline = time.monotonic() + SEEN_LIMIT
+    while not load.is_seen(boards.find_one({"_id": board}, {"stat": 1})):
+        assert time.monotonic() < deadline, "Canary does not see what is done"
+        time.sleep(0.005)
+
+
+def main(board: str, log: str, seed: str, pause: str, database: str | None = None) -> None:
     """Run a load until SIGTERM."""
     stopping = False
 
@@ -248,9 +265,14 @@ def main(board: str, log: str, seed: str, pause: str) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     load = Load(board, Path(log), int(seed))
+    boards: Any = None
+    if database is not None:
+        boards = MongoClient(os.environ["DEVSTACK_MONGODB"])[database].boards
     while not stopping:
         load.one()
         time.sleep(float(pause))
+        if boards is not None:
+            wait_until_seen(load, boards, board)
     load.close()
 
 

@@ -12,75 +12,97 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any, Final
 
-from tests.faults.judge import Wrong
-from tests.faults.scene import Outcome
+from tests.faults.fault import Fault
+from tests.faults.scene import Scene
+from tests.faults.settling import Outcome, settle
 
 BEGIN: Final = "<!-- faults: begin -->"
 END: Final = "<!-- faults: end -->"
 HEAD: Final = (
     "fault",
     "seeds",
+    "failed",
     "changes made",
     "seen",
     "unseen",
     "invented",
     "lost",
-    "seconds to admit it",
+    "seconds to admit it (API)",
+    "seconds to tell it (stream)",
     "seconds to live again",
+    "besides",
 )
 
+Row = dict[str, Any]
 
-def note(fault: str, seed: int, outcome: Outcome) -> None:
-    """Print the figures of one run, and write them to the file that FAULT_RESULTS names."""
+
+def run(fault: Fault, scene: Scene, seed: int) -> Outcome:
+    """Let a fault happen, settle, note what came of it, and raise if that is not as promised.
+
+    A run that comes to no verdict is noted as well, and raises what ended it.
+    """
+    try:
+        fault.happen(scene, seed)
+        outcome = settle(scene)
+    except BaseException as error:
+        _write({"fault": fault.name, "seed": seed, "failed": f"{type(error).__name__}: {error}"})
+        raise
+    findings = "\n".join(map(str, outcome.verdict.findings))
+    _write(_row(outcome) | {"fault": fault.name, "seed": seed, "failed": findings})
+    assert not findings, findings
+    return outcome
+
+
+def _row(outcome: Outcome) -> Row:
     verdict = outcome.verdict
-    row = {
-        "fault": fault,
-        "seed": seed,
+    return {
         "made": verdict.made,
         "seen": verdict.seen,
-        "unseen": verdict.unseen_creates + verdict.unseen_deletes,
+        "unseen": verdict.unseen,
         "invented": verdict.invented,
         "lost": verdict.lost,
         "gaps": verdict.gaps,
         "to_admit": outcome.seconds_to_admit,
+        "to_tell": outcome.seconds_to_tell,
         "to_live": outcome.seconds_to_live,
+        "notes": outcome.notes,
     }
-    _write(row)
 
 
-def failed(fault: str, seed: int, error: AssertionError) -> None:
-    """The same of a run in which something was wrong."""
-    row: dict[str, Any] = {"fault": fault, "seed": seed, "failed": str(error)[:500]}
-    if isinstance(error, Wrong):
-        row |= {"invented": error.verdict.invented, "lost": error.verdict.lost}
-    _write(row)
-
-
-def _write(row: dict[str, Any]) -> None:
+def _write(row: Row) -> None:
+    """Print a row, and add it to the file that FAULT_RESULTS names."""
     print(json.dumps(row), flush=True)
     if file := os.environ.get("FAULT_RESULTS"):
         with Path(file).open("a", encoding="utf-8") as results:
             results.write(json.dumps(row) + "\n")
 
 
-def table(rows: list[dict[str, Any]]) -> str:
+def table(rows: list[Row]) -> str:
     """Return the table, in Markdown: sums over the seeds, and the median and worst of times."""
-    by_fault: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    by_fault: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_fault[row["fault"]].append(row)
-    lines = [_line(HEAD), _line(["---"] + ["--:"] * (len(HEAD) - 1))]
+    lines = [_line(HEAD), _line(["---"] + ["--:"] * (len(HEAD) - 2) + ["---"])]
     for fault, runs in by_fault.items():
-        names = ("made", "seen", "unseen", "invented", "lost")
-        sums = [sum(run.get(name, 0) for run in runs) for name in names]
-        times = [_times([run.get(name) for run in runs]) for name in ("to_admit", "to_live")]
-        failures = sum("failed" in run for run in runs)
-        seeds = f"{len(runs)}, {failures} failed" if failures else str(len(runs))
-        lines.append(_line([fault, seeds, *sums, *times]))
+        failed = sum(bool(each["failed"]) for each in runs)
+        judged = [each for each in runs if "made" in each]
+        counts = ("made", "seen", "unseen", "invented", "lost")
+        sums = [sum(each[name] for each in judged) for name in counts]
+        moments = ("to_admit", "to_tell", "to_live")
+        times = [_figure([each[name] for each in judged]) for name in moments]
+        lines.append(_line([fault, len(runs), failed, *sums, *times, _notes(judged)]))
     return "\n".join(lines)
 
 
-def _times(seconds: list[float | None]) -> str:
-    known = [each for each in seconds if each is not None]
+def _notes(runs: list[Row]) -> str:
+    names = sorted({name for each in runs for name in each["notes"]})
+    return "; ".join(
+        f"{name}: {_figure([each['notes'].get(name) for each in runs])}" for name in names
+    )
+
+
+def _figure(found: list[float | None]) -> str:
+    known = [each for each in found if each is not None]
     if not known:
         return ""
     return f"{statistics.median(known):.1f} (at most {max(known):.1f})"

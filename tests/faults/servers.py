@@ -1,24 +1,24 @@
-"""What happens to ZooKeeper, and to the connections to it."""
+"""What happens to one ZooKeeper, and to the connections to it."""
 
 import os
-import socket
 import time
 from typing import Final
 
 from devstack import control
 from tests.faults.fault import Fault, lasting
-from tests.faults.scene import BURST, HUMAN_PACE, Scene
-from tests.waiting import eventually
+from tests.faults.scene import HUMAN_PACE, Scene
+from tests.waiting import eventually, throughout
 
-NOTICE_LIMIT: Final = 20.0  # seconds; ten times and more what is promised
+NOTICE_LIMIT: Final = 10.0  # seconds for what a socket says; ten times what is promised
+SILENT_LIMIT: Final = 20.0  # seconds for what nobody says; ten times what is promised
+OVER_LIMIT: Final = 60.0  # seconds until a session that has ended is given up
+BAD: Final = {"suspended", "unwatched"}
 
 
 def connections_dropped(scene: Scene, seed: int) -> None:
     times, seconds = int(lasting(20, 200)), lasting(6, 60)
     proxy = scene.proxy(os.environ["DEVSTACK_ZOOKEEPER"])
-    scene.worker(OS_ZOOKEEPER__HOSTS=proxy.address)
-    scene.start(seed, BURST)
-    scene.await_live()
+    scene.begin(scene.worker(OS_ZOOKEEPER__HOSTS=proxy.address), seed)
     with scene.fault():
         began = time.monotonic()
         for number in range(times):
@@ -30,27 +30,22 @@ def connections_dropped(scene: Scene, seed: int) -> None:
 def changed_while_away(scene: Scene, seed: int) -> None:
     """Nothing happens when the connection is lost, and something while it is: no watch tells."""
     proxy = scene.proxy(os.environ["DEVSTACK_ZOOKEEPER"])
-    scene.worker(OS_ZOOKEEPER__HOSTS=proxy.address)
-    load = scene.start(seed, HUMAN_PACE)
-    scene.await_live()
-    scene.await_operations(40)
-    load.terminate()
-    assert load.wait(90) == 0
+    scene.begin(scene.worker(OS_ZOOKEEPER__HOSTS=proxy.address), seed, HUMAN_PACE)
+    scene.end_load()
     scene.await_rest()
     with scene.fault(), proxy.away():
-        load = scene.start(seed + 1000, HUMAN_PACE)
+        scene.start(seed + 1000, HUMAN_PACE)
         scene.await_operations(20)
-        load.terminate()
-        assert load.wait(90) == 0
+        scene.end_load()
 
 
 def killed(scene: Scene, seed: int, seconds: float) -> None:
-    scene.begin(seed)
+    scene.begin(scene.worker(), seed)
     with scene.fault():
         control.stop("zookeeper")
         try:
-            scene.await_admitted("suspended", "unwatched", limit=NOTICE_LIMIT)
-            time.sleep(seconds)  # it is the time that matters: sessions end in it
+            scene.await_admitted(*BAD, limit=NOTICE_LIMIT)
+            throughout(seconds, lambda: scene.freshness() in BAD, "it is not live meanwhile")
         finally:
             control.start("zookeeper")
             control.wait_ready("zookeeper")
@@ -66,45 +61,18 @@ def killed_for_a_minute(scene: Scene, seed: int) -> None:
 
 
 def frozen(scene: Scene, seed: int) -> None:
-    scene.begin(seed)
+    scene.begin(scene.worker(), seed)
     with scene.fault():
+        began = time.monotonic()
         control.freeze("zookeeper")
         try:
-            scene.await_admitted("suspended", limit=NOTICE_LIMIT)
-            time.sleep(lasting(6.0, 26.0))  # past the sessions' end
-            assert scene.freshness() == "unwatched", "a board whose watch has ended is not live"
+            scene.await_admitted(*BAD, limit=SILENT_LIMIT)
+            eventually(lambda: scene.freshness() == "unwatched", OVER_LIMIT, "its watch has ended")
+            left = began + lasting(6.0, 26.0) - time.monotonic()
+            throughout(left, lambda: scene.freshness() == "unwatched", "and nobody watches it")
         finally:
             control.thaw("zookeeper")
     scene.await_operations(300)
-
-
-def leader_lost(scene: Scene, seed: int) -> None:
-    """Three servers; the one that leads is killed, and comes back later."""
-    scene.begin(seed)
-    leader = eventually(find_leader, 30.0, "there is a leader") or ""
-    with scene.fault():
-        control.stop(leader)
-        eventually(find_leader, 60.0, "there is another leader")
-        scene.await_operations(100)
-    control.start(leader)
-    control.wait_ready(leader)
-    scene.await_operations(300)
-
-
-def find_leader() -> str | None:
-    """Return the name of the server that leads, None while there is none."""
-    for number, address in enumerate(os.environ["DEVSTACK_ZOOKEEPER"].split(","), 1):
-        host, _, port = address.rpartition(":")
-        try:
-            with socket.create_connection((host, int(port)), 2.0) as connection:
-                connection.sendall(b"srvr")
-                with connection.makefile("rb") as stream:
-                    answer = stream.read()
-        except OSError:
-            continue
-        if b"Mode: leader" in answer:
-            return f"zookeeper-{number}"
-    return None
 
 
 FAULTS: Final = (
@@ -114,4 +82,3 @@ FAULTS: Final = (
     Fault("ZooKeeper killed for 60 s", killed_for_a_minute, only_long=True),
     Fault("ZooKeeper frozen for 26 s", frozen, only_long=True),
 )
-ENSEMBLE: Final = (Fault("the leader of three ZooKeepers lost", leader_lost),)

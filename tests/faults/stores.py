@@ -1,45 +1,62 @@
 """What happens to MongoDB and Cassandra."""
 
 import os
-import time
 from typing import Any, Final
 
+import psutil
 import requests
 from pymongo.errors import PyMongoError
 
+from canary.metrics import catalogue
 from devstack import control
+from tests.faults.broken import LITTLE_ROOM
 from tests.faults.fault import Fault, lasting
-from tests.faults.scene import BURST, HUMAN_PACE, Scene, mongodb_address
-from tests.faults.workers import live
-from tests.waiting import eventually
+from tests.faults.findings import Finding, What
+from tests.faults.scene import HUMAN_PACE, Scene, mongodb_address, mongodb_through
+from tests.faults.workers import SILENT_LIMIT, live
+from tests.integration.lossy_proxy import Lose
+from tests.ports import free_port
+from tests.scraping import scrape
+from tests.waiting import eventually, throughout
 
 MONGODB: Final = "mongodb"
 API_LIMIT: Final = 30.0  # seconds for the API to say that MongoDB is away
+MAX_GROWTH: Final = 96.0  # MiB of a worker's memory: what may wait is 32 MiB by its own estimate
+ONE_ROUND: Final = 200  # changes that one look at a board of this load may bring
 
 
-def await_503(scene: Scene) -> None:
-    """Wait until the API says that MongoDB is away, and that it is MongoDB."""
-
-    def says() -> bool:
-        answer = requests.get(f"{scene.url}/v2/boards", timeout=30)
+def is_away(scene: Scene) -> bool:
+    """Tell whether the API says that MongoDB is away, and that it is MongoDB."""
+    with requests.get(f"{scene.shown.url}/v2/boards", timeout=30) as answer:
         return answer.status_code == 503 and "MongoDB" in answer.json()["detail"]
-
-    eventually(says, API_LIMIT, "503, and why")
 
 
 def killed(scene: Scene, seed: int, seconds: float) -> None:
-    scene.begin(seed)
-    watched = scene.stored()["epoch"]
+    worker = scene.begin(scene.worker(), seed)
+    process = psutil.Process(worker.process.pid)
+    watched, claims = scene.stored()["epoch"], scene.claims()
+    memory = [process.memory_info().rss / 2**20]
+
+    def is_away_and_bounded() -> bool:
+        memory.append(process.memory_info().rss / 2**20)
+        return is_away(scene)
+
     with scene.fault():
         control.stop(MONGODB)
         try:
-            await_503(scene)
-            time.sleep(seconds)
+            eventually(lambda: is_away(scene), API_LIMIT, "503, and why")
+            throughout(seconds, is_away_and_bounded, "503 all the time")
             scene.await_operations(300)
         finally:
             control.start(MONGODB)
             control.wait_ready(MONGODB)
-    assert scene.stored()["epoch"] == watched, "it costs no session"
+    memory.append(process.memory_info().rss / 2**20)
+    growth = max(memory) - memory[0]
+    scene.notes["MiB of memory more than before"] = growth
+    if growth > MAX_GROWTH:
+        scene.findings.append(Finding(What.BOUND, f"{growth:.0f} MiB more than before"))
+    assert scene.stored()["epoch"] == watched, "the watch goes on"
+    assert scene.claims() == claims, "it costs no session"
     scene.await_operations(300)
 
 
@@ -52,7 +69,7 @@ def away_for_a_minute(scene: Scene, seed: int) -> None:
 
 
 def frozen(scene: Scene, seed: int) -> None:
-    scene.begin(seed)
+    scene.begin(scene.worker(), seed)
     with scene.fault():
         control.freeze(MONGODB)
         try:
@@ -63,7 +80,7 @@ def frozen(scene: Scene, seed: int) -> None:
 
 
 def stepped_down(scene: Scene, seed: int) -> None:
-    scene.begin(seed)
+    scene.begin(scene.worker(), seed)
     with scene.fault():
         for _ in range(int(lasting(1, 3))):
             try:
@@ -83,24 +100,39 @@ def is_primary(scene: Scene) -> bool:
 def slow(scene: Scene, seed: int) -> None:
     """Every message to MongoDB takes half a second longer."""
     proxy = scene.proxy(mongodb_address())
-    uri = f"mongodb://{proxy.address}/?directConnection=true"
-    scene.begin(seed, OS_MONGO__URI=uri)
+    scene.begin(scene.worker(**mongodb_through(proxy)), seed)
     with scene.fault(), proxy.slow(0.5):
         scene.await_operations(int(lasting(500, 3000)))
     scene.await_operations(300)
 
 
-def too_much_for_the_store(scene: Scene, seed: int) -> None:
-    """More waits for MongoDB than may: reading stops, and a gap says how much was not seen."""
-    proxy = scene.proxy(mongodb_address())
-    uri = f"mongodb://{proxy.address}/?directConnection=true"
-    worker = scene.worker("little_room", OS_MONGO__URI=uri)
-    scene.start(seed, BURST)
-    scene.await_live()
+def lost_on_the_way(scene: Scene, seed: int) -> None:
+    """A commit never reaches MongoDB, and for longer than a write is given nothing does."""
+    proxy = scene.lossy_proxy()
+    variables = {"OS_MONGO__URI": proxy.uri, "OS_MONGO__TIMEOUT": "1"}
+    worker = scene.begin(scene.worker(**variables), seed)
+    with scene.fault():
+        proxy.lose(Lose.REQUEST)
+        eventually(lambda: proxy.losses, 30.0, "a commit is lost")
+        eventually(lambda: "no heartbeat" in worker.output, 60.0, "it is known to be lost")
+        scene.await_admitted("unwatched", limit=SILENT_LIMIT)
+        proxy.mend()
     scene.await_operations(300)
+
+
+def too_much_for_the_store(scene: Scene, seed: int) -> None:
+    """More waits for MongoDB than may: reading stops, and a gap says what was not seen."""
+    proxy, port = scene.proxy(mongodb_address()), free_port()
+    variables = {**mongodb_through(proxy), "OS_METRICS__PORT": str(port)}
+    scene.begin(scene.worker("little_room", **variables), seed)
     with scene.fault(), proxy.frozen():
         scene.await_operations(1500)
-        eventually(lambda: "reading waits" in worker.output, 30.0, "it stops reading")
+        waiting = scrape(f"http://127.0.0.1:{port}").value(catalogue.OUTBOX_LARGEST_CHANGES.name)
+        assert waiting is not None
+        scene.notes["changes that waited, of 100 that may"] = waiting
+        # Gaps take room as well, and more than half of it they don't.
+        if not LITTLE_ROOM / 2 <= waiting <= LITTLE_ROOM + ONE_ROUND:
+            scene.findings.append(Finding(What.BOUND, f"{waiting:.0f} changes wait"))
     scene.await_operations(100)
 
 
@@ -116,10 +148,8 @@ def cassandra_away(scene: Scene, seed: int) -> None:
             OS_CASSANDRA__CHECKPOINT_INTERVAL="1",
             OS_LOG__LEVEL="DEBUG",
         )
-        scene.start(seed, HUMAN_PACE)
-        scene.await_live()
-        scene.await_operations(40)
-        eventually(lambda: "no checkpoint" in worker.output, 30.0, "it says so")
+        scene.begin(worker, seed, HUMAN_PACE)
+        eventually(lambda: "no checkpoint" in worker.output, 60.0, "it says so")
     eventually(lambda: "checkpoint of" in worker.output, 60.0, "and then there is one")
     with scene.fault(), proxy.frozen():
         scene.await_operations(int(lasting(60, 400)))
@@ -131,7 +161,8 @@ FAULTS: Final = (
     Fault("MongoDB stepped down under load", stepped_down, only_long=True),
     Fault("MongoDB away for 60 s", away_for_a_minute, only_long=True),
     Fault("MongoDB frozen", frozen, only_long=True),
-    Fault("more changes than may wait for MongoDB", too_much_for_the_store, only_long=True),
+    Fault("a write lost on its way to MongoDB", lost_on_the_way),
+    Fault("more changes than may wait for MongoDB", too_much_for_the_store),
     Fault("500 ms added to each MongoDB write", slow, only_long=True),
     Fault("Cassandra away at start and later", cassandra_away, only_long=True),
 )

@@ -11,17 +11,14 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults import boards, results, servers, stores, workers
+from tests.faults import boards, ensembles, results, servers, stores, workers
 from tests.faults.fault import IS_LONG, SEEDS, Fault
-from tests.faults.scene import Outcome, Scene
+from tests.faults.scene import Scene
 
 pytestmark = pytest.mark.faults
 
-FAULTS = [
-    fault
-    for fault in (*boards.FAULTS, *workers.FAULTS, *servers.FAULTS, *stores.FAULTS)
-    if IS_LONG or not fault.only_long
-]
+ALL = (*boards.FAULTS, *workers.FAULTS, *servers.FAULTS, *ensembles.FAULTS, *stores.FAULTS)
+FAULTS = [fault for fault in ALL if IS_LONG or not fault.only_long]
 IS_ENSEMBLE = "," in os.environ.get("DEVSTACK_ZOOKEEPER", "")
 ENSEMBLE_LIMIT = 600.0  # seconds
 
@@ -30,30 +27,17 @@ ENSEMBLE_LIMIT = 600.0  # seconds
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_fault(make_scene: Callable[[], Scene], fault: Fault, seed: int) -> None:
-    outcome = happen(make_scene(), fault, seed)
+    verdict = results.run(fault, make_scene(), seed).verdict
     if fault.happen is boards.no_fault:
-        verdict = outcome.verdict
-        assert (verdict.unseen_creates, verdict.unseen_deletes, verdict.gaps) == (0, 0, ())
+        assert (verdict.unseen, verdict.gaps) == (0, ()), "one by one, all of it is seen"
         assert verdict.operations == verdict.changes
 
 
 @pytest.mark.skipif(not IS_ENSEMBLE, reason="run by test_faults_of_an_ensemble")
-@pytest.mark.parametrize("fault", servers.ENSEMBLE, ids=str)
+@pytest.mark.parametrize("fault", ensembles.OF_THREE, ids=str)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_ensemble_fault(make_scene: Callable[[], Scene], fault: Fault, seed: int) -> None:
-    happen(make_scene(), fault, seed)
-
-
-def happen(scene: Scene, fault: Fault, seed: int) -> Outcome:
-    """Let it happen, and note what came of it, be it right or wrong."""
-    try:
-        fault.happen(scene, seed)
-        outcome = scene.settle()
-    except AssertionError as error:
-        results.failed(fault.name, seed, error)
-        raise
-    results.note(fault.name, seed, outcome)
-    return outcome
+    results.run(fault, make_scene(), seed)
 
 
 @pytest.mark.skipif(IS_ENSEMBLE, reason="it is this one that is run")

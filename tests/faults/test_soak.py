@@ -5,6 +5,7 @@ SOAK_OPERATIONS says how many; `make soak` takes a million.
 
 import json
 import os
+import socket
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -36,6 +37,7 @@ def test_nothing_grows(
     eventually(lambda: scene.freshness() == "missing", 30.0)
     zookeeper.ensure_path(scene.board)
     scene.await_live()
+    [session] = scene.claims().values()
     memory: list[int] = []
     watches: list[int] = []
     per_job = 4  # two creates, two deletes
@@ -44,7 +46,7 @@ def test_nothing_grows(
         come_and_go(zookeeper, scene.board)
         if number * SAMPLES // rounds > len(memory):
             memory.append(worker.memory_info().rss // 2**20)
-            watches.append(watch_count(zookeeper))
+            watches.append(watch_count(session))
             print(f"{number * AT_ONCE * per_job}: {memory[-1]} MiB, {watches[-1]} watches")
     done = rounds * AT_ONCE * per_job // 2
     eventually(
@@ -55,6 +57,7 @@ def test_nothing_grows(
     told = total(database.changes, scene.board)
     unseen = total(database.gaps, scene.board)
     print(f"{2 * done} made, {sum(told)} seen, {sum(unseen)} unseen")
+    assert list(scene.claims().values()) == [session], "all on one session"
     assert [seen + rest for seen, rest in zip(told, unseen, strict=True)] == [done, done]
     assert max(watches[WARM:]) <= AT_ONCE + 20, "one a lock, and a few for the board"
     before = sorted(memory[WARM : 2 * WARM])[WARM // 2]
@@ -88,13 +91,19 @@ def come_and_go(zookeeper: KazooClient, board: str) -> None:
         assert end.get(timeout=60) == [True, True]
 
 
-def watch_count(zookeeper: KazooClient) -> int:
-    """Return how many watches the server holds for all its clients."""
-    for line in zookeeper.command(b"mntr").splitlines():
-        name, _, value = line.partition("\t")
-        if name == "zk_watch_count":
-            return int(value)
-    raise AssertionError("mntr says nothing of watches")
+def watch_count(session: int) -> int:
+    """Return how many watches the server holds for a session, by its word ``wchc``.
+
+    It names each session, and below it, indented, each path that it watches.
+    """
+    host, _, port = os.environ["DEVSTACK_ZOOKEEPER"].rpartition(":")
+    with socket.create_connection((host, int(port)), 10.0) as connection:
+        connection.sendall(b"wchc")
+        with connection.makefile() as answer:
+            lines = answer.read().splitlines()
+    heads = [number for number, line in enumerate(lines) if line.startswith("0x")]
+    [own] = [number for number in heads if int(lines[number], 16) == session % 2**64]
+    return next((number for number in heads if number > own), len(lines)) - own - 1
 
 
 def total(collection: Any, board: str) -> list[int]:
