@@ -19,7 +19,6 @@ from cassandra import (
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
 from cassandra.connection import ConnectionException
-from cassandra.io.asyncioreactor import AsyncioConnection
 from cassandra.policies import (
     ConstantReconnectionPolicy,
     DCAwareRoundRobinPolicy,
@@ -32,7 +31,7 @@ from canary import tls
 from canary.config import CassandraOptions
 from canary.errors import StoreRefused, StoreUnavailable
 from canary.stores import cql
-from canary.stores.encrypted import EncryptedConnection
+from canary.stores.connection import EncryptedConnection, RingConnection
 
 REQUEST_TIMEOUT: Final = 10.0  # seconds
 RECONNECT_DELAY: Final = 1.0  # seconds between tries; the driver's own grows to 10 minutes
@@ -60,7 +59,7 @@ def make_cluster(options: CassandraOptions, connect_timeout: float) -> Cluster:
             port=options.port,
             protocol_version=ProtocolVersion.V4,  # of Cassandra 3 to 5
             # The one event loop of the driver that works in a process patched by gevent.
-            connection_class=EncryptedConnection if context else AsyncioConnection,
+            connection_class=EncryptedConnection if context else RingConnection,
             execution_profiles={EXEC_PROFILE_DEFAULT: profile},
             reconnection_policy=ConstantReconnectionPolicy(RECONNECT_DELAY, max_attempts=None),
             auth_provider=credentials,

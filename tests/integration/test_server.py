@@ -1170,6 +1170,19 @@ class TestProcess:
         assert server.get("/v2/stream").status_code == 503
         assert server.command.end() == 0
 
+    def test_a_cassandra_that_stood_still_at_first_is_heard_later(self, spawn: Spawn) -> None:
+        def reason() -> str:
+            told: str = server.get("/readyz").json()["cassandra"]["reason"]
+            return told
+
+        with Proxy(os.environ["DEVSTACK_CASSANDRA"]) as proxy:
+            host, _, port = proxy.address.rpartition(":")
+            where = {"OS_CASSANDRA__CLUSTER": host, "OS_CASSANDRA__PORT": port}
+            with proxy.frozen():
+                server = Server(spawn, OS_CASSANDRA__ENABLED="true", **where)
+                assert "does not answer" in reason()
+            eventually(lambda: "no table" in reason(), 30, why="it answers: nobody made its tables")
+
     def test_zookeeper_tells_what_is_registered(
         self, start: Callable[..., Server], run: Callable[..., Any]
     ) -> None:

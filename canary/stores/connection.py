@@ -1,23 +1,35 @@
-"""A connection to Cassandra by TLS, for the driver's event loop on asyncio.
+"""Connections to Cassandra for the driver's event loop on asyncio, and what its own get wrong.
 
-The driver's own hands the encrypted socket to asyncio, which refuses such sockets: nothing would
-ever be read. This one reads and writes it itself, and has asyncio tell when that can go on.
+In a process that was forked after the driver was imported, as a server's are, its own makes a new
+event loop for each cluster and runs only the first: where the first try to connect had failed, no
+later one would ever be answered. And it hands a socket of TLS to asyncio, which refuses such
+sockets: nothing would ever be read.
 """
 
 import asyncio
+import os
 import ssl
 from collections.abc import Callable
 from typing import Any, Final
 
 from cassandra.io.asyncioreactor import AsyncioConnection
 
-PAUSE: Final = (
-    0.01  # seconds, where reading waits for writing or the other way round, which is rare
-)
+PAUSE: Final = 0.01  # seconds, where reading waits for writing or the reverse, which is rare
 
 
-class EncryptedConnection(AsyncioConnection):
-    """The driver's connection; all that it promises holds with an SSL context, too."""
+class RingConnection(AsyncioConnection):
+    """The driver's connection, with one event loop a process."""
+
+    @classmethod
+    def initialize_reactor(cls) -> None:
+        """Start the event loop, unless this very process has."""
+        if cls._pid != os.getpid():
+            cls._pid, cls._loop, cls._loop_thread = os.getpid(), None, None
+        super().initialize_reactor()
+
+
+class EncryptedConnection(RingConnection):
+    """The same with an SSL context; it reads and writes itself, and has asyncio tell when."""
 
     async def handle_read(self) -> None:
         """Read until the connection ends."""
