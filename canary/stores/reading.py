@@ -106,27 +106,30 @@ class Reading:
                 yield None
                 return
             moment = board.now if at is None else at
-            complete = self.is_complete(board, moment - interval, moment, session)
+            complete = path in self.complete([board], moment - interval, moment, session)
             jobs = self._jobs(path, moment - interval, moment, at is not None, session)
             yield BoardJobs(board, moment, complete, jobs)
 
-    def is_complete(
+    def complete(
         self,
-        board: BoardNow,
+        boards: Iterable[BoardNow],
         start: datetime,
         end: datetime,
         session: ClientSession | None = None,
-    ) -> bool:
-        """Tell whether all that happened on the board from ``start`` to ``end`` is known."""
-        if board.watched_since is None or board.live_until is None:
-            return False
-        since = max(board.watched_since, board.now - self._keeps)
-        if start < since or end > board.live_until:
-            return False
+    ) -> set[str]:
+        """Return the paths of those boards on which all from ``start`` to ``end`` is known."""
+        watched = {
+            board.path
+            for board in boards
+            if board.watched_since is not None
+            and board.live_until is not None
+            and start >= max(board.watched_since, board.now - self._keeps)
+            and end <= board.live_until
+        }
         # Whatever it counts: where nothing was unseen in it, nobody knows when it happened.
-        gap = {"board": board.path, "to": {"$gte": start}, "from": {"$lte": end}}
+        gap = {"board": {"$in": sorted(watched)}, "to": {"$gte": start}, "from": {"$lte": end}}
         with errors_as_ours():
-            return self._database.gaps.find_one(gap, session=session) is None
+            return watched.difference(self._database.gaps.distinct("board", gap, session=session))
 
     def _jobs(
         self, path: str, since: datetime, at: datetime, is_past: bool, session: ClientSession

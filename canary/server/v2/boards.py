@@ -56,6 +56,7 @@ class BoardList:
         on_boards = self.tallies.on_boards(paths)
         happened = self.tallies.happened(paths, since)
         unseen = self.tallies.unseen(paths, since)
+        complete = self.reading.complete(boards, since, moment)
         return [
             (
                 board.path,
@@ -64,7 +65,7 @@ class BoardList:
                     "account": {
                         "unseen_creates": unseen[board.path][0],
                         "unseen_deletes": unseen[board.path][1],
-                        "complete": self.reading.is_complete(board, since, moment),
+                        "complete": board.path in complete,
                     }
                 },
             )
