@@ -161,6 +161,7 @@ class Comparison:
             job.seen_at,
             creates=0 if self._is_counted(found) else 1,
             payload=payload,
+            ctime=job.at,
         )
         order = self.pzxid if job.czxid is None else job.czxid
         self.creations.append((order, change))
@@ -193,6 +194,7 @@ class Comparison:
                     owner=lock.owner,
                     session=lock.session,
                     lock_czxid=lock.czxid,
+                    ctime=job.at,
                 ),
             )
         )
@@ -211,6 +213,7 @@ class Comparison:
             owner=lock.owner,
             session=lock.session,
             lock_czxid=lock.czxid,
+            ctime=job.at,
         )
 
     def _end(self, job: Job, *, is_counted: bool) -> None:

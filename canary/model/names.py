@@ -4,6 +4,8 @@ The formulas are those of ``taskflow.jobs.backends.impl_zookeeper``: odd where T
 trash of ``/x/jobs/jobs`` is ``/x/.trash/.trash``), because what counts is where TaskFlow looks.
 """
 
+from datetime import datetime
+
 LOCK_SUFFIX = ".lock"
 JOB_PREFIX = "job"
 TRASH_FOLDER = ".trash"
@@ -68,15 +70,20 @@ def trash_path(board: str, job: str) -> str:
     return f"{board}/{job}".replace(board, trash_folder(board))
 
 
-def job_id(board: str, czxid: int | None, incarnation: int, name: str) -> str:
+def job_id(
+    board: str, czxid: int | None, incarnation: int, name: str, ctime: datetime | None
+) -> str:
     """Return a job's identity: its board and its znode's czxid, as a string that sorts by both.
 
-    A job that was listed but gone before it could be read has no known czxid; it is identified by
-    the board's incarnation and its name, which ZooKeeper gives out once in an incarnation.
+    ``ctime``, the znode's, is in it as well: an ensemble that was restored from an older copy gives
+    zxids and names out again. A job that was listed but gone before it could be read has neither;
+    it is identified by the board's incarnation and its name, which ZooKeeper gives out once in an
+    incarnation.
     """
     if czxid is None:
         return f"{board}#{incarnation & _UINT64:016x}/{name}"
-    return f"{board}#{czxid & _UINT64:016x}"
+    made = "" if ctime is None else f"-{round(ctime.timestamp() * 1000):012x}"
+    return f"{board}#{czxid & _UINT64:016x}{made}"
 
 
 def change_id(board: str, revision: int) -> str:

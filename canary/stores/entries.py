@@ -90,7 +90,7 @@ def entries(
         if change.kind in NODE_KINDS:
             made.log.append(_change(board, epoch, revision, change, None, None))
             continue
-        identity = job_id(board, change.czxid, change.incarnation, change.name)
+        identity = job_id(board, change.czxid, change.incarnation, change.name, change.ctime)
         known = made.pasts if identity in made.pasts else pasts
         past = _after(known.get(identity), change)
         made.log.append(_change(board, epoch, revision, change, identity, past))

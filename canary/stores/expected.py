@@ -17,7 +17,7 @@ from canary.stores.entries import Past, entries, spent_fields
 
 def identity(path: str, incarnation: int, job: Job) -> str:
     """Return the ``_id`` of a job's document."""
-    return job_id(path, job.czxid, incarnation, job.name)
+    return job_id(path, job.czxid, incarnation, job.name, job.at)
 
 
 def expected(path: str, incarnation: int, job: Job, past: Past) -> Document:
@@ -25,20 +25,19 @@ def expected(path: str, incarnation: int, job: Job, past: Past) -> Document:
 
     When a claim was seen is in no state: ``seen_at`` of its lock is that of the job.
     """
-    posted = Change(Kind.POSTED, job.name, incarnation, job.czxid, job.uuid, job.at, job.seen_at)
+    about = (job.name, incarnation, job.czxid, job.uuid)
+    posted = Change(Kind.POSTED, *about, job.at, job.seen_at, ctime=job.at)
     changes = [(0, posted)]
     if job.lock:
         claimed = Change(
             Kind.CLAIMED,
-            job.name,
-            incarnation,
-            job.czxid,
-            job.uuid,
+            *about,
             job.lock.at,
             job.seen_at,
             owner=job.lock.owner,
             session=job.lock.session,
             lock_czxid=job.lock.czxid,
+            ctime=job.at,
         )
         changes.append((0, claimed))
     [document] = entries(path, 0, changes, {}).whole.values()

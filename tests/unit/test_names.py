@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from datetime import UTC, datetime, timedelta
 from unittest.mock import Mock
 
 import pytest
@@ -138,27 +139,36 @@ def test_a_jobs_lock_is_its_own_and_no_job(name: str) -> None:
 
 
 ZXIDS = st.integers(0, 2**63 - 1)
+MOMENT = datetime(2026, 11, 22, 20, 11, 33, 331_000, UTC)
 
 
 @PROPERTY
 @given(ZXIDS, ZXIDS)
 def test_job_ids_sort_by_czxid(one: int, other: int) -> None:
-    ids = [names.job_id("/b", czxid, 1, "job0000000001") for czxid in (one, other)]
+    ids = [names.job_id("/b", czxid, 1, "job0000000001", MOMENT) for czxid in (one, other)]
     assert (ids[0] < ids[1]) == (one < other)
     assert (ids[0] == ids[1]) == (one == other)
     assert all(identity.startswith("/b#") for identity in ids)
 
 
+def test_a_czxid_that_is_given_out_again_is_another_job_s() -> None:
+    ids = [
+        names.job_id("/b", 7, 1, "job0000000001", MOMENT + timedelta(milliseconds=later))
+        for later in (0, 1)
+    ]
+    assert ids[0] < ids[1]
+
+
 def test_a_job_that_was_never_read_has_an_id_of_its_own() -> None:
     unread = {
-        names.job_id(board, czxid, incarnation, name)
+        names.job_id(board, czxid, incarnation, name, MOMENT if czxid else None)
         for board in ("/b", "/c")
         for czxid in (None, 5)
         for incarnation in (5, 6)
         for name in ("job0000000001", "job0000000002")
     }
     assert len(unread) == 2 * (1 + 2 * 2)  # where a czxid is known, it alone tells
-    assert names.job_id("/b", None, 5, "job0000000001") == "/b#0000000000000005/job0000000001"
+    assert names.job_id("/b", None, 5, "job0000000001", None) == "/b#0000000000000005/job0000000001"
 
 
 def test_change_ids_sort_by_revision() -> None:

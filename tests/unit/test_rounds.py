@@ -77,7 +77,8 @@ RUNNING = state(2, 102, 2, (CLAIMED,))
 
 def change(kind: Kind, **fields: object) -> Change:
     """The change that a read, unclaimed job's is, but for ``fields``."""
-    base = Change(kind, JOB, BOARD, 101, "u-1", None, at(9))
+    ctime = at(0.5) if fields.get("czxid", 101) else None
+    base = Change(kind, JOB, BOARD, 101, "u-1", None, at(9), ctime=ctime)
     return replace(base, **fields)  # type: ignore[arg-type]
 
 
