@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup lint unit integration test test-faults test-others faults soak bench demo lock conf metrics clean
+.PHONY: help setup lint unit integration test test-faults test-1 test-2 faults soak bench demo lock conf metrics clean
 
 help:  ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -32,17 +32,21 @@ unit: setup  ## Tests that need no server.
 integration: setup  ## Tests on a real ZooKeeper, MongoDB and Cassandra.
 	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/integration
 
-# The faults stop their servers, so they have their own; both halves mostly wait.
+# Three at once, since all mostly wait. Each has servers of its own: the faults stop theirs.
 test: lint  ## Everything that CI runs.
 	@$(BIN)/python -m devstack run -- true  # brings the servers, once
-	@echo "test: the short selection of the faults runs beside everything else; each prints when it ends"
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going test-faults test-others
+	@echo "test: three parts beside each other; each prints when it ends"
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target --keep-going test-faults test-1 test-2
 
-test-faults: setup
+test-faults: setup  # the short selection
 	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/faults
 
-test-others: setup
-	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/integration tests/unit
+test-1: setup
+	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/integration --splits 2 --group 1
+
+test-2: setup
+	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/integration --splits 2 --group 2
+	$(BIN)/python -m pytest tests/unit
 
 faults: setup  ## Every fault, as long as it lasts, with FAULT_SEEDS=3 seeds; the table goes to docs/reliability.md.
 	@rm -f .faults.jsonl
