@@ -39,13 +39,13 @@ test: lint  ## Everything that CI runs.
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target --keep-going test-faults test-1 test-2
 
 test-faults: setup  # the short selection
-	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/faults
+	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest --durations=10 tests/faults
 
 test-1: setup
-	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/integration --splits 2 --group 1
+	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/integration --splits 2 --group 1 --durations=25
 
 test-2: setup
-	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/integration --splits 2 --group 2
+	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/integration --splits 2 --group 2 --durations=25
 	$(BIN)/python -m pytest tests/unit
 
 faults: setup  ## Every fault, as long as it lasts, with FAULT_SEEDS=3 seeds; the table goes to docs/reliability.md.

@@ -20,6 +20,7 @@ pytestmark = [
     pytest.mark.faults,
     pytest.mark.skipif(IS_ENSEMBLE, reason="one ZooKeeper is stopped by its name"),
 ]
+only_long = pytest.mark.skipif(not IS_LONG, reason="`make faults` runs it")
 
 
 @pytest.mark.parametrize(
@@ -27,9 +28,12 @@ pytestmark = [
     [
         ("fence", workers.frozen_and_woken, {What.INVENTED, What.FOLD, What.LOST}),
         ("relist", servers.changed_while_away, {What.MIRROR}),
-        ("own_clock", workers.cut_off_from_zookeeper, {What.HELD}),
-        ("retry", stores.lost_on_the_way, {What.MIRROR, What.DRIFT, What.LOST}),
-        ("back_pressure", stores.too_much_for_the_store, {What.BOUND}),
+        pytest.param("own_clock", workers.cut_off_from_zookeeper, {What.HELD}, marks=only_long),
+        pytest.param(
+            *("retry", stores.lost_on_the_way, {What.MIRROR, What.DRIFT, What.LOST}),
+            marks=only_long,
+        ),
+        pytest.param("back_pressure", stores.too_much_for_the_store, {What.BOUND}, marks=only_long),
     ],
 )
 def test_it_finds_what_is_wrong_without(
@@ -49,7 +53,7 @@ def test_it_finds_what_is_wrong_without(
     assert all(worker.process.poll() is None for worker in scene.workers), "it lived"
 
 
-@pytest.mark.skipif(not IS_LONG, reason="`make faults` runs it")
+@only_long
 def test_the_fence_alone_is_enough(make_scene: Callable[[str], Scene]) -> None:
     """What is found without a fence is not with it, though no clock tells of anything."""
     scene = make_scene("all_clocks")

@@ -183,6 +183,6 @@ FAULTS: Final = (
         "killed between the MongoDB write and its acknowledgement",
         killed_before_the_acknowledgement,
     ),
-    Fault("clock an hour off for one process, ahead and behind", clock_an_hour_off),
+    Fault("clock an hour off for one process, ahead and behind", clock_an_hour_off, only_long=True),
     Fault("more watch jobs than slots", more_watch_jobs_than_slots),
 )
