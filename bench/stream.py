@@ -93,13 +93,13 @@ def measure() -> str:
             Figure(
                 "memory before, with and after them",
                 _megabytes(memory[:3]),
-                _megabytes(rival_memory[:3]),
+                _megabytes(rival_memory),
                 f"back within {MEMORY_GOAL - 1:.0%}: {back}",
             ),
             Figure(
                 "and when as many others had come and left",
                 _megabytes(memory[3:]),
-                _megabytes(rival_memory[3:]),
+                "",
                 f"no more than that: {again}",
             ),
         ],
@@ -133,7 +133,7 @@ def _canary(
                 found = re.search(r"^canary_stream_clients (\S+)$", text, re.MULTILINE)
                 return float(found[1]) if found else 0.0
 
-            return _told(f"{url}/v2/stream", process.pid, write, clients)
+            return _told(f"{url}/v2/stream", process.pid, write, clients, come_again=True)
         finally:
             process.terminate()
             process.wait()
@@ -153,15 +153,21 @@ def _rival() -> tuple[list[float], list[int]]:
             return float(answer.text)
 
         _until(lambda: _answers(url))
-        return _told(f"{url}/stream", process.pid, write, lambda: 0.0)
+        return _told(f"{url}/stream", process.pid, write, lambda: 0.0, come_again=False)
 
 
 def _told(
-    stream: str, pid: int, write: Callable[[int], float], clients: Callable[[], float]
+    stream: str,
+    pid: int,
+    write: Callable[[int], float],
+    clients: Callable[[], float],
+    *,
+    come_again: bool,
 ) -> tuple[list[float], list[int]]:
-    """Return the seconds until each client had each change, and four figures of memory.
+    """Return the seconds until each client had each change, and the memory.
 
-    They are before the clients came, with them, when they had left, and when as many others had.
+    It is before the clients came, with them, when they had left, and with ``come_again`` when as
+    many others had come and left.
     """
     numbers = iter(range(1, 1_000_000))
     with _listening(stream, WARMING):
@@ -187,10 +193,11 @@ def _told(
         memory.append(_memory(pid))
     _until(all_left)
     memory.append(_memory(pid))
-    with _listening(stream, CLIENTS):
-        write(next(numbers))
-    _until(all_left)
-    memory.append(_memory(pid))
+    if come_again:
+        with _listening(stream, CLIENTS):
+            write(next(numbers))
+        _until(all_left)
+        memory.append(_memory(pid))
     took = [
         max(0.0, moment - begun[int(number)])
         for number, moments in came.items()
