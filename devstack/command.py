@@ -79,8 +79,11 @@ class Command:
         elif self._step == TOLD and stop.signal == signal.SIGINT:
             say(f"telling COMMAND to end (SIGTERM, SIGKILL in {GRACE:g} s)")
             child.signal(signal.SIGTERM)
-        elif not stop.command_has_it:
-            child.signal(stop.signal)
+        else:
+            if self._step == ASKED:
+                say("waiting for COMMAND to end; interrupt again to send it SIGTERM")
+            if not stop.command_has_it:
+                child.signal(stop.signal)
         if self._step == TOLD:
             self._deadline = time.monotonic() + GRACE
 

@@ -326,6 +326,8 @@ class TestEnd:
             everything, group = run.everything(), run.process.pid
             os.killpg(group, signal.SIGINT)
             assert run.line(1) == {"got": [signal.SIGINT]}
+            # devstack has taken notice too; otherwise the system makes one of two that wait for it.
+            eventually(lambda: "interrupt again" in run.errors.read_text(), "devstack's word")
             # The second one is followed by a SIGTERM of devstack's.
             os.killpg(group, signal.SIGINT)
             assert run.line(2) == {"got": [signal.SIGINT] * 2}
