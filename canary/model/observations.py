@@ -39,11 +39,15 @@ class Stat:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A board's children and stat, from one call, so that they belong together."""
+    """A board's children and stat, from one call, so that they belong together.
+
+    ``acl_version`` is of its ACL: no account depends on it, but whether watches are alive.
+    """
 
     stat: Stat
     children: frozenset[str]
     seen_at: datetime
+    acl_version: int = 0
 
 
 class Unread(Enum):

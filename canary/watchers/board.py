@@ -138,6 +138,8 @@ class BoardWatch:
                 if is_woken or self._is_stale(node) or self._audit.left() == 0:
                     self._look(node, reader)
             except BoardDenied:
+                node.distrust()
+                self._horizon.doubt()
                 self._blame(Reason.DENIED, Freshness.DENIED)
             except ZooKeeperUnavailable as error:
                 LOG.warning("suspended: %s", error, extra=self._extra)
@@ -173,7 +175,7 @@ class BoardWatch:
         try:
             node.refresh()
             asked = now()
-            is_known = self._round(reader, lag, asked)
+            is_known = self._round(node, reader, lag, asked)
         except BoardMissing:
             self._missing(lag, asked, reader)
             is_known = True
@@ -182,7 +184,7 @@ class BoardWatch:
             reader.let_go()
         self._context.observer.looked(self.path, time.monotonic() - begun)
 
-    def _round(self, reader: BoardReader, lag: Lag, asked: datetime) -> bool:
+    def _round(self, node: NodeWatch, reader: BoardReader, lag: Lag, asked: datetime) -> bool:
         """Look at a board that is there; tell whether all of it was told."""
         if self._reconnected:
             self._reconnected = False
@@ -191,6 +193,10 @@ class BoardWatch:
                 self._suspects |= self._state.children
             reader.sync()
         listing = reader.list()
+        while not node.compare(listing.acl_version):
+            lag = self._horizon.widen()
+            node.refresh()
+            listing = reader.list()
         reason = self._take_reason()
         state = self._state.known_until(lag.since)
         checked = self._audit.portion(state.jobs, listing.seen_at)

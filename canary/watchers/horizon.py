@@ -68,7 +68,16 @@ class Horizon:
 
     def doubt(self) -> None:
         """Note that what tells of changes may have been dead since it was last found alive."""
-        self._touched = Lag(self._verified or now(), now())
+        self._touched = longest([self._touched, self._doubtful()])
+
+    def widen(self) -> Lag:
+        """Note the same while the board is read; return up to when it is known before that."""
+        doubtful = self._doubtful()
+        self._reading = longest([self._reading, doubtful]) or doubtful
+        return self._reading
+
+    def _doubtful(self) -> Lag:
+        return Lag(self._verified or now(), now())
 
     def until(self) -> datetime:
         """Return up to when the board is known."""

@@ -12,7 +12,8 @@ as soon as ZooKeeper tells of a change, and ``wake`` later, when kazoo has read 
 
 One thing kills a watch so that nobody is told: an event that is due while the node's ACL forbids
 reading it is dropped by ZooKeeper, the watch with it, and no ACL's change makes an event. So call
-``check`` while nothing wakes.
+``distrust`` where reading was denied, ``compare`` with what a read told of the ACL, and ``check``
+while nothing wakes.
 """
 
 import logging
@@ -108,6 +109,7 @@ class NodeWatch:
         self._incarnation: int | None = None  # of the node, None while there is none
         self._followed: int | None = None  # that whose children are watched
         self._built_on: tuple[int, ...] | None = None  # what the node was when its data was read
+        self._acl: int | None = None  # the version of the node's ACL when the watches were built
         client.add_listener(self._on_state)
 
     def refresh(self) -> None:
@@ -149,6 +151,16 @@ class NodeWatch:
             self._stale = True
         return self._stale
 
+    def distrust(self) -> None:
+        """Have the next ``refresh`` make new watches."""
+        self._stale = True
+
+    def compare(self, acl_version: int) -> bool:
+        """Return whether the ACL is the one under which the watches were built; else distrust."""
+        if self._acl != acl_version:
+            self.distrust()
+        return self._acl == acl_version
+
     def close(self) -> None:
         """Stop watching."""
         self._client.remove_listener(self._on_state)
@@ -161,7 +173,7 @@ class NodeWatch:
                 watch.retire()
                 self._client.forget(self._path, watch._watcher)  # noqa: SLF001 -- kazoo has no other
         self._data = self._children = None
-        self._incarnation = self._followed = None
+        self._incarnation = self._followed = self._acl = None
 
     def _bounded(self, arm: Callable[[], None]) -> None:
         """Arm one of kazoo's recipes, which would wait for an answer for ever."""
@@ -194,6 +206,8 @@ class NodeWatch:
         if generation == self._generation:
             self._incarnation = stat.czxid if stat else None
             self._built_on = _condition(stat)
+            if self._acl is None and stat:
+                self._acl = stat.aversion
             self._wake()
 
     def _on_children(self, _children: list[str]) -> None:

@@ -94,6 +94,7 @@ class BoardReader:
             Stat(stat.czxid, stat.pzxid, stat.cversion, stat.numChildren),
             frozenset(children),
             now(),
+            stat.aversion,
         )
 
     def portion(self, names: Iterable[str]) -> dict[str, JobRead | Unread]:

@@ -19,7 +19,9 @@ from kazoo.security import (
 from pymongo.database import Database
 from taskflow.jobs.backends.impl_zookeeper import ZookeeperJobBoard
 
+from canary.clock import now
 from tests.integration.boards import (
+    claim,
     kinds,
     mirrored,
     on_board,
@@ -303,3 +305,40 @@ class TestAccess:
         eventually(lambda: mirrored(database, path) == on_board(owner, path))
         last = post(owner, path)
         eventually(lambda: last in mirrored(database, path), 2)
+
+    @pytest.mark.parametrize("is_noticed", [True, False], ids=["noticed", "unnoticed"])
+    def test_a_watch_that_was_dropped_meanwhile_is_made_anew_before_the_board_is_live(
+        self,
+        spawn: Spawn,
+        owner: KazooClient,
+        database: Mongo,
+        jobboard: str,
+        path: str,
+        is_noticed: bool,
+    ) -> None:
+        owner.ensure_path(path)
+        job = post(owner, path)
+        lock = f"{path}/{job}.lock"
+        claim(owner, path, job)
+        register(owner, jobboard, path)
+        spawn("canary-worker", OS_CANARY__RECONCILE_INTERVAL="3600")
+        eventually(lambda: mirrored(database, path) == {job: ("CLAIMED", "ann")}, START)
+        eventually(lambda: freshness(database, path) == "live")
+
+        owner.set_acls(path, [SECRET])
+        before = now()
+        post(owner, path)  # of which nobody is told, and the watch is dropped
+        if is_noticed:
+            owner.delete(lock)  # which has a watch, and an ACL, of its own
+            eventually(lambda: freshness(database, path) == "denied")
+        owner.set_acls(path, OPEN_ACL_UNSAFE)
+        if not is_noticed:
+            owner.delete(lock)
+        eventually(lambda: mirrored(database, path) == on_board(owner, path), 20)
+        eventually(lambda: freshness(database, path) == "live")
+        last = post(owner, path)
+        eventually(lambda: last in mirrored(database, path), 5, why="it is watched again")
+        if is_noticed:
+            [gap] = database.gaps.find({"board": path})
+            assert (gap["reason"], gap["creates"], gap["deletes"]) == ("denied", 0, 0)
+            assert gap["from"] <= before, "nobody knows since when it was denied"

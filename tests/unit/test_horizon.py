@@ -97,3 +97,25 @@ def test_a_watch_that_may_have_been_dead_is_doubted_from_when_it_lived(
 def test_the_longest_of_several_lags() -> None:
     assert longest([]) is longest([None]) is None
     assert longest([Lag(at(1), at(4)), None, Lag(at(2), at(3))]) == Lag(at(1), at(3))
+
+
+def test_what_may_not_have_been_told_is_not_known_while_it_is_read(
+    horizon: Horizon, pulse: Beat
+) -> None:
+    pulse.until = at(20)
+    horizon.touch()
+    assert horizon.begin().since == at(20)
+    assert horizon.widen().since == at(10), "since the last look, whatever the pulse says"
+    assert horizon.until() == at(10)
+    horizon.end(at(21))
+    assert (horizon.until(), horizon.lag()) == (at(21), None)
+
+
+def test_a_doubt_takes_back_no_other(horizon: Horizon, pulse: Beat) -> None:
+    horizon.doubt()
+    assert horizon.until() == at(10)
+    pulse.until = at(20)
+    first = horizon.begin()
+    horizon.end(None)
+    horizon.doubt()
+    assert horizon.lag() == first
