@@ -61,19 +61,23 @@ FORMS: Final = (SERVER_SENT_EVENTS, JSON_LINES)
 
 
 class Telling:
-    """One event on its way to clients. ``event`` is the feed's, None for what it did not tell."""
+    """One event on its way to clients.
 
-    __slots__ = ("_sent", "data", "event", "name", "position")
+    ``data`` is a mapping, or one that is JSON already. ``event`` is the feed's, None for what it
+    did not tell.
+    """
+
+    __slots__ = ("__weakref__", "_sent", "data", "event", "name", "position")
 
     def __init__(
         self,
         name: str,
-        data: Mapping[str, Any],
+        data: Mapping[str, Any] | str,
         position: str | None = None,
         event: Event | None = None,
     ) -> None:
         self.name, self.position, self.event = name, position, event
-        self.data = json.dumps(data)
+        self.data = data if isinstance(data, str) else json.dumps(data)
         self._sent: dict[Form, bytes] = {}
 
     def sent(self, form: Form) -> bytes:

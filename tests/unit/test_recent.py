@@ -1,19 +1,24 @@
 """What is kept of the event stream, and its ids."""
 
+import json
+from datetime import UTC, datetime
+
 import pytest
+from bson.int64 import Int64
 from hypothesis import given
 from hypothesis import strategies as st
 
 from canary.server.recent import Recent
-from canary.server.telling import Telling
-from canary.stores.events import identity_of, position_from
+from canary.server.telling import Telling, reset
+from canary.stores.events import Event, EventName, identity_of, position_from
 
 LIMIT = 5
 places = st.integers(0, 10_000).map(lambda number: f"82{number:08X}")
 
 
 def told(position: str, size: int = 1) -> Telling:
-    return Telling("change", {"x": "x" * size}, position)
+    event = Event(EventName.CHANGE, "/lbaas/jobs", document={"revision": 1}, position=position)
+    return Telling("change", {"x": "x" * size}, position, event)
 
 
 @given(st.sets(places, min_size=1), places, st.booleans())
@@ -34,11 +39,39 @@ def test_all_behind_a_place_that_is_covered_is_kept(
     assert recent.end == max(came)
 
 
-def test_no_more_bytes_than_there_may_be() -> None:
-    recent = Recent(size=100)
+def test_what_comes_again_is_what_was_told_and_one_for_all() -> None:
+    document = {
+        "board": "/lbaas/jobs",
+        "revision": Int64(7),
+        "seen_at": datetime(2026, 11, 25, 12, 0, 0, 123_000, tzinfo=UTC),
+        "payload": {"text": "ä\n\u2028", "size": 3},
+        "owner": None,
+        "waited": float("inf"),
+    }
+    event = Event(EventName.CHANGE, "/lbaas/jobs", document=document, position="8201")
+    recent = Recent()
     recent.reach("8200")
-    recent.add(told("8201", 60))
-    recent.add(told("8202", 60))
+    recent.add(Telling("change", {"name": "ä\n\u2028"}, "8201", event))
+    [again], [too] = recent.after("8200"), recent.after("8200")
+    assert again.event == event
+    assert isinstance((again.event.document or {})["revision"], Int64)
+    assert (again.name, again.position) == ("change", "8201")
+    assert json.loads(again.data) == {"name": "ä\n\u2028"}
+    assert again is too, "as long as somebody has it"
+
+
+def test_what_is_no_change_and_no_gap_is_refused() -> None:
+    recent = Recent()
+    recent.reach("8200")
+    with pytest.raises(ValueError, match="only changes and gaps come again, not reset"):
+        recent.add(reset("8201"))
+
+
+def test_no_more_bytes_than_there_may_be() -> None:
+    recent = Recent(size=1_000)
+    recent.reach("8200")
+    recent.add(told("8201", 600))
+    recent.add(told("8202", 600))
     assert not recent.covers("8200")
     assert [each.position for each in recent.after("8201")] == ["8202"]
 
