@@ -9,6 +9,7 @@ board: what it refuses is said then. Its being away, or slow, delays nothing but
 import logging
 import time
 from collections.abc import Callable, Collection
+from datetime import timedelta
 from typing import Final
 
 from gevent.event import Event
@@ -55,6 +56,13 @@ class Checkpointer:
         """
         now = time.monotonic()
         return {path: now - since for path, since in self._since.items()}
+
+    def told(self) -> dict[str, object]:
+        """Return what a heartbeat tells; ``oldest`` is when the oldest of all last ones was."""
+        ages = self.ages().values()
+        oldest = now() - timedelta(seconds=max(ages)) if ages else None
+        told = {"written": self.written, "failed": self.failed, "interval": self.interval}
+        return told | {"oldest": oldest}
 
     def run(self, stopping: Event) -> None:
         """Take checkpoints as they fall due, until ``stopping`` is set."""

@@ -17,7 +17,8 @@ from taskflow import exceptions as taskflow_exceptions
 from taskflow.jobs.backends.impl_zookeeper import ZookeeperJob
 
 from canary.errors import CanaryError, ZooKeeperUnavailable
-from canary.registry import WatchJob, WatchJobBoard
+from canary.jobboard import WatchJobBoard
+from canary.registry import WatchJob
 from canary.zookeeper import errors_as_ours
 
 LOG = logging.getLogger(__name__)

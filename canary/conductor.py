@@ -29,9 +29,10 @@ from canary import watch_flow
 from canary.backoff import RETRY_DELAY, Backoffs
 from canary.claims import Claim, Claims
 from canary.errors import CanaryError, ZooKeeperUnavailable
+from canary.jobboard import WatchJobBoard
 from canary.members import Members
 from canary.model.shares import shares
-from canary.registry import Registered, Registry, WatchJob, WatchJobBoard
+from canary.registry import Registered, Registry, WatchJob
 from canary.runs import Run
 from canary.watchers.node import NodeWatch
 
@@ -59,7 +60,7 @@ class WatchConductor(base.Conductor):
     ) -> None:
         super().__init__(name, jobboard)
         self._board, self._client = jobboard, jobboard.client
-        self._registry = Registry(jobboard)
+        self._registry = Registry(jobboard.client, jobboard.path)
         self.claims = Claims(jobboard, name)
         self._claiming = BoundedSemaphore(CLAIMS_AT_ONCE)
         self._watch, self._looked = watch, looked

@@ -8,6 +8,7 @@ among them until MongoDB has taken notice of that.
 import logging
 import os
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Final
 
@@ -30,10 +31,15 @@ RELEASE_TIMEOUT: Final = 0.5  # seconds for all boards that were left, so that t
 
 
 class Heartbeat:
-    """One worker's heartbeat."""
+    """One worker's heartbeat; ``more`` returns what else it is to tell of the worker."""
 
-    def __init__(self, store: LiveStore, context: WatchContext) -> None:
-        self._store, self._context = store, context
+    def __init__(
+        self,
+        store: LiveStore,
+        context: WatchContext,
+        more: Callable[[], Mapping[str, object]] = dict,
+    ) -> None:
+        self._store, self._context, self._more = store, context, more
         self._watches: set[BoardWatch] = set()
         self._left: dict[BoardWatch, Lag] = {}
         host, pid = os.uname().nodename, os.getpid()
@@ -53,8 +59,8 @@ class Heartbeat:
 
     @property
     def watches(self) -> tuple[BoardWatch, ...]:
-        """The watches that there are."""
-        return tuple(self._watches)
+        """The watches that there are, but for that of Canary's own board."""
+        return tuple(watch for watch in self._watches if watch.board.registered)
 
     def age(self) -> float:
         """Return how many seconds ago MongoDB took the last one; at first, since the start."""
@@ -73,7 +79,7 @@ class Heartbeat:
             for watch, lag in self._left.items()
         ]
         sent = elapsed()
-        about = self._about | asdict(self._context.tally)
+        about = {**self._about, **asdict(self._context.tally), **self._more()}
         CLOCK.compare(sent, self._store.beat(about, until, behind))
         self._last = time.monotonic()
 

@@ -18,8 +18,8 @@ from kazoo.exceptions import NoAuthError, NoNodeError
 from taskflow.types.entity import Entity
 
 from canary.errors import BoardMissing
+from canary.jobboard import WatchJobBoard
 from canary.model.names import conductor_folder
-from canary.registry import WatchJobBoard
 from canary.watchers.node import NodeWatch
 from canary.zookeeper import errors_as_ours, wait
 

@@ -22,7 +22,8 @@ from typing import Final
 from canary import logs
 from canary.config import Config, load, parser
 from canary.errors import CanaryError, ConfigError, UsageError, ZooKeeperUnavailable
-from canary.registry import Registry, WatchJobBoard
+from canary.jobboard import Registrar, WatchJobBoard
+from canary.registry import Registry
 from canary.zookeeper import connect, disconnect
 
 CLOSE_TIMEOUT: Final = 1.0  # seconds for ZooKeeper to answer that the session is closed
@@ -64,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(config: Config, arguments: argparse.Namespace) -> int:
     client = connect(config.zookeeper)
     board = WatchJobBoard("canary-producer", client, config.canary.jobboard)
-    registry = Registry(board)
+    registry = Registrar(board)
     if arguments.word in {"add", "remove"}:
         registry.check(arguments.paths)  # wrong words need no connection to be refused
     elif arguments.word is None:
@@ -94,7 +95,7 @@ def _run(config: Config, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _add(registry: Registry, paths: Sequence[str]) -> None:
+def _add(registry: Registrar, paths: Sequence[str]) -> None:
     added = registry.add(paths)
     for path in dict.fromkeys(paths):
         print(f"{path}: {'added' if path in added else 'is watched already'}")

@@ -1,8 +1,9 @@
-"""Canary's own jobboard: one job a watched board.
+"""What is on Canary's own jobboard: one job a watched board.
 
 A watch job is a TaskFlow job without a logbook: what it has to remember is in MongoDB. Its details
-are ``{"path": BOARD}``. Promises: ``add`` leaves one watch job a board however often and by however
-many at once it is called; nothing here touches the watched boards themselves.
+are ``{"path": BOARD}``. They are read and removed here, by kazoo alone, and posted and claimed in
+``jobboard``, by TaskFlow, which takes long to import. Nothing here touches the watched boards
+themselves.
 """
 
 import logging
@@ -15,8 +16,6 @@ import gevent
 from kazoo.client import TransactionRequest
 from kazoo.exceptions import KazooException, LockTimeout, NoAuthError, NoNodeError
 from oslo_serialization import jsonutils
-from taskflow import exceptions as taskflow_exceptions
-from taskflow.jobs.backends.impl_zookeeper import ZookeeperJob, ZookeeperJobBoard
 
 from canary.config import check_board_path
 from canary.errors import BoardMissing, CanaryError, UsageError, ZooKeeperUnavailable
@@ -26,65 +25,7 @@ from canary.zookeeper import Client, errors_as_ours, wait
 
 LOG = logging.getLogger(__name__)
 
-JOB_NAME: Final = "watch"
 LOCK_FOLDER: Final = ".register"  # beside the board, as TaskFlow puts .trash and .entities
-
-
-class WatchJobBoard(ZookeeperJobBoard):
-    """TaskFlow's jobboard for Canary's own board, without a memory of its own.
-
-    TaskFlow's keeps every job that it ever saw listed, and a znode that is no job makes it raise;
-    ``Registry`` reads the board instead, and hands over the jobs that are to be claimed.
-    """
-
-    def __init__(self, name: str, client: Client, path: str) -> None:
-        super().__init__(name, {"path": path}, client=client, emit_notifications=False)
-
-    @property
-    def client(self) -> Client:
-        """The client that it was made with."""
-        client: Client = self._client
-        return client
-
-    def connect(self, timeout: float = 10.0) -> None:
-        """Make the board's znode and its trash, where they are missing."""
-        with self.limited(timeout):
-            self._client.ensure_path(self.path)
-            self._client.ensure_path(self.trash_path)
-        self._connected = True
-
-    def hold(self, job: "WatchJob") -> ZookeeperJob:
-        """Return TaskFlow's view of a watch job; it may be claimed until it is let go."""
-        held = ZookeeperJob(
-            self,
-            JOB_NAME,
-            self._client,
-            f"{self.path}/{job.name}",
-            uuid=job.uuid,
-            details={"path": job.path},
-        )
-        self._known_jobs[held.path] = held
-        return held
-
-    def let_go(self, job: ZookeeperJob) -> None:
-        """Forget a job that was held."""
-        self._known_jobs.pop(job.path, None)
-
-    def _state_change_listener(self, state: str) -> None:
-        """Do nothing: who uses this board follows the connection itself."""
-
-    @contextmanager
-    def limited(self, timeout: float) -> Iterator[None]:
-        """Bound TaskFlow's calls in the ``with``, which would wait for a connection for ever."""
-        with errors_as_ours(timeout), gevent.Timeout(timeout):
-            try:
-                yield
-            except taskflow_exceptions.UnclaimableJob:
-                raise  # a JobFailure too, but an answer
-            except taskflow_exceptions.JobFailure as error:
-                if isinstance(error.__cause__, KazooException):
-                    raise error.__cause__ from error
-                raise ZooKeeperUnavailable(f"TaskFlow could not do it: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +49,11 @@ class Registered:
 
 
 class Registry:
-    """Reads Canary's own board; adds to it and removes from it."""
+    """Reads Canary's own board, the one at ``path``, and removes from it."""
 
-    def __init__(self, board: WatchJobBoard) -> None:
-        self.board = board
-        self._client = board.client
+    def __init__(self, client: Client, path: str) -> None:
+        self.path = path
+        self._client = client
         # What was read of one incarnation of the board, in which names come but once.
         self._known: tuple[int, dict[str, WatchJob | None]] = (-1, {})
 
@@ -124,7 +65,7 @@ class Registry:
         timeout = self._client.call_timeout
         try:
             names, stat = wait(
-                self._client.get_children_async(self.board.path, include_data=True), timeout
+                self._client.get_children_async(self.path, include_data=True), timeout
             )
         except BoardMissing:
             return Registered(None, (), frozenset())
@@ -136,7 +77,7 @@ class Registry:
             if name in children and incarnation == stat.czxid
         }
         answers = {
-            name: self._client.get_async(f"{self.board.path}/{name}")
+            name: self._client.get_async(f"{self.path}/{name}")
             for name in children
             if is_job(name) and name not in read
         }
@@ -163,7 +104,7 @@ class Registry:
 
     def paths(self) -> frozenset[str]:
         """Return the boards that have a watch job now, not at some moment before the call."""
-        wait(self._client.sync_async(self.board.path), self._client.call_timeout)
+        wait(self._client.sync_async(self.path), self._client.call_timeout)
         return frozenset(job.path for job in self.look().jobs)
 
     def is_registered(self, path: str) -> bool:
@@ -173,29 +114,15 @@ class Registry:
     def check(self, paths: Iterable[str]) -> list[str]:
         """Return ``paths`` without repeats. Raises UsageError for what can be no watched board."""
         checked = dict.fromkeys(check_board_path(path) for path in paths)
-        if self.board.path in checked:
-            raise UsageError(
-                f"{self.board.path} is Canary's own board ([canary] jobboard); leave it out"
-            )
+        if self.path in checked:
+            raise UsageError(f"{self.path} is Canary's own board ([canary] jobboard); leave it out")
         return list(checked)
-
-    def add(self, paths: Iterable[str]) -> list[str]:
-        """Post a watch job for each of ``paths`` that has none; return those."""
-        wished = self.check(paths)
-        self.board.connect(self._client.call_timeout)
-        with self._locked():
-            there = {job.path for job in self.look().jobs}
-            missing = [path for path in wished if path not in there]
-            for path in missing:
-                with self.board.limited(self._client.call_timeout):
-                    self.board.post(JOB_NAME, details={"path": path})
-        return missing
 
     def remove(self, paths: Iterable[str]) -> list[str]:
         """Delete the watch jobs of ``paths``, claimed or not; return the paths that had one."""
         wished = set(self.check(paths))
         removed = []
-        with self._locked():
+        with self.locked():
             for job in self.look().jobs:
                 if job.path in wished:
                     self.end(job)
@@ -207,7 +134,7 @@ class Registry:
 
         Returns also where it is gone already. Raises CanaryError where it can't be deleted.
         """
-        path = f"{self.board.path}/{job.name}"
+        path = f"{self.path}/{job.name}"
         for with_lock in (job.claimed, not job.claimed, job.claimed):
             transaction: TransactionRequest = self._client.transaction()
             if with_lock:
@@ -220,9 +147,9 @@ class Registry:
             raise CanaryError(f"{job.path}: its watch job changes hands all the time; try again")
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """Hold the lock under which watch jobs are added and removed."""
-        folder = self.board.path.replace(basename(self.board.path), LOCK_FOLDER)
+        folder = self.path.replace(basename(self.path), LOCK_FOLDER)
         lock = self._client.Lock(folder, "canary-producer")
         timeout = self._client.call_timeout
         is_mine = False

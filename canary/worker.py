@@ -21,6 +21,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final, NoReturn
 
@@ -40,15 +41,18 @@ from canary.errors import (
     StoreUnavailable,
 )
 from canary.heartbeat import HEARTBEAT_INTERVAL, Heartbeat
+from canary.jobboard import WatchJobBoard
 from canary.metrics.endpoint import Endpoint
 from canary.metrics.parts import Parts
 from canary.metrics.worker import WorkerMetrics
 from canary.observer import NOBODY
-from canary.registry import Registered, Registry, WatchJobBoard
+from canary.own_board import OwnBoard
+from canary.registry import Registered, Registry
 from canary.stores.history import HistoryStore
 from canary.stores.live import LiveStore
 from canary.stores.mongo import connect as connect_mongodb
 from canary.stores.mongo import ensure_schema
+from canary.stores.writer import LiveBoard
 from canary.watchers.board import BoardWatch
 from canary.watchers.conductors import ConductorsWatch
 from canary.watchers.context import WatchContext
@@ -71,7 +75,7 @@ class Worker:
         self._stopping = Event()
         self._client = connect_zookeeper(config.zookeeper)
         board = WatchJobBoard(config.canary.name, self._client, config.canary.jobboard)
-        self._registry = Registry(board)
+        self._registry = Registry(self._client, config.canary.jobboard)
         self.conductor = WatchConductor(
             config.canary.name, board, self._watch, self._looked, config.canary.max_boards
         )
@@ -83,7 +87,8 @@ class Worker:
         self._context = WatchContext(
             self._client, Pulse(self._client), config.canary.reconcile_interval, observer=observer
         )
-        self._heartbeat = Heartbeat(self._store, self._context)
+        self._heartbeat = Heartbeat(self._store, self._context, self._of_checkpoints)
+        self._own = OwnBoard(self._client, board.path, config.canary.name, self._watch_own)
         self._seen: Registered | None = None
         self._seen_anew = Event()
         self._failure: Exception | None = None
@@ -93,7 +98,7 @@ class Worker:
                 self._database,
                 HistoryStore(config.cassandra),
                 config.cassandra.checkpoint_interval,
-                self.conductor.boards,
+                self._boards,
             )
         self._endpoint: Endpoint | None = None
         if metrics is not None:
@@ -108,6 +113,7 @@ class Worker:
         """Ask ``run`` to return. Only sets flags, so a signal handler may call it."""
         self._stopping.set()
         self._seen_anew.set()
+        self._own.stop()
         self.conductor.stop()
 
     def run(self) -> None:
@@ -138,6 +144,7 @@ class Worker:
             partial(self._heartbeat.run, self._stopping),
             self._judge_fitness,
             self._note_removed,
+            partial(self._own.run, self._stopping),
         )
         beside = [self._spawn(part) for part in parts]
         if self._checkpointer is not None:
@@ -183,13 +190,29 @@ class Worker:
                 prepared.set()
                 return
 
+    def _of_checkpoints(self) -> dict[str, object]:
+        return {"checkpoints": self._checkpointer.told() if self._checkpointer else None}
+
+    def _boards(self) -> list[str]:
+        """Return the paths of all boards that are watched here."""
+        return self.conductor.boards() + [self._own.path] * self._own.is_watching
+
     def _watch(self, claim: Claim, stop: Event) -> None:
         """Watch one board, for one claim, until ``stop`` is set or the watch can't go on."""
         board = self._store.take(
             claim.job.path, claim.epoch, lambda: self.conductor.claims.holds(claim), now()
         )
-        watch = BoardWatch(self._context, board)
-        conductors = ConductorsWatch(self._client, board.path, board.show_conductors)
+        self._follow(self._context, board, stop)
+
+    def _watch_own(self, epoch: int, is_mine: Callable[[], bool], stop: Event) -> None:
+        """Do the same for Canary's own board, which no figure counts among the watched ones."""
+        board = self._store.take(self._own.path, epoch, is_mine, now(), is_own=True)
+        self._follow(replace(self._context, observer=NOBODY), board, stop)
+
+    def _follow(self, context: WatchContext, board: LiveBoard, stop: Event) -> None:
+        """Watch a board that was taken until ``stop`` is set or the watch can't go on."""
+        watch = BoardWatch(context, board)
+        conductors = ConductorsWatch(self._client, board.path, board.conductors.show)
         stop.rawlink(lambda _: watch.stop())
         beside = self._spawn(conductors.run)
         self._heartbeat.add(watch)
@@ -229,7 +252,9 @@ class Worker:
     def _judge_fitness(self) -> None:
         """Leave the boards to others while MongoDB answers them and not this worker."""
         while not self._stopping.wait(HEARTBEAT_INTERVAL):
-            self.conductor.set_fit(is_fit=self._heartbeat.age() < FIT_LIMIT)
+            is_fit = self._heartbeat.age() < FIT_LIMIT
+            self.conductor.set_fit(is_fit=is_fit)
+            self._own.set_fit(is_fit=is_fit)
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

@@ -14,6 +14,7 @@ class Changes(Listing):
         Column("revision"),
         Column("kind"),
         Column("state"),
+        Column("state_before"),
         Column("uuid"),
         Column("name"),
         Column("job_name"),

@@ -34,10 +34,10 @@ class Change:
 
     ``creates`` and ``deletes`` say how many creates and deletes of the board's children it
     explains; none where a gap has counted them already. ``at`` is ZooKeeper's own time where a
-    znode tells it, else None; ``seen_at`` is Canary's. ``czxid``, ``ctime`` and ``incarnation``
-    identify the job (``names.job_id``), ``lock_czxid`` the claim. ``session`` is the ZooKeeper
-    session of a claim. ``payload`` comes with the first change of a job. ``lock_stays`` tells of an
-    ending that the job's lock outlived it.
+    znode tells it, else None; ``seen_at`` is Canary's. ``czxid``, ``made_at`` (the job's) and
+    ``incarnation`` identify the job (``names.job_id``), ``lock_czxid`` the claim. ``session`` is
+    the ZooKeeper session of a claim. ``payload`` comes with the first change of a job.
+    ``lock_stays`` tells of an ending that the job's lock outlived it.
     """
 
     kind: Kind
@@ -55,7 +55,7 @@ class Change:
     outcome: Outcome | None = None
     payload: Payload | None = None
     lock_stays: bool = False
-    ctime: datetime | None = None  # of the job's znode, None where that was not read
+    made_at: datetime | None = None  # the job's; None of what is no job
 
     @property
     def other_added(self) -> str | None:
@@ -97,7 +97,7 @@ def ending_of(
         session=lock.session if lock else None,
         lock_czxid=lock.czxid if lock else None,
         outcome=outcome,
-        ctime=job.at,
+        made_at=job.made_at,
     )
 
 

@@ -101,16 +101,18 @@ class Comparison:
             return read.czxid > self.pzxid
         return read is Unread.GONE
 
-    def _is_another(self, czxid: int | None, read: JobRead | LockRead | Unread | None) -> bool:
-        """Tell whether a listed znode is surely another one than that known by ``czxid``.
+    def _is_another(self, known: Job | Lock, read: JobRead | LockRead | Unread | None) -> bool:
+        """Tell whether a listed znode is surely another one than the known one.
 
-        Surely: one that is gone by the time it is read, or hidden, may be the known one. None is
-        the czxid of what was gone, or hidden by its ACL, when it was to be read.
+        Surely: one that is gone by the time it is read, or hidden, may be the known one. The czxid
+        of what was gone, or hidden by its ACL, when it was to be read is None. An ensemble that was
+        restored from an older copy gives a czxid out twice, at different times.
         """
-        found = read.czxid if isinstance(read, JobRead | LockRead) else self.pzxid + 1
-        if found > self.pzxid:
-            return czxid is not None and czxid > self.pzxid
-        return found > self.counted if czxid is None else found != czxid
+        if not isinstance(read, JobRead | LockRead) or read.czxid > self.pzxid:
+            return known.czxid is not None and known.czxid > self.pzxid
+        if known.czxid is None:
+            return read.czxid > self.counted
+        return (read.czxid, read.at) != (known.czxid, known.at)
 
     def _is_counted(self, read: JobRead | LockRead | Unread | None) -> bool:
         """Tell whether a znode was there already when the last account was closed."""
@@ -119,9 +121,10 @@ class Comparison:
     def _known(self, name: str, job: Job) -> None:
         """Follow a job that was on the board at the last look."""
         listed = name in self.listing.children
-        if not listed or self._is_another(job.czxid, self.reads.jobs.get(name)):
+        read = self.reads.jobs.get(name)
+        if not listed or self._is_another(job, read):
             del self.jobs[name]
-            self._end(job, is_counted=listed and self._is_counted(self.reads.jobs.get(name)))
+            self._end(job, is_counted=listed and self._is_counted(read))
             return
         lock = self._known_lock(name, job)
         if lock is not job.lock:
@@ -133,7 +136,7 @@ class Comparison:
         read = self.reads.locks.get(lock_name(name))
         if job.lock is None:
             return self._claim(job) if listed else None
-        if listed and not self._is_another(job.lock.czxid, read):
+        if listed and not self._is_another(job.lock, read):
             return job.lock
         self.deletions.append(self._abandoned(job, job.lock))
         return self._claim(job) if listed else None
@@ -161,7 +164,7 @@ class Comparison:
             job.seen_at,
             creates=0 if self._is_counted(found) else 1,
             payload=payload,
-            ctime=job.at,
+            made_at=job.made_at,
         )
         order = self.pzxid if job.czxid is None else job.czxid
         self.creations.append((order, change))
@@ -194,7 +197,7 @@ class Comparison:
                     owner=lock.owner,
                     session=lock.session,
                     lock_czxid=lock.czxid,
-                    ctime=job.at,
+                    made_at=job.made_at,
                 ),
             )
         )
@@ -213,7 +216,7 @@ class Comparison:
             owner=lock.owner,
             session=lock.session,
             lock_czxid=lock.czxid,
-            ctime=job.at,
+            made_at=job.made_at,
         )
 
     def _end(self, job: Job, *, is_counted: bool) -> None:
@@ -224,7 +227,7 @@ class Comparison:
         lock = lock_name(job.name)
         listed = lock in self.listing.children
         read = self.reads.locks.get(lock)
-        lock_gone = job.lock is not None and (not listed or self._is_another(job.lock.czxid, read))
+        lock_gone = job.lock is not None and (not listed or self._is_another(job.lock, read))
         lock_stays = job.lock is not None and not lock_gone
         if lock_stays:
             self.surviving.add(lock)

@@ -49,6 +49,16 @@ def only(filters: Iterable[Filter], *fields: Field) -> Filters:
     return frozenset(each for each in filters if each.field in fields)
 
 
+def leaving_out(filters: Filters, path: str) -> Filters:
+    """Return ``filters``, and one more that leaves out the board at ``path``, unless they name any.
+
+    So Canary's own board, which is watched as any other, is told of to who asks for it by name.
+    """
+    if any(each.field is Field.PATH and not each.negated for each in filters):
+        return filters
+    return filters | {Filter(Field.PATH, (path,), negated=True)}
+
+
 def without(filters: Iterable[Filter], *fields: Field) -> Filters:
     """Return those of ``filters`` that are about none of ``fields``."""
     return frozenset(each for each in filters if each.field not in fields)

@@ -56,6 +56,11 @@ class Job:
     lock: Lock | None = None
 
     @property
+    def made_at(self) -> datetime:
+        """When its znode was made; where that was never read, when the job was first seen."""
+        return self.at or self.seen_at
+
+    @property
     def state(self) -> JobState:
         """UNCLAIMED or CLAIMED: a job that is on a board is never COMPLETE."""
         return JobState.CLAIMED if self.lock else JobState.UNCLAIMED

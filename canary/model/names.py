@@ -71,18 +71,17 @@ def trash_path(board: str, job: str) -> str:
 
 
 def job_id(
-    board: str, czxid: int | None, incarnation: int, name: str, ctime: datetime | None
+    board: str, czxid: int | None, incarnation: int, name: str, made_at: datetime | None
 ) -> str:
     """Return a job's identity: its board and its znode's czxid, as a string that sorts by both.
 
-    ``ctime``, the znode's, is in it as well: an ensemble that was restored from an older copy gives
-    zxids and names out again. A job that was listed but gone before it could be read has neither;
-    it is identified by the board's incarnation and its name, which ZooKeeper gives out once in an
-    incarnation.
+    ``made_at``, the znode's ctime, is in it as well: an ensemble that was restored from an older
+    copy gives zxids and names out again. A job that was listed but gone before it could be read has
+    neither; it is identified by the board's incarnation, its name, and when it was first seen.
     """
+    made = "" if made_at is None else f"-{round(made_at.timestamp() * 1000):012x}"
     if czxid is None:
-        return f"{board}#{incarnation & _UINT64:016x}/{name}"
-    made = "" if ctime is None else f"-{round(ctime.timestamp() * 1000):012x}"
+        return f"{board}#{incarnation & _UINT64:016x}/{name}{made}"
     return f"{board}#{czxid & _UINT64:016x}{made}"
 
 

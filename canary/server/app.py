@@ -11,6 +11,7 @@ from canary.server.protection.gate import Gate
 from canary.server.registration import Registry
 from canary.server.resuming import Resuming
 from canary.server.v2 import stream
+from canary.server.v2.answers import OWN_BOARD
 from canary.stores.reading import Reading
 
 
@@ -28,13 +29,17 @@ def create_app(
     Without ``metrics_`` nothing is counted, and there is no ``/metrics``.
     """
     app = v2.application()
+    app.config[OWN_BOARD] = config.canary.jobboard
     if metrics_ is not None:
         metrics.register(app, metrics_)
     problems.register(app)
     gate.guard(app)
     presence.guard(app, Presence(reading.ping))
     interval = config.canary.interval
-    for api in (*v2.blueprints(reading, interval), stream.blueprint(resuming)):
+    for api in (
+        *v2.blueprints(reading, config.canary.jobboard, interval),
+        stream.blueprint(resuming),
+    ):
         app.register_api(api)
     for blueprint in (
         *v1.blueprints(reading, registry, interval),

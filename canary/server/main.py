@@ -20,7 +20,7 @@ from pathlib import Path
 from canary import logs, tls
 from canary.config import Config, load, parser
 from canary.errors import CanaryError, ConfigError, UsageError, ZooKeeperUnavailable
-from canary.registry import Registry, WatchJobBoard
+from canary.registry import Registry
 from canary.server.access import AccessLog
 from canary.server.app import create_app
 from canary.server.audience import Audience
@@ -44,10 +44,9 @@ class _ZooKeeper:
     """What the server asks of ZooKeeper, refused at once while there is no connection."""
 
     def __init__(self, config: Config) -> None:
+        self._own = config.canary.jobboard
         self._client: Client = connect_zookeeper(config.zookeeper)
-        self._registry = Registry(
-            WatchJobBoard("canary-server", self._client, config.canary.jobboard)
-        )
+        self._registry = Registry(self._client, config.canary.jobboard)
         self._client.start_async()
 
     def check(self, timeout: float) -> None:
@@ -56,7 +55,9 @@ class _ZooKeeper:
         ping(self._client, timeout)
 
     def is_registered(self, path: str) -> bool:
-        """Tell whether somebody registered ``path``."""
+        """Tell whether ``path`` is watched: somebody registered it, or it is Canary's own board."""
+        if path == self._own:
+            return True
         self._check_connected()
         return self._registry.is_registered(path)
 
@@ -80,7 +81,7 @@ def make_parts(config: Config, guarded: Gate, folder: Path) -> Parts:
 
     keeps = timedelta(seconds=min(config.mongo.change_ttl, config.mongo.ended_job_ttl))
     database = connect_mongodb(config.mongo)
-    reading = Reading(database, keeps)
+    reading = Reading(database, keeps, config.canary.jobboard)
     metrics = ServerMetrics(CollectorRegistry(), Boards(partial(figures, database)), folder)
     audience = Audience(config.server.max_streams, metrics)
     resuming = Resuming(audience, partial(Past, database))

@@ -85,6 +85,7 @@ def change(document: Fields) -> JSON:
         "revision": int(document["revision"]),
         "kind": document["kind"],
         "state": document["state"],
+        "state_before": document["state_before"],
         "uuid": document["uuid"],
         "name": document["name"],
         "job_name": document["job_name"],

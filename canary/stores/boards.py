@@ -27,6 +27,8 @@ class BoardNow:
     ``live_until`` is the last moment of which Canary knows that nothing happened on the board
     unseen, but for what gaps say; ``watched_since`` the first. Both are None before the first look.
     ``drift`` is how many differences were ever found by comparing everything, and mended.
+    ``silent_from`` is when nobody will be watching if the watcher's last heartbeat was its last;
+    None where nobody is watching now.
     """
 
     path: str
@@ -39,6 +41,7 @@ class BoardNow:
     watched_since: datetime | None
     live_until: datetime | None
     drift: int
+    silent_from: datetime | None
     now: datetime
 
 
@@ -46,7 +49,6 @@ def boards_now(
     database: Database[Document],
     match: Document,
     session: ClientSession | None = None,
-    limit: int | None = None,
 ) -> list[BoardNow]:
     """Return the boards whose documents ``match``, in the order of their paths."""
     silent = {"$subtract": ["$$NOW", int(BEAT_LIMIT.total_seconds() * 1000)]}
@@ -62,7 +64,6 @@ def boards_now(
     pipeline: list[Document] = [
         {"$match": match},
         {"$sort": {"_id": 1}},
-        *([{"$limit": limit}] if limit else []),
         {"$lookup": worker},
         {
             "$set": {
@@ -100,6 +101,7 @@ def _board_now(document: Mapping[str, Any]) -> BoardNow:
         document["watched_since"],
         live_until if document["watched_since"] else None,
         int(document["drift"]),
+        None if freshness is Freshness.UNWATCHED else document["beat"] + BEAT_LIMIT,
         document["now"],
     )
 

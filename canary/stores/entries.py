@@ -88,12 +88,13 @@ def entries(
     made = Entries()
     for revision, change in numbered:
         if change.kind in NODE_KINDS:
-            made.log.append(_change(board, epoch, revision, change, None, None))
+            made.log.append(_change(board, epoch, revision, change, None, None, None))
             continue
-        identity = job_id(board, change.czxid, change.incarnation, change.name, change.ctime)
+        identity = job_id(board, change.czxid, change.incarnation, change.name, change.made_at)
         known = made.pasts if identity in made.pasts else pasts
-        past = _after(known.get(identity), change)
-        made.log.append(_change(board, epoch, revision, change, identity, past))
+        before = _before(known.get(identity), change)
+        past = _after(before, change)
+        made.log.append(_change(board, epoch, revision, change, identity, before, past))
         if change.kind in BEGINNINGS:
             document = made.whole[identity] = {"_id": identity, **_new_job(board, change)}
         else:
@@ -117,21 +118,35 @@ def spent_fields(spent: Spent) -> Document:
     }
 
 
-def _after(past: Past | None, change: Change) -> Past:
-    """Return what a job is after a change, of whose past there may be nothing."""
-    moment = change.at or change.seen_at
+def _before(past: Past | None, change: Change) -> Past | None:
+    """Return what a job was before a change, of whose past there may be nothing; None: no job."""
     if change.kind in BEGINNINGS:
+        return None
+    if past is None:
+        moment = change.at or change.seen_at
+        state = JobState.UNCLAIMED if change.kind is Kind.CLAIMED else JobState.CLAIMED
+        return Past(None, moment, Spent.unknown(state, moment))
+    return past
+
+
+def _after(before: Past | None, change: Change) -> Past:
+    """Return what a job is after a change, that ``before`` was before it."""
+    moment = change.at or change.seen_at
+    if before is None:
         name = change.payload.name if change.payload else None
         return Past(name, moment, Spent.posted(moment))
-    if past is None:
-        before = JobState.UNCLAIMED if change.kind is Kind.CLAIMED else JobState.CLAIMED
-        past = Past(None, moment, Spent.unknown(before, moment))
-    spent = past.spent.after(change.kind, moment, change.outcome)
-    return Past(past.job_name, past.posted_at, spent)
+    spent = before.spent.after(change.kind, moment, change.outcome)
+    return Past(before.job_name, before.posted_at, spent)
 
 
 def _change(
-    board: str, epoch: int, revision: int, change: Change, job: str | None, past: Past | None
+    board: str,
+    epoch: int,
+    revision: int,
+    change: Change,
+    job: str | None,
+    before: Past | None,
+    past: Past | None,
 ) -> Document:
     spent = past.spent if past else None
     return {
@@ -145,6 +160,7 @@ def _change(
         "uuid": change.uuid,
         "job_name": past.job_name if past else None,
         "state": spent.state.value if spent else None,
+        "state_before": before.spent.state.value if before else None,
         "owner": change.owner,
         "session": long(change.session),
         "outcome": change.outcome.value if change.outcome else None,

@@ -17,7 +17,7 @@ from canary.stores.entries import Past, entries, spent_fields
 
 def identity(path: str, incarnation: int, job: Job) -> str:
     """Return the ``_id`` of a job's document."""
-    return job_id(path, job.czxid, incarnation, job.name, job.at)
+    return job_id(path, job.czxid, incarnation, job.name, job.made_at)
 
 
 def expected(path: str, incarnation: int, job: Job, past: Past) -> Document:
@@ -26,7 +26,7 @@ def expected(path: str, incarnation: int, job: Job, past: Past) -> Document:
     When a claim was seen is in no state: ``seen_at`` of its lock is that of the job.
     """
     about = (job.name, incarnation, job.czxid, job.uuid)
-    posted = Change(Kind.POSTED, *about, job.at, job.seen_at, ctime=job.at)
+    posted = Change(Kind.POSTED, *about, job.at, job.seen_at, made_at=job.made_at)
     changes = [(0, posted)]
     if job.lock:
         claimed = Change(
@@ -37,7 +37,7 @@ def expected(path: str, incarnation: int, job: Job, past: Past) -> Document:
             owner=job.lock.owner,
             session=job.lock.session,
             lock_czxid=job.lock.czxid,
-            ctime=job.at,
+            made_at=job.made_at,
         )
         changes.append((0, claimed))
     [document] = entries(path, 0, changes, {}).whole.values()

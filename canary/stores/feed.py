@@ -1,9 +1,10 @@
 """What happens, as it happens: one MongoDB change stream a process, told to one listener.
 
 One thread follows ``changes`` and ``gaps`` and notices that a board's document changed; another
-asks once a second, and whenever that was noticed, what every board's freshness really is, and tells
-of those that differ: so a board whose watcher died silently is told of too. Under gevent both are
-greenlets. Neither ends by itself: after an error they go on, with backoff, from where they were.
+asks once a second, whenever that was noticed, and the moment a watcher has been silent for too
+long, what every board's freshness really is, and tells of those that differ: so a board whose
+watcher died silently is told of too, and at once. Under gevent both are greenlets. Neither ends by
+itself: after an error they go on, with backoff, from where they were.
 
 Promises: each change and each gap that is written while a feed runs is told once, in the order of
 their positions, which for one board is that of its revisions, whatever connections are lost in
@@ -19,7 +20,7 @@ It also sets this process's clock by MongoDB's, as long as there is a board to a
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -152,12 +153,14 @@ class Feed:
     def _look(self) -> None:
         while not self._is_ending:
             self._look_now.clear()
+            pause = LOOK_INTERVAL
             try:
                 sent = elapsed()
-                boards = self._reading.boards()
+                boards = self._reading.boards(with_own=True)
                 if boards:  # ages are told by MongoDB's clock, as everything else is
                     CLOCK.compare(sent, boards[0].now)
                 self._tell_boards({board.path: board for board in boards})
+                pause = _until_a_silence(boards)
             except StoreError as error:
                 self._answers(looking=False)
                 LOG.warning("the boards could not be read: %s", error)
@@ -167,7 +170,7 @@ class Feed:
             else:
                 self._answers(looking=True)
             time.sleep(LOOK_PAUSE)
-            self._look_now.wait(LOOK_INTERVAL)
+            self._look_now.wait(pause)
 
     def _tell_boards(self, boards: dict[str, BoardNow]) -> None:
         """Tell of the boards that differ from what was told last."""
@@ -193,8 +196,19 @@ class Feed:
             self._listener.tell(Event(EventName.STORE, available=available, since=since))
 
 
+def _until_a_silence(boards: Collection[BoardNow]) -> float:
+    """Return in how many seconds to look again; sooner where a watcher may be silent by then."""
+    silent = [board.silent_from - board.now for board in boards if board.silent_from]
+    return min([LOOK_INTERVAL, *(left.total_seconds() for left in silent)])
+
+
 def _told(board: BoardNow | None) -> BoardNow | None:
     """Return of a board what its event is told for: not its clock and counters."""
     return board and replace(
-        board, now=board.freshness_since, live_until=None, watched_since=None, revision=0
+        board,
+        now=board.freshness_since,
+        live_until=None,
+        watched_since=None,
+        silent_from=None,
+        revision=0,
     )

@@ -71,9 +71,15 @@ class Lists:
         # A list that no index sorts may be long: then MongoDB sorts it on its disk.
         return collection.find(query, untold).sort(sort.keys).limit(limit).allow_disk_use(True)
 
-    def jobs_of(self, uuid: str, path: str | None = None) -> list[Document]:
-        """Return the jobs with that uuid, payloads and all, the one posted last first."""
-        match = {"uuid": uuid} | ({"board": path} if path else {})
+    def jobs_of(self, name: str, path: str | None = None) -> list[Document]:
+        """Return the jobs with that uuid, payloads and all, the one posted last first.
+
+        On the board at ``path`` the name of a job's znode will do as well: not every job has a
+        uuid that could be read.
+        """
+        match: Document = {"uuid": name}
+        if path:
+            match = {"board": path, "$or": [match, {"name": name}]}
         with errors_as_ours():
             found = self._database.jobs.find(match).sort([("posted_at", -1), ("_id", -1)])
             return list(found.limit(100))

@@ -99,7 +99,15 @@ class LiveStore:
                 if board["_id"] not in there:
                     self.database.boards.update_one(board, {"$set": gone})
 
-    def take(self, path: str, epoch: int, is_mine: Callable[[], bool], now: datetime) -> LiveBoard:
+    def take(
+        self,
+        path: str,
+        epoch: int,
+        is_mine: Callable[[], bool],
+        now: datetime,
+        *,
+        is_own: bool = False,
+    ) -> LiveBoard:
         """Take the board at ``path`` for this worker, under ``epoch``.
 
         ``is_mine`` reads back from ZooKeeper whether this worker still holds the watch job's lock;
@@ -107,12 +115,13 @@ class LiveStore:
         frozen in between takes nothing, and again when it is taken, so that a board whose watch job
         was removed meanwhile does not come to be registered again. Whoever wrote before is stopped
         first: its MongoDB session is killed, and with it a transaction that it may have left open.
+        Canary's own board (``is_own``) is nobody's to register, and no observer is told of it.
         Raises Fenced where the board is another's, StoreUnavailable where MongoDB does not answer.
         """
         for _ in range(TAKE_TRIES):
             with errors_as_ours():
                 before = self._prepare(path, is_mine, now)
-                board = before and self._try_take(before, epoch, now)
+                board = before and self._try_take(before, epoch, now, is_own=is_own)
             if before and board:
                 self._make_sure(board, is_mine, was_registered=before["registered"], now=now)
                 return board
@@ -138,13 +147,15 @@ class LiveStore:
         _check(path, is_mine)
         return before
 
-    def _try_take(self, before: Document, epoch: int, now: datetime) -> LiveBoard | None:
+    def _try_take(
+        self, before: Document, epoch: int, now: datetime, *, is_own: bool
+    ) -> LiveBoard | None:
         """Take the board whose document was ``before``; None where it is not that any more."""
         path, boards = before["_id"], self.database.boards
         session = self.database.client.start_session()
         taken = {
             "epoch": Int64(epoch),
-            "registered": True,
+            "registered": not is_own,
             "writer": {
                 "worker": self.worker,
                 # Another process may come to have the name, as in a container.
@@ -173,13 +184,15 @@ class LiveStore:
             session.end_session()
             return None
         reason = Reason.RESTART
-        if before["writer"] is None and before["registered"] and before["released"]:
+        is_handover = before["registered"] or is_own
+        if before["writer"] is None and is_handover and before["released"]:
             reason = Reason(before["released"])
         if before["epoch"] is not None and before["epoch"] > epoch:
             reason = Reason.ERA
         state, pasts = self._restore(after)
         state = state.known_until(before["known_until"])
-        return LiveBoard(self.database, after, state, reason, session, pasts, self._observer)
+        observer = NOBODY if is_own else self._observer
+        return LiveBoard(self.database, after, state, reason, session, pasts, observer)
 
     def _make_sure(
         self, board: LiveBoard, is_mine: Callable[[], bool], *, was_registered: bool, now: datetime

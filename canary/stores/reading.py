@@ -27,7 +27,9 @@ from canary.stores.boards import BoardNow, boards_now
 from canary.stores.documents import Document
 from canary.stores.lists import Lists
 from canary.stores.mongo import errors_as_ours
+from canary.stores.series import Series
 from canary.stores.tallies import Tallies
+from canary.stores.workers import workers_now
 
 JOBS_BATCH: Final = 1_000  # jobs read at a time, with one query for all their changes
 
@@ -55,38 +57,46 @@ class BoardJobs:
 class Reading:
     """The server's questions; what ``/v2`` lists and counts is in ``lists`` and ``tallies``.
 
-    ``keeps`` is how long ended jobs and changes are kept.
+    ``keeps`` is how long ended jobs and changes are kept, ``own`` the path of Canary's own board,
+    which is watched too and registered by nobody.
     """
 
-    def __init__(self, database: Database[Document], keeps: timedelta) -> None:
+    def __init__(
+        self, database: Database[Document], keeps: timedelta, own: str | None = None
+    ) -> None:
         self._database = database
-        self._keeps = keeps
-        self.lists, self.tallies = Lists(database), Tallies(database)
+        self._keeps, self._own = keeps, own
+        self.lists, self.tallies, self.series = Lists(database), Tallies(database), Series(database)
 
     def ping(self, timeout: float) -> None:
         """Return if MongoDB answers within ``timeout`` seconds."""
         with errors_as_ours(), pymongo.timeout(timeout):
             self._database.command("ping")
 
-    def boards(
-        self, *, after: str = "", limit: int | None = None, timeout: float | None = None
-    ) -> list[BoardNow]:
-        """Return the registered boards past ``after``, in the order of their paths."""
-        registered = {"registered": True, "_id": {"$gt": after}}
+    def boards(self, *, with_own: bool = False, timeout: float | None = None) -> list[BoardNow]:
+        """Return the registered boards in the order of their paths, ``with_own`` Canary's too."""
+        match: Document = {"registered": True}
+        if with_own:
+            match = {"$or": [match, {"_id": self._own}]}
         with errors_as_ours(), nullcontext() if timeout is None else pymongo.timeout(timeout):
-            return boards_now(self._database, registered, limit=limit)
+            return boards_now(self._database, match)
 
     def board(self, path: str) -> BoardNow | None:
         """Return the board at ``path``, registered or not; None if it was never watched."""
         with errors_as_ours():
             return next(iter(boards_now(self._database, {"_id": path})), None)
 
+    def workers(self) -> list[Document]:
+        """Return what ``canary.stores.workers`` tells of every worker."""
+        with errors_as_ours():
+            return workers_now(self._database)
+
     def conductors(self, path: str | None = None) -> list[Document]:
-        """Return the documents of ``conductors`` of one board, or of all registered ones."""
+        """Return the documents of ``conductors`` of one board, or of all boards there are."""
         pipeline: list[Document] = [
             {"$match": {"_id": path} if path else {}},
             {"$lookup": {"from": "boards", "localField": "_id", "foreignField": "_id", "as": "on"}},
-            {"$match": {"on.registered": True}},
+            {"$match": {"$or": [{"on.registered": True}, {"_id": self._own}]}},
             {"$sort": {"_id": 1}},
         ]
         with errors_as_ours():

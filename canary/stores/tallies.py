@@ -161,8 +161,8 @@ class Tallies:
                     "_id": {
                         "group": f"${key}",
                         "kind": "$kind",
-                        "waiting": _bucket("$waiting", is_claim),
-                        "running": _bucket("$running", is_end),
+                        "waiting": bucket_of("$waiting", is_claim),
+                        "running": bucket_of("$running", is_end),
                     },
                     "changes": {"$sum": 1},
                 }
@@ -177,8 +177,7 @@ class Tallies:
                 (tally.waiting, about["waiting"]),
                 (tally.running, about["running"]),
             ):
-                if number != _UNKNOWN:
-                    buckets[None if number == _NOTHING else int(number)] += count
+                bucketed(buckets, number, count)
         waiting = {"$and": [mine, {"state": UNCLAIMED}, filtering.jobs(filters, now)]}
         backlog: list[Document] = [
             {"$match": waiting},
@@ -212,12 +211,18 @@ _UNKNOWN: Final = 1_000_000
 _NOTHING: Final = -1_000_000
 
 
-def _bucket(seconds: str, is_counted: Document) -> Document:
+def bucket_of(seconds: str, is_counted: Document) -> Document:
     """Return the expression for the number of the bucket that a duration belongs in."""
     number = {"$ceil": {"$divide": [{"$ln": {"$max": [seconds, SHORTEST]}}, math.log(GAMMA)]}}
     is_known = {"$and": [is_counted, {"$ne": [seconds, None]}]}
     is_something = {"$gte": [seconds, SHORTEST]}
     return {"$cond": [is_known, {"$cond": [is_something, number, _NOTHING]}, _UNKNOWN]}
+
+
+def bucketed(buckets: Counter[int | None], number: float, count: int) -> None:
+    """Count so many in the bucket with the number that ``bucket_of`` gave."""
+    if number != _UNKNOWN:
+        buckets[None if number == _NOTHING else int(number)] += count
 
 
 def _behind(group: str | None) -> Document:

@@ -20,16 +20,16 @@ from bson.errors import BSONError
 from pymongo import InsertOne, ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError, OperationFailure
+from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
 
 from canary.errors import Fenced, StoreError, StoreRefused, StoreUnavailable
 from canary.model.changes import Gap, Reason
-from canary.model.conductors import Conductor
 from canary.model.freshness import Freshness
 from canary.model.state import BoardState, Step
 from canary.observer import NOBODY, Observer, Written
-from canary.stores.documents import Document, conductors_document, gap_document
+from canary.stores.conductors import Registrations
+from canary.stores.documents import Document, gap_document
 from canary.stores.entries import Entries, Past, entries
 from canary.stores.mending import Differences, Found, Mending
 from canary.stores.mongo import errors_as_ours
@@ -54,7 +54,7 @@ class _Moved(Exception):  # noqa: N818 -- never leaves this module
 class LiveBoard:
     """A board that this worker has taken. Used by one greenlet at a time.
 
-    ``show_conductors`` alone may be another's. ``state`` is what was stored when it was taken;
+    ``conductors`` alone may be another's. ``state`` is what was stored when it was taken;
     ``reason`` is what to blame for what happened between then and the first look. ``session`` is
     the one that the board's document names, for the next taker to kill; ``pasts`` are those of the
     jobs on the board, by job id.
@@ -73,7 +73,8 @@ class LiveBoard:
         self.path: str = taken["_id"]
         self.epoch, self.revision = int(taken["epoch"]), int(taken["revision"])
         self.state, self.reason = state, reason
-        self.takes = int(taken["takes"])
+        self.takes, self.registered = int(taken["takes"]), bool(taken["registered"])
+        self.conductors = Registrations(database, self.path, self.epoch, self.takes)
         # The epoch alone would let in a second run under the same claim.
         self._mine = {
             "_id": self.path,
@@ -138,23 +139,6 @@ class LiveBoard:
             found = self._database.boards.update_one(self._mine, update, session=self._session)
         if found.matched_count == 0:
             raise Fenced(f"{self.path}: another worker has taken it")
-
-    def show_conductors(self, conductors: Sequence[Conductor], now: datetime) -> None:
-        """Write which conductors are registered on the board, unless a later taker has."""
-        document = conductors_document(self.path, self.epoch, self.takes, conductors, now)
-        # By takes: epochs begin anew when the ensemble does.
-        mine = {"_id": self.path, "takes": {"$not": {"$gt": self.takes}}}
-        for _ in range(2):
-            try:
-                with errors_as_ours():
-                    self._database.conductors.replace_one(mine, document, upsert=True)
-            except StoreRefused as refusal:
-                if not isinstance(refusal.__cause__, DuplicateKeyError):
-                    raise
-                # Another's document is there, a later taker's or one made this very moment.
-            else:
-                return
-        raise Fenced(f"{self.path}: another worker has taken it")
 
     def reconcile(
         self, state: BoardState, found: Found, now: datetime, mended: Sequence[str] = ()

@@ -46,8 +46,8 @@ def fence() -> None:
     """Let whoever thinks that it has a board write it."""
     take = live.LiveStore.take
 
-    def taken(self: Any, path: str, epoch: int, _is_mine: Any, now: Any) -> Any:
-        taken = take(self, path, epoch, lambda: True, now)
+    def taken(self: Any, path: str, epoch: int, _is_mine: Any, now: Any, **more: Any) -> Any:
+        taken = take(self, path, epoch, lambda: True, now, **more)
         taken._mine = {"_id": path}
         return taken
 

@@ -148,13 +148,23 @@ def _compare(
             yield Finding(What.FOLD, f"{identity} has changes and no document")
             continue
         key = (job["incarnation"], job["name"])
-        yield from _match(key, seen, done[key])
+        yield from _match(key, seen, _of_one(done[key], job["uuid"]))
         yield from _fold(key, seen, job)
     for identity in jobs.keys() - told.keys():
         yield Finding(What.FOLD, f"{identity} has a document and no changes")
     for name, seen in nodes.items():
         rows = [row for (_, each), rows in done.items() if each == name for row in rows]
         yield from _match((0, name), seen, rows)
+
+
+def _of_one(done: list[Row], uuid: str | None) -> list[Row]:
+    """Return the operations on the job with that uuid, of those on all jobs of one name.
+
+    A restored ensemble gives a name out twice within one incarnation of the board. Without a uuid,
+    which Canary could not read, it may have been any of them.
+    """
+    mine = [row for row in done if row["uuid"] == uuid]
+    return mine or done
 
 
 def _match(key: Key, seen: list[Row], done: list[Row]) -> Iterator[Finding]:

@@ -10,7 +10,8 @@ from kazoo.client import KazooClient
 
 from canary.claims import Claim
 from canary.conductor import WatchConductor
-from canary.registry import Registered, WatchJobBoard
+from canary.jobboard import WatchJobBoard
+from canary.registry import Registered
 from canary.zookeeper import Client
 from tests.integration.boards import post, posting
 

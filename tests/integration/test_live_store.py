@@ -237,7 +237,7 @@ class TestTake:
         old = store.take(PATH, 2**40, yes, now())
         watch = HandWatch(history, old)
         revision = len(watch.round().changes)
-        old.show_conductors([conductor(1)], now())
+        old.conductors.show([conductor(1)], now())
         board = second.take(PATH, 3, yes, now())
         assert (board.reason, board.epoch, board.revision) == (Reason.ERA, 3, revision)
         anew = HandWatch(history, board)
@@ -246,7 +246,7 @@ class TestTake:
         gap = store.database.gaps.find_one({"board": PATH, "reason": "era"})
         assert gap is not None
         assert (gap["creates"], gap["deletes"]) == (None, None)
-        board.show_conductors([conductor(2)], now())
+        board.conductors.show([conductor(2)], now())
         shown = store.database.conductors.find_one({"_id": PATH})
         assert shown is not None
         assert [each["name"] for each in shown["conductors"]] == ["conductor-2"]
@@ -809,12 +809,12 @@ class TestTheRest:
     ) -> None:
         old = store.take(PATH, 7, yes, now())
         new = second.take(PATH, 8, yes, now())
-        new.show_conductors([conductor(1)], now())
+        new.conductors.show([conductor(1)], now())
         before = document(database)
         with pytest.raises(Fenced):
             old.mark(Freshness.LIVE, now())
         with pytest.raises(Fenced):
-            old.show_conductors([conductor(2)], now())
+            old.conductors.show([conductor(2)], now())
         old.release(now(), None, Reason.HANDOVER)
         assert document(database) == before
         shown = database.conductors.find_one({"_id": PATH})
@@ -829,11 +829,11 @@ class TestTheRest:
         shown = [
             replace(conductor(n), name=name, host="\N{BIRD}" * 1024) for n, name in enumerate(names)
         ]
-        board.show_conductors(shown, now())
+        board.conductors.show(shown, now())
         found = database.conductors.find_one({"_id": PATH})
         assert found is not None
         assert [each["name"] for each in found["conductors"]] == names
-        board.show_conductors([], now())
+        board.conductors.show([], now())
         found = database.conductors.find_one({"_id": PATH})
         assert found is not None
         assert found["conductors"] == []

@@ -302,7 +302,7 @@ class TestIndexes:
         reading.board("/3")
         asked.jobs.find_one({"uuid": "uuid-3"})
         watch.board.mark(Freshness.SUSPENDED, now())
-        watch.board.show_conductors([], now())
+        watch.board.conductors.show([], now())
         watch.board.release(now(), None, Reason.HANDOVER)
         client.close()
         collections = set()

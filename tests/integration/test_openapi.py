@@ -74,6 +74,8 @@ def test_all_of_v2_is_described(url: str) -> None:
         "gaps",
         "conductors",
         "stats",
+        "series",
+        "canary",
         "stream",
     ):
         operation = described["paths"][f"/v2/{resource}"]["get"]

@@ -364,7 +364,6 @@ class TestBoards:
             WrittenBoard(database, path)
         WrittenBoard(database, "/ab", registered=False)
         assert [board.path for board in reading.boards()] == ["/a", "/b", "/c"]
-        assert [board.path for board in reading.boards(after="/a", limit=1)] == ["/b"]
 
     def test_counts(self, database: Database[Document], reading: Reading) -> None:
         written = WrittenBoard(database)

@@ -12,7 +12,8 @@ from kazoo.security import make_digest_acl
 from canary.claims import Claims
 from canary.config import Config
 from canary.errors import BoardDenied, UsageError, ZooKeeperUnavailable
-from canary.registry import LOCK_FOLDER, Registry, WatchJobBoard
+from canary.jobboard import Registrar, WatchJobBoard
+from canary.registry import LOCK_FOLDER
 from canary.zookeeper import Client, connect, disconnect
 from tests.integration.boards import posting, register
 from tests.integration.proxy import Proxy
@@ -34,16 +35,16 @@ def board(client: Client, config: Config) -> WatchJobBoard:
 
 
 @pytest.fixture
-def registry(board: WatchJobBoard) -> Registry:
-    return Registry(board)
+def registry(board: WatchJobBoard) -> Registrar:
+    return Registrar(board)
 
 
-def paths(registry: Registry) -> list[str]:
+def paths(registry: Registrar) -> list[str]:
     return [job.path for job in registry.look().jobs]
 
 
 class TestAddAndRemove:
-    def test_a_board_has_one_watch_job(self, registry: Registry) -> None:
+    def test_a_board_has_one_watch_job(self, registry: Registrar) -> None:
         assert registry.add(["/a/jobs", "/b/jobs", "/a/jobs"]) == ["/a/jobs", "/b/jobs"]
         assert registry.add(["/b/jobs", "/c/jobs"]) == ["/c/jobs"]
         assert paths(registry) == ["/a/jobs", "/b/jobs", "/c/jobs"]
@@ -53,7 +54,7 @@ class TestAddAndRemove:
         assert not registry.is_registered("/a/jobs")
 
     def test_two_watch_jobs_of_one_board_go_together(
-        self, registry: Registry, board: WatchJobBoard
+        self, registry: Registrar, board: WatchJobBoard
     ) -> None:
         registry.add(["/a/jobs"])
         board.post("watch", details={"path": "/a/jobs"})
@@ -62,7 +63,7 @@ class TestAddAndRemove:
         assert registry.look().jobs == ()
 
     def test_a_claimed_watch_job_is_removed_with_its_lock(
-        self, registry: Registry, board: WatchJobBoard, zookeeper: KazooClient
+        self, registry: Registrar, board: WatchJobBoard, zookeeper: KazooClient
     ) -> None:
         registry.add(["/a/jobs"])
         [job] = registry.look().jobs
@@ -72,18 +73,18 @@ class TestAddAndRemove:
         registry.remove(["/a/jobs"])
         assert zookeeper.get_children(board.path) == []
 
-    def test_a_board_that_is_not_there_yet_has_no_jobs(self, registry: Registry) -> None:
+    def test_a_board_that_is_not_there_yet_has_no_jobs(self, registry: Registrar) -> None:
         seen = registry.look()
         assert (seen.stat, seen.jobs) == (None, ())
         assert registry.remove(["/a/jobs"]) == []
 
-    def test_canarys_own_board_is_refused(self, registry: Registry, board: WatchJobBoard) -> None:
+    def test_canarys_own_board_is_refused(self, registry: Registrar, board: WatchJobBoard) -> None:
         with pytest.raises(UsageError, match="own board"):
             registry.add(["/a/jobs", board.path])
         assert registry.look().jobs == ()
 
     def test_who_cannot_have_the_lock_posts_nothing(
-        self, registry: Registry, zookeeper: KazooClient, board: WatchJobBoard
+        self, registry: Registrar, zookeeper: KazooClient, board: WatchJobBoard
     ) -> None:
         folder = f"{board.path.rpartition('/')[0]}/{LOCK_FOLDER}"
         with zookeeper.Lock(folder, "another"), pytest.raises(ZooKeeperUnavailable, match="again"):
@@ -92,7 +93,7 @@ class TestAddAndRemove:
         assert registry.add(["/a/jobs"]) == ["/a/jobs"]
 
     def test_without_a_connection_it_says_so_in_time(
-        self, registry: Registry, client: Client, proxy: Proxy
+        self, registry: Registrar, client: Client, proxy: Proxy
     ) -> None:
         registry.add(["/a/jobs"])
         with proxy.away():
@@ -116,7 +117,7 @@ class TestAddAndRemove:
 
 class TestGarbage:
     def test_what_is_no_watch_job_is_passed_over(
-        self, registry: Registry, zookeeper: KazooClient, board: WatchJobBoard
+        self, registry: Registrar, zookeeper: KazooClient, board: WatchJobBoard
     ) -> None:
         registry.add(["/a/jobs"])
         secret = make_digest_acl("somebody", "else", all=True)
@@ -140,13 +141,13 @@ class TestGarbage:
         assert registry.add(["/a/jobs", "/b/jobs"]) == ["/b/jobs"]
 
     def test_a_board_that_was_made_again_is_read_again(
-        self, registry: Registry, zookeeper: KazooClient, board: WatchJobBoard
+        self, registry: Registrar, zookeeper: KazooClient, board: WatchJobBoard
     ) -> None:
         """Its jobs have the names of those that were there before."""
         registry.add(["/a/jobs"])
         assert paths(registry) == ["/a/jobs"]
         zookeeper.delete(board.path, recursive=True)
-        other = Registry(board)
+        other = Registrar(board)
         other.add(["/b/jobs"])
         assert [job.name for job in other.look().jobs] == ["job0000000000"]
         assert paths(registry) == ["/b/jobs"]
@@ -162,7 +163,7 @@ class TestClaims:
         disconnect(client, 1.0)
 
     def test_one_of_two_has_it(
-        self, registry: Registry, board: WatchJobBoard, other_board: WatchJobBoard
+        self, registry: Registrar, board: WatchJobBoard, other_board: WatchJobBoard
     ) -> None:
         registry.add(["/a/jobs"])
         [job] = registry.look().jobs
@@ -180,7 +181,7 @@ class TestClaims:
         assert others.holds(again), "a claim is abandoned by who holds that very lock"
 
     def test_a_claim_whose_answer_was_lost_is_found(
-        self, registry: Registry, board: WatchJobBoard, client: Client, proxy: Proxy
+        self, registry: Registrar, board: WatchJobBoard, client: Client, proxy: Proxy
     ) -> None:
         registry.add(["/a/jobs"])
         [job] = registry.look().jobs
@@ -196,7 +197,7 @@ class TestClaims:
         assert found.session == client.session
 
     def test_a_claim_that_never_arrived_is_made_at_once(
-        self, registry: Registry, board: WatchJobBoard, client: Client, proxy: Proxy
+        self, registry: Registrar, board: WatchJobBoard, client: Client, proxy: Proxy
     ) -> None:
         registry.add(["/a/jobs"])
         [job] = registry.look().jobs
@@ -212,10 +213,10 @@ class TestClaims:
 
 
 def test_two_may_look_at_once_while_the_board_is_made_anew(
-    registry: Registry, client: Client, zookeeper: KazooClient, monkeypatch: pytest.MonkeyPatch
+    registry: Registrar, client: Client, zookeeper: KazooClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Names begin anew then: what the first has read is not what the second finds."""
-    own = registry.board.path
+    own = registry.path
     register(zookeeper, own, "/before/jobs")
     get, looks = client.get_async, list[list[str]]()
 

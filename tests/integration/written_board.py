@@ -18,6 +18,7 @@ from canary.stores.documents import (
 from canary.stores.entries import Past, entries
 
 INCARNATION = 7
+STARTED = datetime(2026, 1, 1, tzinfo=UTC)  # the worker
 
 
 def now() -> datetime:
@@ -55,7 +56,9 @@ class WrittenBoard:
                 "takes": 1,
                 "released": None,
                 "revision": 0,
-                "writer": {"worker": worker, "lsid": None} if worker else None,
+                "writer": {"worker": worker, "started_at": STARTED, "lsid": None}
+                if worker
+                else None,
                 "registered": registered,
                 "stat": None,
                 "seen_at": watched_since,
@@ -77,7 +80,15 @@ class WrittenBoard:
         """Write a heartbeat, far ahead, so that no slow test calls its worker dead."""
         ahead = {"$add": ["$$NOW", int(lasting * 1000)]}
         entries = [each.document() for each in behind]
-        beat = {"beat": ahead, "until": until or ahead, "behind": {"$literal": entries}}
+        about: Document = {
+            "host": "host",
+            "pid": 1,
+            "reconciled": 0,
+            "drift": 0,
+            "checkpoints": None,
+        }
+        beat: Document = {"beat": ahead, "until": until or ahead, "behind": {"$literal": entries}}
+        beat |= about | {"started_at": STARTED}
         self.database.workers.update_one({"_id": worker}, [{"$set": beat}], upsert=True)
 
     def update(self, **fields: Any) -> None:

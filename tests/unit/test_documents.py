@@ -131,7 +131,7 @@ def test_all_that_happens_on_a_board_comes_back() -> None:
         assert document["revision"] == revision
         assert "payload" not in document
         is_node = change.kind in {Kind.NODE_CREATED, Kind.NODE_DELETED}
-        identity = job_id(BOARD, change.czxid, change.incarnation, change.name, change.ctime)
+        identity = job_id(BOARD, change.czxid, change.incarnation, change.name, change.made_at)
         assert document["job"] == (None if is_node else identity)
 
 

@@ -116,8 +116,19 @@ class TestChanges:
         assert [f.what for f in judge._fold((1, "job1"), TOLD[:2], job)] == [What.FOLD]
         assert [f.what for f in judge._fold((1, "job1"), TOLD[1:], job)] == [What.FOLD]
 
+    def test_two_jobs_of_one_name_are_told_apart(self) -> None:
+        """One was abandoned and removed at once, which nobody can tell from consumed."""
+        removed = [operation("abandoned", 0, 1, owner="ann"), operation("removed", 0, 1)]
+        twin = [{**row, "uuid": "v"} for row in DONE]
+        first = {"_id": "b#1", "incarnation": 1, "name": "job1", "uuid": "u", "state": "COMPLETE"}
+        consumed = [*TOLD[:2], change("consumed", 0, 2, owner="ann")]
+        done = [*DONE[:2], *removed, *twin]
+        assert list(judge._compare(consumed, done, {"b#1": first})) == []
+        [found] = judge._compare([*TOLD[:2], change("trashed", 0, 2)], done, {"b#1": first})
+        assert found.what is What.INVENTED
+
     def test_changes_without_a_document_and_documents_without_changes_are_found(self) -> None:
-        job = {"_id": "b#1", "incarnation": 1, "name": "job1", "state": "COMPLETE"}
+        job = {"_id": "b#1", "incarnation": 1, "name": "job1", "uuid": "u", "state": "COMPLETE"}
         assert list(judge._compare(TOLD, DONE, {"b#1": job})) == []
         assert [f.what for f in judge._compare(TOLD, DONE, {})] == [What.FOLD]
         assert [f.what for f in judge._compare([], DONE, {"b#1": job})] == [What.FOLD]

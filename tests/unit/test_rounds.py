@@ -77,8 +77,8 @@ RUNNING = state(2, 102, 2, (CLAIMED,))
 
 def change(kind: Kind, **fields: object) -> Change:
     """The change that a read, unclaimed job's is, but for ``fields``."""
-    ctime = at(0.5) if fields.get("czxid", 101) else None
-    base = Change(kind, JOB, BOARD, 101, "u-1", None, at(9), ctime=ctime)
+    made_at = at(0.5) if fields.get("czxid", 101) else at(9)
+    base = Change(kind, JOB, BOARD, 101, "u-1", None, at(9), made_at=made_at)
     return replace(base, **fields)  # type: ignore[arg-type]
 
 
@@ -502,6 +502,22 @@ def test_what_is_newer_than_a_restored_ensemble_is_not_what_is_listed(
     before = state(9, 150, 50, (replace(UNCLAIMED, czxid=140),))
     step = round_of(before, listing(10, 103, 3, JOB), Reads({JOB: read}))
     assert [(c.kind, c.czxid) for c in step.changes] == [(Kind.ENDED, 140), (Kind.POSTED, None)]
+
+
+@pytest.mark.parametrize("reason", [Reason.ERA, Reason.HANDOVER])
+def test_a_restored_ensemble_gives_a_czxid_and_a_name_out_twice(reason: Reason) -> None:
+    """It has gone on past all that was known, so only the times tell."""
+    twin = replace(job_read(101, "u-2"), at=at(50))
+    step = advance(WAITING, listing(60, 140, 40, JOB), Reads({JOB: twin}), reason)
+    assert [(c.kind, c.uuid) for c in step.changes] == [(Kind.ENDED, "u-1"), (Kind.POSTED, "u-2")]
+    [gap] = step.gaps
+    assert gap.reason is reason
+    lock = replace(lock_read(102), at=at(50), owner="bob")
+    step = advance(RUNNING, listing(60, 140, 40, JOB, LOCK), Reads({}, {LOCK: lock}), reason)
+    assert [(c.kind, c.owner) for c in step.changes] == [
+        (Kind.ABANDONED, CLAIMED.lock and CLAIMED.lock.owner),
+        (Kind.CLAIMED, "bob"),
+    ]
 
 
 def test_an_older_incarnation_is_an_era_and_no_deletion() -> None:

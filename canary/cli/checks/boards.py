@@ -9,7 +9,7 @@ from canary.cli.checks.ensemble import Ensemble
 from canary.cli.checks.finding import Finding, failed, ok, skipped, warning
 from canary.errors import BoardDenied, BoardMissing
 from canary.model.names import conductor_folder, trash_folder
-from canary.registry import Registry, WatchJob, WatchJobBoard
+from canary.registry import Registry, WatchJob
 from canary.zookeeper import Client, wait
 
 MAX_BOARDS: Final = 1_000  # looked at
@@ -25,7 +25,7 @@ class _Node(Enum):
 def check(ensemble: Ensemble) -> Iterator[Finding]:
     """Look at Canary's own board, and at each that is registered on it."""
     client, options = ensemble.client, ensemble.config.canary
-    jobs = Registry(WatchJobBoard("canary-doctor", client, options.jobboard)).look().jobs
+    jobs = Registry(client, options.jobboard).look().jobs
     registered = sorted({job.path for job in jobs})
     unregistered = [path for path in options.path if path not in registered]
     if unregistered:

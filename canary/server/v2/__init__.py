@@ -3,7 +3,7 @@
 from flask.json.provider import DefaultJSONProvider
 from flask_openapi3 import APIBlueprint, Info, OpenAPI
 
-from canary.server.v2 import boards, changes, conductors, gaps, jobs, stats
+from canary.server.v2 import boards, changes, conductors, gaps, itself, jobs, series, stats
 from canary.server.v2.docs import blueprint as description
 from canary.server.v2.schemas import Problem
 from canary.stores.reading import Reading
@@ -38,14 +38,19 @@ def application() -> OpenAPI:
     return app
 
 
-def blueprints(reading: Reading, interval: int) -> list[APIBlueprint]:
-    """Return the resources; ``interval`` is the window of a request that does not say."""
+def blueprints(reading: Reading, jobboard: str, interval: int) -> list[APIBlueprint]:
+    """Return the resources; ``interval`` is the window of a request that does not say.
+
+    ``jobboard`` is the path of Canary's own board.
+    """
     lists, tallies = reading.lists, reading.tallies
     return [
-        boards.blueprint(boards.BoardList(reading, lists, tallies), interval),
+        boards.blueprint(boards.BoardList(reading, tallies), interval),
         jobs.blueprint(lists),
         changes.blueprint(lists),
         gaps.blueprint(lists),
         conductors.blueprint(conductors.ConductorList(reading, lists)),
         stats.blueprint(tallies, interval),
+        series.blueprint(reading, interval),
+        itself.blueprint(reading, jobboard, interval),
     ]

@@ -15,14 +15,14 @@ from datetime import datetime
 from itertools import chain, islice
 from typing import Any, Final, Protocol
 
-from flask import Response, request
+from flask import Response, current_app, request
 from flask_openapi3 import Tag
 from pydantic import BaseModel
 
 from canary.clock import now
-from canary.model.filters import Filters
+from canary.model.filters import Filters, leaving_out
 from canary.server.representation import JSON
-from canary.server.v2.query import ListQuery
+from canary.server.v2.query import ListQuery, Query
 from canary.server.v2.schemas import Problem
 from canary.stores.lists import Kept, Lists
 from canary.stores.paging import Place, Sort
@@ -32,6 +32,7 @@ JSON_LINES: Final = "application/x-ndjson"
 CSV: Final = "text/csv"
 PROBLEM: Final = "application/problem+json"
 ROWS_AT_A_TIME: Final = 100
+OWN_BOARD: Final = "OWN_BOARD"  # in Flask's config: the path of Canary's own board
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _TYPES: Final = {"json": "application/json", "csv": CSV, "jsonl": JSON_LINES}
 
@@ -115,9 +116,14 @@ def names_of(model: type[BaseModel]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
+def asked_of(query: Query) -> Filters:
+    """Return what a request asks for: of Canary's own board only if it names that."""
+    return leaving_out(query.filters, current_app.config[OWN_BOARD])
+
+
 def listed(name: str, query: ListQuery, listing: Listing) -> Response:
     """Return the list called ``name`` as ``query`` and the header Accept ask for it."""
-    filters, moment = query.filters, now()
+    filters, moment = asked_of(query), now()
     form = query.format or _accepted()
     if form != "json":
         rows = listing.walk(filters, moment, query.order, query.limit or 0)

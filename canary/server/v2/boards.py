@@ -17,7 +17,6 @@ from canary.server.v2.query import ListQuery, sorting
 from canary.server.v2.schemas import Board, Boards
 from canary.server.v2.values import Seconds
 from canary.stores.boards import BoardNow
-from canary.stores.lists import Lists
 from canary.stores.reading import Reading
 from canary.stores.tallies import OnBoard, Tallies, Tally
 
@@ -41,16 +40,11 @@ class BoardList:
     """Makes the list of boards."""
 
     reading: Reading
-    found: Lists
     tallies: Tallies
 
     def make(self, asked: Filters, moment: datetime, window: timedelta) -> list[tuple[str, JSON]]:
         """Return all boards that ``asked`` finds, by path."""
-        boards = [board for board in self.reading.boards() if is_asked(board.path, asked)]
-        about_jobs = filters.without(asked, filters.Field.PATH)
-        if about_jobs:
-            having = self.found.boards_of(about_jobs, moment)
-            boards = [board for board in boards if board.path in having]
+        boards = asked_boards(self.reading, asked, moment)
         paths = [board.path for board in boards]
         since = moment - window
         on_boards = self.tallies.on_boards(paths)
@@ -87,6 +81,16 @@ def blueprint(boards: BoardList, interval: int) -> APIBlueprint:
     return made
 
 
+def asked_boards(reading: Reading, asked: Filters, moment: datetime) -> list[BoardNow]:
+    """Return the boards that the filters find, by path: by themselves, or by a job of theirs."""
+    boards = [board for board in reading.boards(with_own=True) if is_asked(board.path, asked)]
+    about_jobs = filters.without(asked, filters.Field.PATH)
+    if about_jobs:
+        having = reading.lists.boards_of(about_jobs, moment)
+        boards = [board for board in boards if board.path in having]
+    return boards
+
+
 def is_asked(path: str, asked: Filters) -> bool:
     """Tell whether the filters for boards find the one at ``path``."""
     about = filters.only(asked, filters.Field.PATH)
@@ -105,6 +109,11 @@ def waits(since: datetime | None, moment: datetime) -> float | None:
     return None if since is None else passed(since, moment)
 
 
+def _watched(now: BoardNow, moment: datetime, window: timedelta) -> timedelta:
+    """Return for how long of the window the board is watched; before that nothing is known."""
+    return min(window, moment - now.watched_since) if now.watched_since else window
+
+
 def _board(
     now: BoardNow, on_board: OnBoard, tally: Tally, moment: datetime, window: timedelta
 ) -> JSON:
@@ -118,5 +127,5 @@ def _board(
         "claimed": on_board.claimed,
         "ended": tally.ended,
         "oldest_unclaimed": waits(on_board.waits_from, moment),
-        "per_minute": per_minute(tally, window),
+        "per_minute": per_minute(tally, _watched(now, moment, window)),
     }

@@ -45,7 +45,7 @@ class ConductorList:
         """Return the conductors that ``asked`` finds, each with an identity of its own."""
         freshness = {
             board.path: board.freshness
-            for board in self.reading.boards()
+            for board in self.reading.boards(with_own=True)
             if is_asked(board.path, asked)
         }
         of_conductors = filters.only(asked, Field.OWNER)

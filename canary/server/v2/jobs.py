@@ -33,7 +33,7 @@ class JobsQuery(ListQuery):
 class JobPath(Asked):
     """Which job."""
 
-    uuid: Text = Field(description="the job's uuid")
+    uuid: Text = Field(description="the job's uuid; with path, the name of its znode will do")
 
 
 class JobQuery(Asked):

@@ -110,6 +110,7 @@ class Change(Answer):
     revision: int
     kind: KindName
     state: State | None = Field(description="of the job, with this change; null if it is no job")
+    state_before: State | None = Field(description="of the job, before it; null if it was none")
     uuid: str | None
     name: str = Field(description="the znode's")
     job_name: str | None

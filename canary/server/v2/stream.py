@@ -32,13 +32,13 @@ from canary.server.memory import Crowd
 from canary.server.resuming import CatchUp, Resuming
 from canary.server.subscription import Subscription
 from canary.server.telling import FORMS, Form, Heartbeat, Telling
-from canary.server.v2.answers import JOBBOARDS, refused
+from canary.server.v2.answers import JOBBOARDS, asked_of, refused
 from canary.server.v2.boards import is_asked
 from canary.server.v2.query import KIND, NOT_KIND, KindName, Query
 from canary.stores import filtering
 from canary.stores.events import Event, EventName
 
-HEARTBEAT: Final = 10.0  # seconds
+HEARTBEAT: Final = 2.0  # seconds
 TURN: Final = 1.0  # seconds between two looks at whether the process ends
 KNOWN_LIMIT: Final = 5.0  # seconds for the feed to read the boards for the first time
 SEND_LIMIT: Final = 60.0  # seconds that one write may block on a client that does not read
@@ -75,8 +75,6 @@ class Sought:
     def __call__(self, event: Event) -> bool:
         """Tell whether an event that is about a board is among it."""
         document = event.document
-        if not self.filters:
-            return True
         if event.name is EventName.CHANGE and document is not None:
             return filtering.matches(document, self.filters, document["seen_at"])
         if event.name is EventName.GAP and document is not None:
@@ -96,7 +94,7 @@ def blueprint(resuming: Resuming) -> APIBlueprint:
         The filters find changes and gaps as in their lists; events of boards only go by path, and
         store, reset and dropped come to everybody.
         """
-        sought, form = Sought(query.filters), _form()
+        sought, form = Sought(asked_of(query)), _form()
         if not audience.wait_until_known(KNOWN_LIMIT):
             raise StoreUnavailable("MongoDB has not told the boards yet; connect again in a while")
         last = header.last_event_id or query.last_event_id

@@ -1,0 +1,155 @@
+"""``GET /v2/series``: how the boards fared over time, in equal steps, as charts show it.
+
+A step of which nothing is known, since nobody watched then, has nulls. What was not seen one by one
+is in ``gaps``.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from flask import Response
+from flask_openapi3 import APIBlueprint
+from pydantic import Field
+
+from canary.model.filters import Filters
+from canary.model.quantiles import quantile
+from canary.server import representation
+from canary.server.representation import JSON, iso, seconds
+from canary.server.v2.answers import JOBBOARDS, answered, listed, names_of
+from canary.server.v2.boards import WINDOW, asked_boards
+from canary.server.v2.query import MAX_LIMIT, ListQuery, sorting
+from canary.server.v2.schemas import Answer, Gap, Page
+from canary.server.v2.values import Seconds
+from canary.stores.boards import BoardNow
+from canary.stores.paging import Place, Sort
+from canary.stores.reading import Reading
+from canary.stores.series import Course, Scale, Series, Step
+
+DEFAULT_STEPS: Final = 60
+MAX_STEPS: Final = 600
+SHORTEST_STEP: Final = timedelta(milliseconds=100)
+
+
+class SeriesQuery(ListQuery):
+    """How boards fared over the window: those that a list of boards would hold."""
+
+    window: Seconds | None = Field(None, description=WINDOW)
+    steps: int = Field(
+        DEFAULT_STEPS, ge=1, le=MAX_STEPS, description=f"in how many steps, 1 to {MAX_STEPS}"
+    )
+    sort: Literal["path"] = sorting("path")
+
+
+class SeriesOfBoard(Answer):
+    """How a board fared, step by step. A step of which nothing is known has nulls."""
+
+    path: str
+    start: datetime = Field(description="when the first step begins")
+    step: float = Field(description="how long each step is, seconds")
+    posted: list[int | None]
+    claimed: list[int | None]
+    ended: list[int | None]
+    jobs_unclaimed: list[int | None] = Field(description="how many there were at each step's end")
+    jobs_claimed: list[int | None]
+    waiting_p50: list[float | None] = Field(description="by the time of each claim, seconds")
+    waiting_p95: list[float | None]
+    running_p50: list[float | None] = Field(description="by the time of each end, seconds")
+    running_p95: list[float | None]
+    gaps: list[Gap]
+
+
+class SeriesPage(Page):
+    """A page of series."""
+
+    series: list[SeriesOfBoard]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesList:
+    """The list of series, counted a page of boards at a time."""
+
+    reading: Reading
+    series: Series
+    window: timedelta
+    steps: int
+    names: list[str]
+
+    def page(
+        self, filters: Filters, moment: datetime, _: Sort, after: Place | None, limit: int
+    ) -> list[tuple[Place, JSON]]:
+        """Return at most ``limit`` rows behind ``after``, each with its place."""
+        behind = "" if after is None else after.identity
+        boards = asked_boards(self.reading, filters, moment)
+        boards = [board for board in boards if board.path > behind][:limit]
+        step = max(self.window / self.steps, SHORTEST_STEP)
+        scale = Scale(moment - step * self.steps, step, self.steps)
+        courses = self.series.courses([board.path for board in boards], scale)
+        return [
+            (Place(board.path, board.path), _row(board, courses[board.path], scale))
+            for board in boards
+        ]
+
+    def walk(self, filters: Filters, moment: datetime, sort: Sort, limit: int) -> Iterator[JSON]:
+        """Yield all rows."""
+        after, left = None, limit
+        while True:
+            page = self.page(filters, moment, sort, after, min(left or MAX_LIMIT, MAX_LIMIT))
+            yield from (row for _, row in page)
+            left = left and left - len(page)
+            if len(page) < MAX_LIMIT or (limit and not left):
+                return
+            after = page[-1][0]
+
+
+def _row(board: BoardNow, course: Course, scale: Scale) -> JSON:
+    known = [
+        board.watched_since is not None
+        and board.live_until is not None
+        and scale.start + scale.step * number >= board.watched_since
+        and scale.start + scale.step * number < board.live_until
+        for number in range(scale.count)
+    ]
+
+    def column(of: Callable[[Step], Any]) -> list[Any]:
+        return [
+            of(step) if is_known else None
+            for step, is_known in zip(course.steps, known, strict=True)
+        ]
+
+    def times(name: str, part: float) -> list[Any]:
+        return column(lambda step: seconds(quantile(getattr(step, name), part)))
+
+    return {
+        "path": board.path,
+        "start": iso(scale.start),
+        "step": scale.step.total_seconds(),
+        "posted": column(lambda step: step.posted),
+        "claimed": column(lambda step: step.claimed),
+        "ended": column(lambda step: step.ended),
+        "jobs_unclaimed": column(lambda step: step.unclaimed_then),
+        "jobs_claimed": column(lambda step: step.claimed_then),
+        "waiting_p50": times("waiting", 0.5),
+        "waiting_p95": times("waiting", 0.95),
+        "running_p50": times("running", 0.5),
+        "running_p95": times("running", 0.95),
+        "gaps": [representation.gap(gap) for gap in course.gaps],
+    }
+
+
+def blueprint(reading: Reading, interval: int) -> APIBlueprint:
+    """Return the blueprint; ``interval`` is the window of a request that does not say."""
+    made = APIBlueprint("v2_series", __name__, abp_tags=[JOBBOARDS])
+
+    @made.get("/v2/series", responses=answered(SeriesPage))
+    def answer(query: SeriesQuery) -> Response:
+        """Tell how the boards fared, step by step, up to now."""
+        window = timedelta(seconds=interval if query.window is None else query.window)
+        names = names_of(SeriesOfBoard)
+        return listed(
+            "series", query, SeriesList(reading, reading.series, window, query.steps, names)
+        )
+
+    return made

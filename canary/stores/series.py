@@ -1,0 +1,153 @@
+"""What happened on boards over time, in equal steps: how many jobs there were, came and went.
+
+Promises: what is counted is counted in MongoDB, in a handful of queries whatever the number of
+boards, and read from one snapshot, so that how many jobs there were at the end of each step is what
+is there now less what happened since. Raises StoreUnavailable or StoreRefused, and writes nothing.
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from pymongo.database import Database
+
+from canary.model.changes import BEGINNINGS, ENDINGS, Kind
+from canary.model.jobs import JobState
+from canary.stores.documents import ON_BOARD, Document
+from canary.stores.mongo import errors_as_ours
+from canary.stores.tallies import bucket_of, bucketed
+
+_UNCLAIMED, _CLAIMED = JobState.UNCLAIMED.value, JobState.CLAIMED.value
+
+
+@dataclass(slots=True)
+class Step:
+    """What happened in one step, and how many jobs there were at its end.
+
+    ``waiting`` and ``running`` are buckets of seconds (``canary.model.quantiles``): by the time of
+    each claim, and of each end.
+    """
+
+    posted: int = 0
+    claimed: int = 0
+    ended: int = 0
+    unclaimed_then: int = 0
+    claimed_then: int = 0
+    waiting: Counter[int | None] = field(default_factory=Counter)
+    running: Counter[int | None] = field(default_factory=Counter)
+
+    def add(self, kind: Kind, count: int) -> None:
+        """Count changes of a kind."""
+        self.posted += count * (kind in BEGINNINGS)
+        self.claimed += count * (kind is Kind.CLAIMED)
+        self.ended += count * (kind in ENDINGS)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """``count`` steps from ``start`` on, each ``step`` long."""
+
+    start: datetime
+    step: timedelta
+    count: int
+
+    @property
+    def end(self) -> datetime:
+        """When the last step ends."""
+        return self.start + self.step * self.count
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """One board over time, and its gaps, the oldest first."""
+
+    steps: list[Step]
+    gaps: list[Document]
+
+
+class Series:
+    """MongoDB, counted over time."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._database = database
+
+    def courses(self, paths: Collection[str], scale: Scale) -> dict[str, Course]:
+        """Return how each of the boards at ``paths`` fared. The scale must end now, or later."""
+        found = {path: Course([Step() for _ in range(scale.count)], []) for path in paths}
+        moves: dict[str, list[Counter[str]]] = defaultdict(
+            lambda: [Counter() for _ in range(scale.count)]
+        )
+        with errors_as_ours(), self._database.client.start_session(snapshot=True) as session:
+            boards = {"board": {"$in": sorted(paths)}}
+            there = self._aggregate("jobs", _there(boards), session)
+            for each in self._aggregate("changes", _happened(boards, scale), session):
+                about, count = each["_id"], each["changes"]
+                number = min(max(int(about["step"]), 0), scale.count - 1)
+                step, kind = found[about["board"]].steps[number], Kind(about["kind"])
+                step.add(kind, count)
+                for buckets, name in ((step.waiting, "waiting"), (step.running, "running")):
+                    bucketed(buckets, about[name], count)
+                move = moves[about["board"]][number]
+                move[about["state"]] += count
+                move[about["before"]] -= count
+            gaps = boards | {"to": {"$gte": scale.start}, "from": {"$lte": scale.end}}
+            for gap in self._database.gaps.find(gaps, session=session).sort("from", 1):
+                found[gap["board"]].gaps.append(gap)
+        now: dict[str, Mapping[str, int]] = defaultdict(dict)
+        for each in there:
+            now[each["_id"]["board"]] = {
+                **now[each["_id"]["board"]],
+                each["_id"]["state"]: each["jobs"],
+            }
+        for path, course in found.items():
+            _count_back(course.steps, moves[path], now[path])
+        return found
+
+    def _aggregate(self, collection: str, pipeline: list[Document], session: Any) -> list[Document]:
+        found = self._database[collection].aggregate(pipeline, session=session, allowDiskUse=True)
+        return list(found)
+
+
+def _count_back(steps: list[Step], moves: list[Counter[str]], now: Mapping[str, int]) -> None:
+    """Say how many jobs there were at each step's end, from how many there are now."""
+    unclaimed, claimed = now.get(_UNCLAIMED, 0), now.get(_CLAIMED, 0)
+    for step, move in zip(reversed(steps), reversed(moves), strict=True):
+        # What the log has forgotten, or was mended, can't make it less than none.
+        step.unclaimed_then, step.claimed_then = max(unclaimed, 0), max(claimed, 0)
+        unclaimed -= move[_UNCLAIMED]
+        claimed -= move[_CLAIMED]
+
+
+def _there(boards: Document) -> list[Document]:
+    return [
+        {"$match": boards | {"state": {"$in": ON_BOARD}}},
+        {"$group": {"_id": {"board": "$board", "state": "$state"}, "jobs": {"$sum": 1}}},
+    ]
+
+
+def _happened(boards: Document, scale: Scale) -> list[Document]:
+    kinds = sorted({*BEGINNINGS, *ENDINGS, Kind.CLAIMED, Kind.ABANDONED})
+    is_claim = {"$eq": ["$kind", Kind.CLAIMED.value]}
+    is_end = {"$in": ["$kind", sorted(ENDINGS)]}
+    since = {"$subtract": ["$seen_at", scale.start]}
+    milliseconds = math.ceil(scale.step / timedelta(milliseconds=1))
+    return [
+        {"$match": boards | {"seen_at": {"$gte": scale.start}, "kind": {"$in": kinds}}},
+        {
+            "$group": {
+                "_id": {
+                    "board": "$board",
+                    "step": {"$floor": {"$divide": [since, milliseconds]}},
+                    "kind": "$kind",
+                    "state": "$state",
+                    "before": "$state_before",
+                    "waiting": bucket_of("$waiting", is_claim),
+                    "running": bucket_of("$running", is_end),
+                },
+                "changes": {"$sum": 1},
+            }
+        },
+    ]
