@@ -7,7 +7,9 @@ so nothing that the server imports at its start may import this: see ``canary.se
 Promises: the numbers of a process that has ended still count, but for what it had under way.
 """
 
-from collections.abc import Iterator
+import struct
+import time
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -24,6 +26,9 @@ from canary.metrics.exposition import exposed
 METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 OTHER: Final = "other"
 
+TRIES: Final = 50
+PAUSE: Final = 0.01  # seconds
+
 
 class ServerMetrics:
     """One process's metrics, in ``registry``, shown together with what ``boards`` collects.
@@ -35,7 +40,7 @@ class ServerMetrics:
         self._boards = boards
         self._counted: Collector = registry
         if folder is not None:
-            self._counted = MultiProcessCollector(None, str(folder))  # type: ignore[no-untyped-call]
+            self._counted = _Processes(folder)
         self._requests = catalogue.REQUESTS.counter(registry)
         self._duration = catalogue.REQUEST_DURATION.histogram(registry)
         self._clients = catalogue.STREAM_CLIENTS.gauge_of_processes(registry)
@@ -71,3 +76,23 @@ class ServerMetrics:
     def sent(self, events: int) -> None:
         """Count events that were sent to one client."""
         self._events.inc(events)
+
+
+class _Processes(Collector):
+    """All processes' numbers, from their files in ``folder``.
+
+    prometheus_client raises where a process is just making its file, or the last one's is just
+    taken away; a moment later it is whole.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._files = MultiProcessCollector(None, str(folder))  # type: ignore[no-untyped-call]
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the numbers of all processes, added up."""
+        for _ in range(TRIES - 1):
+            try:
+                return list(self._files.collect())  # type: ignore[no-untyped-call]
+            except (struct.error, FileNotFoundError):
+                time.sleep(PAUSE)
+        return list(self._files.collect())  # type: ignore[no-untyped-call]

@@ -1,8 +1,10 @@
 """What the server tells and counts: each metric by name, type, help, labels and value."""
 
+import struct
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -46,6 +48,7 @@ def board_now(path: str = BOARD, **fields: Any) -> BoardNow:
         "watched_since": MOMENT,
         "live_until": moment - timedelta(seconds=31),
         "drift": 1,
+        "silent_from": None,
         "now": moment,
     }
     return BoardNow(path, **(known | fields))
@@ -232,3 +235,16 @@ def test_a_request_is_counted_by_its_routes_template(app: Flask) -> None:
         ("unmatched", "other", "405"): 1,
     }
     assert "forged" not in told.text
+
+
+def test_a_file_that_is_just_being_made_is_waited_for(tmp_path: Path) -> None:
+    """As where a process begins; prometheus_client can't read what has no length yet."""
+    made = tmp_path / "counter_1.db"
+    made.touch()
+    served = ServerMetrics(CollectorRegistry(), Boards(lambda _: Figures((), 0)), tmp_path)
+    gevent.spawn_later(0.05, made.unlink)
+    body, _ = served.exposed("")
+    assert b"canary_mongodb_up 1.0" in body
+    made.touch()
+    with pytest.raises(struct.error):
+        served.exposed("")
