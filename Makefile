@@ -2,22 +2,30 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+NPM = PATH=$(CURDIR)/$(BIN):$$PATH $(CURDIR)/$(BIN)/npm --prefix dashboard --silent
+PAGE := canary/server/static/.built
 
-.PHONY: help setup lint unit integration test test-faults test-1 test-2 faults soak bench demo lock conf metrics clean
+.PHONY: help setup lint unit integration browser test test-rest test-1 test-2 faults soak bench demo lock conf \
+	metrics types clean
 
 help:  ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
-setup: $(VENV)/.installed  ## Make .venv with everything that is locked, and Canary itself.
+setup: $(VENV)/.installed $(PAGE)  ## Make .venv with everything that is locked, Canary itself, and its dashboard.
 
 $(VENV)/.installed: requirements/dev.lock pyproject.toml setup.py
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 		|| { echo "Canary needs Python 3.11 to 3.13; '$(PYTHON)' is $$($(PYTHON) --version). Say which one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	@echo "setup: $(VENV) with $$($(PYTHON) --version) (the first time this fetches about 150 MB)"
+	@echo "setup: $(VENV) with $$($(PYTHON) --version) (the first time this fetches about 260 MB)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14'
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Node comes with the rest of .venv.
+$(PAGE): $(VENV)/.installed setup.py $(wildcard dashboard/*.* dashboard/public/* dashboard/src/* dashboard/src/*/*)
+	@$(BIN)/python setup.py --quiet build_dashboard
 	@touch $@
 
 lint: setup  ## Style, types, and which way imports go.
@@ -25,28 +33,35 @@ lint: setup  ## Style, types, and which way imports go.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(NPM) run check
 
 unit: setup  ## Tests that need no server.
 	$(BIN)/python -m pytest tests/unit
+	$(NPM) test
 
 integration: setup  ## Tests on a real ZooKeeper, MongoDB and Cassandra.
 	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/integration
+
+browser: setup  ## Tests of the dashboard in Chromium; screenshots go to tmp/screenshots.
+	$(BIN)/python -m devstack run --services zookeeper,mongodb -- $(BIN)/python -m pytest tests/browser
 
 # Three at once, since all mostly wait. Each has servers of its own: the faults stop theirs.
 test: lint  ## Everything that CI runs.
 	@$(BIN)/python -m devstack run -- true  # brings the servers, once
 	@echo "test: three parts beside each other; each prints when it ends"
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target --keep-going test-faults test-1 test-2
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target --keep-going test-rest test-1 test-2
 
-test-faults: setup  # the short selection
+test-rest: setup  # of the faults the short selection
 	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest --durations=10 tests/faults
+	$(BIN)/python -m devstack run --services zookeeper,mongodb -- $(BIN)/python -m pytest --durations=10 tests/browser
+	$(BIN)/python -m pytest tests/unit
+	$(NPM) test
 
 test-1: setup
 	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/integration --splits 2 --group 1 --durations=25
 
 test-2: setup
 	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/integration --splits 2 --group 2 --durations=25
-	$(BIN)/python -m pytest tests/unit
 
 faults: setup  ## Every fault, as long as it lasts, with FAULT_SEEDS=3 seeds; the table goes to docs/reliability.md.
 	@rm -f .faults.jsonl
@@ -74,5 +89,9 @@ conf: setup  ## Write etc/canary.conf anew from canary/config.py.
 metrics: setup  ## Write docs/metrics.md anew from canary/metrics.
 	$(BIN)/python -m canary.metrics > docs/metrics.md
 
+types: setup  ## Write the dashboard's types anew from the API's own description.
+	$(BIN)/python -m canary.server.v2 > dashboard/openapi.json
+	$(NPM) run types
+
 clean:  ## Remove what was built.
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) canary/server/static dashboard/node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,22 +1,66 @@
-"""``/``: a plain page that shows the boards and their jobs as they change.
+"""``/``: the dashboard, as it was built from ``dashboard/`` into this package.
 
-Static files of this package and nothing else: the page gets all it shows from the API.
+Static files and nothing else: the page gets all it shows from the API. Each is there compressed as
+well, and sent so to who takes it. Files under ``/assets`` have their content's hash in their name
+and are kept for ever; the page that names them is asked for anew each time.
 """
 
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
-from flask import Blueprint, Response, send_from_directory
+from flask import Blueprint, Response, abort, request, send_from_directory
 
-PAGE: Final = Path(__file__).parent / "page"
+BUILT: Final = Path(__file__).parent / "static"
+PAGE: Final = Path(__file__).parent / "page"  # what is served as it is written
+_ENCODINGS: Final = {"br": ".br", "gzip": ".gz"}  # the best first
+_FOR_EVER: Final = "public, max-age=31536000, immutable"
+_REVALIDATE: Final = "no-cache"
+_NOT_BUILT: Final = (
+    "The dashboard was not built with this copy of Canary: run `make setup`, or install Canary "
+    "with `pip install .`, which builds it. The API is there: /docs\n"
+)
 
 
-def blueprint() -> Blueprint:
-    """Return the blueprint."""
+def blueprint(built: Path = BUILT) -> Blueprint:
+    """Return the blueprint; ``built`` is the folder of the built page."""
     home = Blueprint("home", __name__, static_folder=PAGE, static_url_path="/page")
 
     @home.get("/")
     def answer() -> Response:
-        return send_from_directory(PAGE, "index.html", max_age=0)
+        if not (built / "index.html").is_file():
+            return Response(_NOT_BUILT, HTTPStatus.SERVICE_UNAVAILABLE, content_type="text/plain")
+        return _send(built, "index.html", _REVALIDATE)
+
+    @home.get("/icon.svg")
+    def icon() -> Response:
+        return _send(built, "icon.svg", _REVALIDATE)
+
+    @home.get("/assets/<name>")
+    def asset(name: str) -> Response:
+        if Path(name).suffix not in {".js", ".css"}:
+            abort(HTTPStatus.NOT_FOUND)
+        return _send(built / "assets", name, _FOR_EVER)
 
     return home
+
+
+def is_public(path: str) -> bool:
+    """Tell whether a path is the page's own: the same for everybody, and nothing of any board."""
+    return path in {"/", "/icon.svg"} or path.startswith("/assets/")
+
+
+def _send(folder: Path, name: str, caching: str) -> Response:
+    """Send a file of ``folder``, compressed where that is there and the client takes it."""
+    plain = send_from_directory(folder, name)
+    response = plain
+    for encoding, suffix in _ENCODINGS.items():
+        if request.accept_encodings[encoding] and (folder / (name + suffix)).is_file():
+            plain.close()
+            response = send_from_directory(folder, name + suffix, mimetype=plain.mimetype)
+            response.headers["Content-Encoding"] = encoding
+            break
+    del response.headers["Content-Disposition"]
+    response.headers["Cache-Control"] = caching
+    response.headers["Vary"] = "Accept-Encoding"
+    return response

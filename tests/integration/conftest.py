@@ -128,7 +128,11 @@ def spawn(environment: dict[str, str], tmp_path: Path) -> Iterator[Spawn]:
 
     yield start
     for command in started:
-        if command.process.poll() is None:
+        command.process.terminate()  # a server that is killed leaves its own processes behind
+    for command in started:
+        try:
+            command.process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
             command.process.kill()
             command.process.wait()
 

@@ -173,12 +173,11 @@ def test_everything_by_tls_and_with_a_password(
     consume(zookeeper, board, job)
     eventually(lambda: status() == ["live", "COMPLETE"])
 
-    ready = server.get("/readyz").json()
-    assert {name: ready[name]["ready"] for name in ("mongodb", "zookeeper", "cassandra")} == {
-        "mongodb": True,
-        "zookeeper": True,
-        "cassandra": True,
-    }
+    def ready() -> list[bool]:
+        answer = server.get("/readyz").json()
+        return [answer[name]["ready"] for name in ("mongodb", "zookeeper", "cassandra")]
+
+    eventually(lambda: ready() == [True, True, True], why="the server reached all three")
     history = HistoryStore(config.cassandra)
     try:
         eventually(lambda: history.headers(board, datetime.now(UTC).date()))

@@ -1,6 +1,7 @@
 """The server: its answers by Flask's client, and its processes and streams for real."""
 
 import contextlib
+import gzip
 import http.client
 import json
 import os
@@ -13,12 +14,13 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin
 
 import jsonschema
 import psutil
 import pytest
 import requests
+from flask import Flask
 from flask.testing import FlaskClient
 from pymongo.database import Database
 from werkzeug.test import TestResponse
@@ -30,6 +32,7 @@ from canary.model.changes import Change
 from canary.model.filters import Field, Filter, Filters
 from canary.model.freshness import Freshness
 from canary.model.jobs import Outcome
+from canary.server import home
 from canary.server.app import create_app
 from canary.server.audience import Audience
 from canary.server.health import Check, Health
@@ -448,15 +451,35 @@ class TestPage:
         files = re.findall(r'(?:src|href)="([^"]+)"', page.text)
         assert len(files) == 3
         for name in files:
-            assert not name.startswith("/")  # a proxy may show the page below any path
-            answer = client.get(f"/{name}")
+            assert name.startswith("./")  # a proxy may show the page below any path
+            answer = client.get(urljoin("/", name))
             assert answer.status_code == 200, name
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            is_hashed = "/assets/" in name
+            assert ("immutable" in answer.headers["Cache-Control"]) is is_hashed
+        assert page.headers["Cache-Control"] == "no-cache"
+        assert client.get("/assets/nothing.js").status_code == 404
+        assert client.get("/assets/..%2findex.html").status_code == 404
 
-    def test_what_boards_hold_is_put_in_as_text_only(self, client: FlaskClient) -> None:
-        script = client.get("/page/canary.js").text
-        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval", script)
-        assert not re.search(r"""["'`]/""", script)  # no address but relative ones
+    def test_it_is_small_and_comes_compressed(self, client: FlaskClient) -> None:
+        page = client.get("/").text
+        sizes = {"br": 0, "gzip": 0}
+        for name in ["", *re.findall(r'(?:src|href)="./([^"]+)"', page)]:
+            plain = client.get(f"/{name}").data
+            for encoding, unpack in (("br", None), ("gzip", gzip.decompress)):
+                answer = client.get(f"/{name}", headers={"Accept-Encoding": encoding})
+                assert answer.headers["Content-Encoding"] == encoding
+                assert answer.headers["Vary"] == "Accept-Encoding"
+                assert answer.content_type == client.get(f"/{name}").content_type
+                assert unpack is None or unpack(answer.data) == plain
+                sizes[encoding] += len(answer.data)
+        assert sizes["br"] < sizes["gzip"] < 150_000
+
+    def test_a_copy_without_it_says_how_to_build_it(self, tmp_path: Path) -> None:
+        app = Flask(__name__)
+        app.register_blueprint(home.blueprint(tmp_path))
+        answer = app.test_client().get("/")
+        assert (answer.status_code, "make setup" in answer.text) == (503, True)
 
 
 class Listener:
@@ -663,6 +686,7 @@ def change_event(number: int, path: str = PATH, owner: str | None = None) -> Eve
         "at": None,
         "seen_at": now(),
         "state": "UNCLAIMED",
+        "state_before": None,
         "job_name": "n",
         "posted_at": now(),
         "waiting": 0.0,
@@ -1040,6 +1064,7 @@ class TestProcess:
             "at": iso(first),
             "seen_at": iso(first),
             "state": "UNCLAIMED",
+            "state_before": None,
             "job_name": "build 1",
             "posted_at": iso(first),
             "waiting": 0.0,

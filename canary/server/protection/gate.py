@@ -4,7 +4,8 @@
 2. Its method: GET, HEAD and OPTIONS are all there is, whatever a route would take.
 3. The host that was asked for, where nobody needs to sign in: some site can have its own name lead
    to this machine (DNS rebinding), and its page would read here with a browser's help.
-4. Signing in, where that is needed; /livez and /readyz answer anybody.
+4. Signing in, where that is needed; /livez and /readyz answer anybody, and so does the page, which
+   holds nothing of any board and has people sign in.
 5. How often this client has asked, whether it signed in or not; those two are not counted.
 
 Answers get their headers (`headers`) on the way back.
@@ -22,6 +23,7 @@ from werkzeug.exceptions import MethodNotAllowed
 
 from canary.config import Config
 from canary.config.board_path import shown
+from canary.server.home import is_public
 from canary.server.problems import Crowded, Misdirected, NotSignedIn, TooOften
 from canary.server.protection import headers, sign_in
 from canary.server.protection.proxies import BY_PROXY, USER, Proxies, bucket
@@ -126,7 +128,7 @@ def _check_method() -> None:
 
 
 def _is_open() -> bool:
-    return request.path in OPEN
+    return request.path in OPEN or is_public(request.path)
 
 
 def _client() -> str:

@@ -1,0 +1,28 @@
+// Who is signed in, for as long as this tab lives. A browser's own sign-in and a proxy's need none.
+import { signal } from "@preact/signals";
+
+const KEY = "canary.authorization";
+
+/** Whether the server has refused for want of a sign-in, and the ways it offers. */
+export const refused = signal<readonly string[] | null>(null);
+
+export function headers(): Record<string, string> {
+  const known = sessionStorage.getItem(KEY);
+  return known === null ? {} : { Authorization: known };
+}
+
+export function signIn(authorization: string): void {
+  sessionStorage.setItem(KEY, authorization);
+  refused.value = null;
+}
+
+export function basic(name: string, password: string): string {
+  const bytes = new TextEncoder().encode(`${name}:${password}`);
+  return `Basic ${btoa(String.fromCharCode(...bytes))}`;
+}
+
+export function noteRefusal(answer: Response): void {
+  sessionStorage.removeItem(KEY);
+  const challenges = answer.headers.get("WWW-Authenticate") ?? "";
+  refused.value = ["Basic", "Bearer"].filter((way) => challenges.includes(way));
+}

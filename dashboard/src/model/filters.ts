@@ -1,0 +1,93 @@
+// The API's own filters, as they stand in the page's address: owner=ann, state!=COMPLETE, age>=5m.
+import type { Query } from "../api/client";
+import type { Row } from "./moves";
+
+export const FIELDS = {
+  state: "state",
+  outcome: "outcome",
+  owner: "owner",
+  name: "name",
+  uuid: "uuid",
+  "age>": "posted at least … ago",
+  "waiting>": "waited at least",
+  "running>": "ran at least",
+  since: "there at or after",
+  until: "there at or before",
+  q: "text",
+} as const;
+
+export type Field = keyof typeof FIELDS;
+
+export interface Filter {
+  field: Field;
+  negated: boolean;
+  value: string;
+}
+
+export const CHOICES: Partial<Record<Field, readonly string[]>> = {
+  state: ["UNCLAIMED", "CLAIMED", "COMPLETE"],
+  outcome: ["consumed", "trashed", "removed", "board_deleted", "unknown"],
+};
+
+/** Filters that may be given several times: any of their values fits. */
+const SEVERAL: ReadonlySet<Field> = new Set(["state", "outcome", "owner", "name", "uuid"]);
+
+export function isField(name: string): name is Field {
+  return Object.hasOwn(FIELDS, name);
+}
+
+export function filtersFrom(query: Query): Filter[] {
+  return query.flatMap(([name, value]) => {
+    const field = name.replace(/!$/, "");
+    return isField(field) ? [{ field, negated: name.endsWith("!"), value }] : [];
+  });
+}
+
+export function queryOf(filters: readonly Filter[]): Query {
+  return filters.map(({ field, negated, value }) => [negated ? `${field}!` : field, value]);
+}
+
+/** Add a filter; of one that has but one value it takes the place. */
+export function withFilter(filters: readonly Filter[], added: Filter): Filter[] {
+  const rest = filters.filter(
+    (each) =>
+      !(each.field === added.field && each.negated === added.negated) ||
+      (SEVERAL.has(added.field) && each.value !== added.value),
+  );
+  return added.value === "" ? rest : [...rest, added];
+}
+
+export function withoutFilter(filters: readonly Filter[], gone: Filter): Filter[] {
+  return filters.filter((each) => each !== gone);
+}
+
+type Known = "state" | "outcome" | "owner" | "name" | "uuid";
+
+function isKnown(field: Field): field is Known {
+  return SEVERAL.has(field);
+}
+
+/**
+ * Tell whether the server would find a row: null where only the server can tell, as of a text in a
+ * payload.
+ */
+export function matches(row: Row, filters: readonly Filter[]): boolean | null {
+  let isSure = true;
+  const asked = new Map<string, { field: Known; negated: boolean; values: Set<string> }>();
+  for (const { field, negated, value } of filters) {
+    if (!isKnown(field)) {
+      isSure = false;
+      continue;
+    }
+    const name = `${field}${negated ? "!" : ""}`;
+    const known = asked.get(name) ?? { field, negated, values: new Set<string>() };
+    known.values.add(value);
+    asked.set(name, known);
+  }
+  for (const { field, negated, values } of asked.values()) {
+    if (values.has(row[field] ?? "\u0000") === negated) {
+      return false;
+    }
+  }
+  return isSure ? true : null;
+}

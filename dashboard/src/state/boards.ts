@@ -1,0 +1,167 @@
+// The boards as they are shown: fetched, and kept up by what the stream tells of them. An answer is
+// as old as its question: what the stream told meanwhile is newer.
+import { signal } from "@preact/signals";
+import * as api from "../api/client";
+import type { Board, BoardState, Change, Gap } from "../api/types";
+import { counted } from "../model/moves";
+import { compare, paused, serverNow } from "./connection";
+
+const DIRTY = 2_000; // milliseconds between fetches of boards whose oldest job may be another one
+const NEW = 100; // milliseconds until new boards are fetched, together
+const MOST = 100; // boards that are asked for by name at once, as many as the server takes
+
+/** A board as it is shown: with the moment from which its oldest unclaimed job waits. */
+export interface Shown extends Board {
+  oldestFrom: number | null;
+  /** Whether a gap of it has come since the page was opened. */
+  hasGaps: boolean;
+}
+
+export const boards = signal<ReadonlyMap<string, Shown>>(new Map());
+/** The window over which boards are counted, seconds. */
+export const interval = signal(600);
+/** Boards that nobody registered and that are followed all the same. */
+export const owned = new Set<string>();
+
+/** What the stream said last of each board, and when. */
+const told = new Map<string, { state: BoardState; at: number }>();
+const wanted = new Set<string>();
+let timer: ReturnType<typeof setTimeout> | undefined;
+let generation = 0;
+
+/** Forget what is being fetched: it will be fetched anew. */
+export function outdate(): void {
+  generation += 1;
+}
+
+/** Fetch all boards and show them, unless that is outdated meanwhile. Returns whether it was done. */
+export async function fetchAll(): Promise<boolean> {
+  const mine = ++generation;
+  const begun = performance.now();
+  const fetched = await api.boards();
+  const own = await Promise.all([...owned].map((path) => api.boards([["path", path]])));
+  if (mine !== generation) {
+    return false;
+  }
+  show([...fetched, ...own.flat()], begun, true);
+  for (const [path, { state, at }] of told) {
+    if (at < begun) {
+      told.delete(path);
+    } else if (state.registered && !boards.value.has(path)) {
+      want(path, NEW);
+    }
+  }
+  return true;
+}
+
+/** Fetch what changes do not tell: of some boards, or of all. What fails is tried again later. */
+export async function refresh(paths: readonly string[] | null): Promise<void> {
+  const mine = generation;
+  const begun = performance.now();
+  try {
+    const fetched = await api.boards((paths ?? []).map((path) => ["path", path] as const));
+    if (mine === generation && !paused.value) {
+      show(fetched, begun, false);
+    }
+  } catch {
+    // The stream says what is wrong.
+  }
+}
+
+/** Fetch a board in a while, with others that are wanted by then. */
+function want(path: string, delay: number): void {
+  wanted.add(path);
+  timer ??= setTimeout(() => {
+    timer = undefined;
+    const paths = [...wanted].slice(0, MOST);
+    paths.forEach((each) => wanted.delete(each));
+    void refresh(paths);
+    wanted.forEach((each) => want(each, NEW));
+  }, delay);
+}
+
+/** Show boards as they were fetched since `begun`; `whole` says that there are no others. */
+function show(fetched: readonly Board[], begun: number, whole: boolean): void {
+  const moments = fetched.flatMap((board) =>
+    board.freshness === "live" && board.live_until !== null ? [Date.parse(board.live_until)] : [],
+  );
+  if (moments.length) {
+    compare(Math.max(...moments));
+  }
+  const all = new Map(whole ? [] : boards.value);
+  for (const answer of fetched) {
+    const last = told.get(answer.path);
+    const state = last !== undefined && last.at >= begun ? last.state : null;
+    if (state !== null && !state.registered && !owned.has(answer.path)) {
+      all.delete(answer.path);
+    } else {
+      all.set(answer.path, merged({ ...answer, ...state }, boards.value.get(answer.path)));
+    }
+  }
+  boards.value = all;
+}
+
+/** Return a board as it was just fetched, but for what changes have told since. */
+function merged(board: Board, known: Shown | undefined): Shown {
+  const hasGaps = known?.hasGaps ?? false;
+  if (known && known.revision > board.revision) {
+    const { revision, unclaimed, claimed, oldestFrom } = known;
+    return { ...board, revision, unclaimed, claimed, oldestFrom, hasGaps };
+  }
+  const oldest = board.oldest_unclaimed;
+  return { ...board, oldestFrom: oldest === null ? null : serverNow() - oldest * 1000, hasGaps };
+}
+
+/** Take what the stream says of a board's freshness, or that it is new or gone. */
+export function takeState(state: BoardState): void {
+  told.set(state.path, { state, at: performance.now() });
+  const known = boards.value.get(state.path);
+  if (!state.registered && !owned.has(state.path)) {
+    if (known) {
+      const all = new Map(boards.value);
+      all.delete(state.path);
+      boards.value = all;
+    }
+  } else if (known) {
+    boards.value = new Map(boards.value).set(state.path, { ...known, ...state });
+  } else {
+    want(state.path, NEW);
+  }
+}
+
+export function takeGap(gap: Gap): void {
+  const board = boards.value.get(gap.path);
+  if (board) {
+    const account = {
+      unseen_creates: board.account.unseen_creates + (gap.creates ?? 0),
+      unseen_deletes: board.account.unseen_deletes + (gap.deletes ?? 0),
+      complete: false,
+    };
+    boards.value = new Map(boards.value).set(gap.path, { ...board, account, hasGaps: true });
+  }
+}
+
+export function takeChanges(changes: readonly Change[]): void {
+  const all = new Map(boards.value);
+  for (const change of changes) {
+    const board = all.get(change.path);
+    if (board) {
+      all.set(change.path, after(board, change));
+    }
+  }
+  boards.value = all;
+}
+
+function after(board: Shown, change: Change): Shown {
+  const { hasGaps } = board;
+  let { oldestFrom } = board;
+  const next = counted(board, change);
+  if (next.unclaimed === 0) {
+    oldestFrom = null;
+  } else if (board.unclaimed === 0) {
+    oldestFrom = Date.parse(change.at ?? change.seen_at);
+  } else if (change.state_before === "UNCLAIMED") {
+    want(board.path, DIRTY); // it may have been the one that had waited longest
+  }
+  return { ...next, oldestFrom, hasGaps };
+}

@@ -1,0 +1,99 @@
+// Changes as they are shown: together, at most ten times a second, the first of them at once; and
+// held back while the page is paused, or while what they change is still being fetched.
+import { batch, signal } from "@preact/signals";
+import type { Change, Gap } from "../api/types";
+import { passed } from "../model/times";
+import { takeChanges } from "./boards";
+import { paused } from "./connection";
+
+const FLUSH = 100; // milliseconds between two drawings
+const HELD = 20_000; // changes kept while paused; beyond, all is fetched anew afterwards
+const LAGS = 200;
+
+/** How many changes wait to be shown. */
+export const held = signal(0);
+/** How late Canary saw the last changes, in seconds, the newest last. */
+export const lags = signal<readonly number[]>([]);
+/** Whether the boards are there that changes are about. */
+export const isReady = signal(false);
+
+let queue: Change[] = [];
+let hasOverflowed = false;
+let lastFlush = 0;
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+const takers = new Set<(changes: readonly Change[]) => void>();
+const gapTakers = new Set<(gap: Gap) => void>();
+const resetters = new Set<() => void>();
+
+/** Have `take` called with changes as they are shown. Returns what ends that. */
+export function onChanges(take: (changes: readonly Change[]) => void): () => void {
+  takers.add(take);
+  return () => takers.delete(take);
+}
+
+export function onGap(take: (gap: Gap) => void): () => void {
+  gapTakers.add(take);
+  return () => gapTakers.delete(take);
+}
+
+/** Have `fetchAnew` called when what was fetched may have missed something. */
+export function onReset(fetchAnew: () => void): () => void {
+  resetters.add(fetchAnew);
+  return () => resetters.delete(fetchAnew);
+}
+
+export function tellGap(gap: Gap): void {
+  gapTakers.forEach((take) => take(gap));
+}
+
+/** Forget what is queued, and have all be fetched anew. */
+export function reset(): void {
+  queue = [];
+  hasOverflowed = false;
+  resetters.forEach((fetchAnew) => fetchAnew());
+}
+
+export function take(change: Change): void {
+  if (queue.length >= HELD) {
+    queue = [];
+    hasOverflowed = true;
+  }
+  queue.push(change);
+  if (paused.value) {
+    held.value = queue.length;
+  } else {
+    // Not at once, even where that is due: what arrived together is shown together.
+    timer ??= setTimeout(flush, Math.max(0, lastFlush + FLUSH - performance.now()));
+  }
+}
+
+/** Show what is queued, if that may be. */
+export function flush(): void {
+  clearTimeout(timer);
+  timer = undefined;
+  if (!isReady.value || paused.value) {
+    held.value = paused.value ? queue.length : 0;
+    return;
+  }
+  lastFlush = performance.now();
+  const changes = queue;
+  queue = [];
+  batch(() => {
+    held.value = 0;
+    if (hasOverflowed) {
+      reset();
+    } else if (changes.length > 0) {
+      takeChanges(changes);
+      note(changes);
+      takers.forEach((each) => each(changes));
+    }
+  });
+}
+
+function note(changes: readonly Change[]): void {
+  const late = changes.flatMap(({ at, seen_at: seenAt }) =>
+    at === null ? [] : [passed(Date.parse(at), Date.parse(seenAt))],
+  );
+  lags.value = [...lags.value, ...late].slice(-LAGS);
+}

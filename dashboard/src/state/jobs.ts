@@ -1,0 +1,139 @@
+// The jobs of one board as rows that stay right while jobs come, move and go.
+import { signal } from "@preact/signals";
+import * as api from "../api/client";
+import type { Change } from "../api/types";
+import { matches, queryOf, type Filter } from "../model/filters";
+import { keyOf, moved, rowOf, type Row } from "../model/moves";
+
+const MOST = 10_000; // rows that are fetched at once
+const LINGER = 3_000; // milliseconds for which a row stays that the filters find no longer
+const ASK = 2_000; // milliseconds between fetches where only the server knows what the filters find
+
+export class Jobs {
+  /** All rows, in no order. Anew whenever one has changed, around a map that is changed in place:
+   * there are too many of them to be copied each time. */
+  readonly rows = signal<{ readonly byKey: ReadonlyMap<string, Row> }>({ byKey: new Map() });
+  /** Keys of rows that are about to go. */
+  readonly leaving = signal<ReadonlySet<string>>(new Set());
+  readonly isLoading = signal(true);
+  readonly error = signal<string | null>(null);
+  readonly isMore = signal(false);
+
+  readonly #path: string;
+  readonly #filters: readonly Filter[];
+  #byKey = new Map<string, Row>();
+  #load: AbortController | null = null;
+  #during: Change[] = [];
+  #asking: ReturnType<typeof setTimeout> | undefined;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #most = MOST;
+  #isOver = false;
+
+  constructor(path: string, filters: readonly Filter[]) {
+    this.#path = path;
+    this.#filters = filters;
+  }
+
+  close(): void {
+    this.#isOver = true;
+    this.#load?.abort();
+    clearTimeout(this.#asking);
+    clearTimeout(this.#retry);
+  }
+
+  more(): void {
+    this.#most += MOST;
+    void this.load();
+  }
+
+  async load(): Promise<void> {
+    this.#load?.abort();
+    const load = (this.#load = new AbortController());
+    clearTimeout(this.#retry);
+    this.#during = [];
+    try {
+      const query = [["path", this.#path] as const, ...queryOf(this.#filters)];
+      const { rows, isMore } = await api.jobs(query, this.#most, load.signal);
+      if (load.signal.aborted) {
+        return;
+      }
+      const made = rows.map(rowOf).map((row) => [row.key, row] as const);
+      this.#load = null;
+      this.isMore.value = isMore;
+      this.error.value = null;
+      this.isLoading.value = false;
+      this.leaving.value = new Set();
+      this.#byKey = new Map(made);
+      this.#apply(this.#during);
+      this.#during = [];
+    } catch (error) {
+      if (!load.signal.aborted) {
+        this.#load = null;
+        this.isLoading.value = false;
+        this.error.value = error instanceof Error ? error.message : String(error);
+        if (!(error instanceof api.Refusal && error.status < 500)) {
+          this.#retry = setTimeout(() => void this.load(), ASK);
+        }
+      }
+    }
+  }
+
+  take(changes: readonly Change[]): void {
+    const mine = changes.filter((change) => change.path === this.#path && change.state !== null);
+    if (mine.length === 0) {
+      return;
+    }
+    if (this.#load) {
+      this.#during.push(...mine);
+    }
+    this.#apply(mine);
+  }
+
+  #apply(changes: readonly Change[]): void {
+    const rows = this.#byKey;
+    const leaving = new Set(this.leaving.value);
+    for (const change of changes) {
+      const key = keyOf(change.name, change.posted_at);
+      const before = rows.get(key);
+      const after = moved(before, change);
+      if (after === undefined || after === before) {
+        continue;
+      }
+      const isFound = matches(after, this.#filters);
+      if (isFound === null) {
+        this.#ask();
+      }
+      if (isFound === true || before) {
+        rows.set(key, after);
+      }
+      if (isFound === false && before) {
+        leaving.add(key);
+        setTimeout(() => this.#remove(key), LINGER);
+      } else {
+        leaving.delete(key);
+      }
+    }
+    this.leaving.value = leaving;
+    this.rows.value = { byKey: this.#byKey };
+  }
+
+  #remove(key: string): void {
+    if (this.#isOver || !this.leaving.value.has(key)) {
+      return;
+    }
+    const leaving = new Set(this.leaving.value);
+    leaving.delete(key);
+    this.leaving.value = leaving;
+    this.#byKey.delete(key);
+    this.rows.value = { byKey: this.#byKey };
+  }
+
+  #ask(): void {
+    this.#asking ??= setTimeout(() => {
+      this.#asking = undefined;
+      if (!this.#isOver) {
+        void this.load();
+      }
+    }, ASK);
+  }
+}

@@ -1,0 +1,138 @@
+// What keeps the page up to date: one stream for all of it, and one more for Canary's own board while
+// that is looked at.
+import { effect, signal } from "@preact/signals";
+import * as api from "../api/client";
+import { refused } from "../api/credentials";
+import { Stream, type Listener } from "../api/stream";
+import { fetchAll, interval, outdate, owned, refresh, takeGap, takeState } from "./boards";
+import { flush, isReady, onReset, reset, take, tellGap } from "./changes";
+import { isLive, now, paused, serverNow, settle } from "./connection";
+
+const REFRESH = 30_000; // milliseconds between fetches of what changes do not tell
+const RETRY = 1_000;
+const TICK = 1_000;
+
+/** Whether boards were ever fetched, and why they could not be. */
+export const isLoaded = signal(false);
+export const failure = signal<string | null>(null);
+
+let isOpen = false;
+let hasReached = false; // all that happened before the stream was opened has come
+let storeAwaySince: number | null = null;
+let main: Stream | null = null;
+
+function judge(): void {
+  if (!isOpen) {
+    return;
+  }
+  if (storeAwaySince !== null) {
+    settle("disconnected", "MongoDB does not answer", storeAwaySince);
+  } else {
+    settle(isReady.value && hasReached ? "live" : "catching_up");
+  }
+}
+
+async function load(): Promise<void> {
+  isReady.value = false;
+  judge();
+  try {
+    if (await fetchAll()) {
+      isReady.value = isLoaded.value = true;
+      failure.value = null;
+      flush();
+      judge();
+    }
+  } catch (error) {
+    failure.value = error instanceof Error ? error.message : String(error);
+    setTimeout(() => {
+      if (isOpen && !isReady.value) {
+        void load();
+      }
+    }, RETRY);
+  }
+}
+
+const listener: Listener = {
+  board: takeState,
+  change: take,
+  gap(gap) {
+    takeGap(gap);
+    tellGap(gap);
+  },
+  store(available, since) {
+    storeAwaySince = available ? null : Date.parse(since);
+    judge();
+  },
+  reset,
+  opened() {
+    isOpen = true;
+    hasReached = false;
+    storeAwaySince = null;
+    refused.value = null;
+    void load();
+    api.itself().then(
+      ({ interval: seconds }) => (interval.value = seconds),
+      () => undefined, // the stream says what is wrong
+    );
+  },
+  reached() {
+    hasReached = true;
+    judge();
+  },
+  lost(why) {
+    isOpen = false;
+    outdate();
+    settle("disconnected", why);
+  },
+};
+
+/** Follow Canary's own board as well, which the page's stream does not tell of. */
+export function followOwn(path: string): () => void {
+  owned.add(path);
+  void refresh([path]);
+  const nothing = () => undefined;
+  const silent = { store: nothing, opened: nothing, reached: nothing, lost: nothing };
+  const own = { ...listener, ...silent, reset: () => void refresh([path]) };
+  const stream = new Stream([["path", path]], own);
+  stream.start();
+  return () => {
+    owned.delete(path);
+    stream.stop();
+  };
+}
+
+/** Try to connect at once, as after signing in. */
+export function retry(): void {
+  main?.retry();
+}
+
+export function begin(): void {
+  main = new Stream([], listener);
+  main.start();
+  onReset(() => void load());
+  setInterval(() => {
+    if (isLive.value) {
+      now.value = serverNow();
+    }
+  }, TICK);
+  setInterval(() => {
+    if (isLive.value && !document.hidden && !paused.value) {
+      void refresh(null);
+    }
+  }, REFRESH);
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && !isOpen) {
+      retry();
+    }
+  });
+  effect(() => {
+    if (!paused.value) {
+      flush();
+    }
+  });
+  effect(() => {
+    if (isLive.value) {
+      now.value = serverNow();
+    }
+  });
+}

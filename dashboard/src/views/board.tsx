@@ -1,0 +1,160 @@
+// One board: how it fares, its jobs, its conductors, and what was not seen.
+import { useEffect } from "preact/hooks";
+import * as api from "../api/client";
+import { valueOf, withValue } from "../model/address";
+import {
+  Completeness,
+  Failure,
+  Foreign,
+  FreshnessBadge,
+  Loading,
+  Note,
+  Timer,
+} from "../parts/words";
+import { useAsked } from "../state/asked";
+import { boards, type Shown } from "../state/boards";
+import { onChanges } from "../state/changes";
+import { followOwn, isLoaded } from "../state/live";
+import { place, refine } from "../state/place";
+import { Charts } from "./boardcharts";
+import { JobsOf } from "./boardjobs";
+import { ConductorTable } from "./conductors";
+import { GapList } from "./gaps";
+
+const WINDOWS = ["10m", "1h", "6h", "24h"];
+const STEPS = 60;
+
+export function BoardView() {
+  const path = valueOf(place.value.query, "path") ?? "";
+  const board = boards.value.get(path);
+  const itself = useAsked("itself", api.itself, { interval: 60_000 });
+  const isOwn = itself.answer?.jobboard === path;
+  useEffect(() => (isOwn ? followOwn(path) : undefined), [isOwn, path]);
+  if (board) {
+    return <Board board={board} isOwn={isOwn} />;
+  }
+  if (!isLoaded.value || isOwn || itself.answer === null) {
+    return <Loading what="the board" />;
+  }
+  return (
+    <main>
+      <Note kind="bad">
+        <p>
+          No worker has watched <Foreign text={path} /> yet, or nobody registered it.
+        </p>
+        <pre>canary-producer add {path}</pre>
+        <p>
+          It appears here as soon as it is watched. <a href="#/">All boards</a>
+        </p>
+      </Note>
+    </main>
+  );
+}
+
+function Board({ board, isOwn }: { board: Shown; isOwn: boolean }) {
+  const { path } = board;
+  const { query } = place.value;
+  const window = valueOf(query, "window") ?? "10m";
+  const series = useAsked(
+    `series ${path} ${window}`,
+    () =>
+      api.series([
+        ["path", path],
+        ["window", window],
+        ["steps", String(STEPS)],
+      ]),
+    { interval: 10_000, least: 2_000 },
+  );
+  const conductors = useAsked(`conductors ${path}`, () => api.conductors([["path", path]]), {
+    interval: 10_000,
+    least: 1_000,
+  });
+  const { again: againSeries } = series;
+  const { again: againConductors } = conductors;
+  const gaps = useAsked(`gaps ${path}`, () => api.gaps([["path", path]]), { interval: 30_000 });
+  useEffect(
+    () =>
+      onChanges((changes) => {
+        if (changes.some((change) => change.path === path)) {
+          againSeries();
+          againConductors();
+        }
+      }),
+    [path, againSeries, againConductors],
+  );
+  return (
+    <main>
+      <div class="head">
+        <h1>
+          <Foreign text={path} />
+        </h1>
+        <FreshnessBadge board={board} />
+        <Completeness board={board} />
+        {isOwn && <span class="badge">Canary’s own board</span>}
+      </div>
+      {board.freshness !== "live" && board.freshness !== "catching_up" && (
+        <Note kind="busy">
+          What is shown below was so when the board was last seen. It may be otherwise now.
+        </Note>
+      )}
+      <Tiles board={board} />
+      <div class="choices" role="group" aria-label="Window of the charts">
+        {WINDOWS.map((each) => (
+          <button
+            type="button"
+            class="toggle"
+            aria-pressed={each === window}
+            onClick={() => refine(withValue(query, "window", each))}
+          >
+            {each}
+          </button>
+        ))}
+      </div>
+      <Failure error={series.error} />
+      <Charts series={series.answer?.[0]} />
+      <JobsOf path={path} />
+      <section>
+        <h2>Conductors</h2>
+        <Failure error={conductors.error} />
+        {conductors.answer ? (
+          <ConductorTable conductors={conductors.answer} withPath={false} />
+        ) : (
+          <Loading what="conductors" />
+        )}
+      </section>
+      <section>
+        <h2>Gaps</h2>
+        <GapList gaps={gaps.answer} withPath={false} />
+      </section>
+    </main>
+  );
+}
+
+function Tiles({ board }: { board: Shown }) {
+  const tiles: readonly (readonly [string, string])[] = [
+    ["Unclaimed", board.unclaimed.toLocaleString("en")],
+    ["Claimed", board.claimed.toLocaleString("en")],
+    ["Ended", board.ended.toLocaleString("en")],
+  ];
+  return (
+    <ul class="tiles">
+      {tiles.map(([name, value]) => (
+        <li data-tile={name.toLowerCase()}>
+          <strong>{value}</strong> {name}
+        </li>
+      ))}
+      <li>
+        <strong>
+          <Timer from={board.oldestFrom} />
+        </strong>{" "}
+        Oldest waits
+      </li>
+      <li>
+        <strong>{board.per_minute.posted.toFixed(1)}</strong> Posted per minute
+      </li>
+      <li>
+        <strong>{board.per_minute.ended.toFixed(1)}</strong> Ended per minute
+      </li>
+    </ul>
+  );
+}

@@ -1,0 +1,140 @@
+// The jobs of one board, found by the filters in the address.
+import { useCallback, useEffect, useMemo } from "preact/hooks";
+import * as api from "../api/client";
+import { hashOf, valueOf, withValue } from "../model/address";
+import { COLUMNS, DEFAULT, isColumn, orderFrom, type Column } from "../model/columns";
+import { filtersFrom, queryOf, withFilter, type Filter } from "../model/filters";
+import { Failure } from "../parts/words";
+import { onChanges, onReset } from "../state/changes";
+import { Jobs } from "../state/jobs";
+import { place, refine, step } from "../state/place";
+import { FilterBar } from "./filterbar";
+import { JobTable } from "./jobtable";
+
+const ON_BOARD: readonly Filter[] = [
+  { field: "state", negated: false, value: "UNCLAIMED" },
+  { field: "state", negated: false, value: "CLAIMED" },
+];
+const NOT_JOBS = new Set(["path", "window", "sort", "columns", "at"]);
+
+function restOf(query: api.Query): api.Query {
+  return query.filter(([name]) => NOT_JOBS.has(name));
+}
+
+export function JobsOf({ path }: { path: string }) {
+  const { query } = place.value;
+  const asked = JSON.stringify(query.filter(([name]) => !NOT_JOBS.has(name)));
+  const isPlain = asked === "[]";
+  const filters = useMemo(
+    () => (isPlain ? ON_BOARD : filtersFrom(JSON.parse(asked) as api.Query)),
+    [asked, isPlain],
+  );
+  const jobs = useMemo(() => new Jobs(path, filters), [path, filters]);
+  useEffect(() => {
+    void jobs.load();
+    const ends = [onChanges((changes) => jobs.take(changes)), onReset(() => void jobs.load())];
+    return () => {
+      jobs.close();
+      ends.forEach((end) => end());
+    };
+  }, [jobs]);
+
+  const rest = restOf(query);
+  const change = useCallback((changed: Filter[]) => {
+    step([...restOf(place.peek().query), ...queryOf(changed)]);
+  }, []);
+  const narrow = useCallback(
+    (filter: Filter) => change(withFilter(filters, filter)),
+    [change, filters],
+  );
+  const chosen = valueOf(query, "columns")?.split(",").filter(isColumn);
+  const columns: readonly Column[] = chosen?.length ? chosen : DEFAULT;
+  const sort = valueOf(query, "sort");
+  const order = useMemo(() => orderFrom(sort), [sort]);
+  return (
+    <section>
+      <div class="head">
+        <h2>Jobs</h2>
+        <span class="quiet" role="status">
+          {jobs.isLoading.value
+            ? "loading…"
+            : `${jobs.rows.value.byKey.size.toLocaleString("en")} shown`}
+        </span>
+        <Columns
+          columns={columns}
+          change={(picked) => refine(withValue(query, "columns", picked.join(",")))}
+        />
+        <a
+          class="small"
+          href={api.address("v2/jobs", [["path", path], ...queryOf(filters), ["format", "csv"]])}
+          download
+        >
+          CSV
+        </a>
+      </div>
+      <FilterBar filters={filters} change={change} />
+      <Failure error={jobs.error.value} />
+      {jobs.rows.value.byKey.size === 0 && !jobs.isLoading.value ? (
+        <p class="empty">
+          {isPlain ? (
+            "No job is on the board now."
+          ) : (
+            <>
+              No job fits these filters.{" "}
+              <a href={hashOf({ view: "board", query: rest })}>Without filters</a>
+            </>
+          )}
+        </p>
+      ) : (
+        <JobTable
+          jobs={jobs}
+          columns={columns}
+          order={order}
+          sort={({ column, isDescending }) =>
+            refine(withValue(query, "sort", isDescending ? `-${column}` : column))
+          }
+          narrow={narrow}
+        />
+      )}
+      {jobs.isMore.value && (
+        <p>
+          There are more than {jobs.rows.value.byKey.size.toLocaleString("en")}.{" "}
+          <button type="button" class="small" onClick={() => jobs.more()}>
+            Load more
+          </button>
+        </p>
+      )}
+    </section>
+  );
+}
+
+interface ColumnsProperties {
+  columns: readonly Column[];
+  change: (columns: Column[]) => void;
+}
+
+function Columns({ columns, change }: ColumnsProperties) {
+  return (
+    <details class="picker">
+      <summary class="small">Columns</summary>
+      <div class="menu">
+        {Object.entries(COLUMNS).map(([name, words]) =>
+          isColumn(name) ? (
+            <label>
+              <input
+                type="checkbox"
+                checked={columns.includes(name)}
+                onChange={(event) => {
+                  const isOn = event.currentTarget.checked;
+                  const all = Object.keys(COLUMNS).filter(isColumn);
+                  change(all.filter((each) => (each === name ? isOn : columns.includes(each))));
+                }}
+              />{" "}
+              {words}
+            </label>
+          ) : null,
+        )}
+      </div>
+    </details>
+  );
+}

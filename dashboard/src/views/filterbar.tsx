@@ -1,0 +1,163 @@
+// The filters of a board's jobs: the API's own, each as a chip, all of them in the address.
+import { useState } from "preact/hooks";
+import { Foreign } from "../parts/words";
+import {
+  CHOICES,
+  FIELDS,
+  isField,
+  withFilter,
+  withoutFilter,
+  type Field,
+  type Filter,
+} from "../model/filters";
+
+interface Properties {
+  filters: readonly Filter[];
+  change: (filters: Filter[]) => void;
+}
+
+const STATES = [
+  ["UNCLAIMED", "Unclaimed"],
+  ["CLAIMED", "Claimed"],
+  ["COMPLETE", "Ended"],
+] as const;
+
+export function FilterBar({ filters, change }: Properties) {
+  const text = filters.find(({ field, negated }) => field === "q" && !negated)?.value ?? "";
+  const chips = filters.filter(
+    ({ field, negated }) => !(field === "q" && !negated) && !(field === "state" && !negated),
+  );
+  return (
+    <div class="filters" role="group" aria-label="Filters">
+      {STATES.map(([value, word]) => {
+        const there = filters.find(
+          (each) => each.field === "state" && !each.negated && each.value === value,
+        );
+        return (
+          <button
+            type="button"
+            class="toggle"
+            aria-pressed={there !== undefined}
+            onClick={() =>
+              change(
+                there
+                  ? withoutFilter(filters, there)
+                  : withFilter(filters, { field: "state", negated: false, value }),
+              )
+            }
+          >
+            {word}
+          </button>
+        );
+      })}
+      <label class="search">
+        <span class="unseen">Find jobs by a text in name, uuid, owner or payload</span>
+        <input
+          type="search"
+          data-search
+          placeholder="Find jobs  ( / )"
+          value={text}
+          onChange={(event) =>
+            change(
+              withFilter(filters, { field: "q", negated: false, value: event.currentTarget.value }),
+            )
+          }
+        />
+      </label>
+      {chips.map((each) => (
+        <span class="chip">
+          {FIELDS[each.field]} {each.negated ? "is not" : "is"}{" "}
+          <Foreign text={each.value} most={60} />
+          <button
+            type="button"
+            aria-label={`Remove the filter ${each.field}`}
+            onClick={() => change(withoutFilter(filters, each))}
+          >
+            ×
+          </button>
+        </span>
+      ))}
+      <Adder filters={filters} change={change} />
+    </div>
+  );
+}
+
+function Adder({ filters, change }: Properties) {
+  const [isOpen, setOpen] = useState(false);
+  const [field, setField] = useState<Field>("owner");
+  const [isNot, setNot] = useState(false);
+  const [value, setValue] = useState("");
+  if (!isOpen) {
+    return (
+      <button type="button" class="small" onClick={() => setOpen(true)}>
+        + Filter
+      </button>
+    );
+  }
+  const choices = CHOICES[field];
+  const add = () => {
+    const chosen = value || (choices?.[0] ?? "");
+    if (chosen !== "") {
+      change(withFilter(filters, { field, negated: isNot, value: chosen }));
+    }
+    setOpen(false);
+    setValue("");
+  };
+  return (
+    <form
+      class="adder"
+      onSubmit={(event) => {
+        event.preventDefault();
+        add();
+      }}
+    >
+      <select
+        aria-label="What the filter is about"
+        value={field}
+        onChange={(event) => {
+          if (isField(event.currentTarget.value)) {
+            setField(event.currentTarget.value);
+            setValue("");
+          }
+        }}
+      >
+        {Object.entries(FIELDS).map(([name, words]) => (
+          <option value={name}>{words}</option>
+        ))}
+      </select>
+      <select
+        aria-label="Is, or is not"
+        value={isNot ? "not" : "is"}
+        onChange={(event) => setNot(event.currentTarget.value === "not")}
+      >
+        <option value="is">is</option>
+        <option value="not">is not</option>
+      </select>
+      {choices ? (
+        <select
+          aria-label="Value"
+          value={value || choices[0]}
+          onChange={(event) => setValue(event.currentTarget.value)}
+        >
+          {choices.map((each) => (
+            <option>{each}</option>
+          ))}
+        </select>
+      ) : (
+        <input
+          aria-label="Value"
+          placeholder={field.endsWith(">") ? "5m" : field === "since" ? "2026-11-25T16:00Z" : ""}
+          value={value}
+          onInput={(event) => setValue(event.currentTarget.value)}
+          ref={(input) => input?.focus()}
+        />
+      )}
+      <button type="submit" class="small">
+        Add
+      </button>
+      <button type="button" class="small" onClick={() => setOpen(false)}>
+        Cancel
+      </button>
+    </form>
+  );
+}

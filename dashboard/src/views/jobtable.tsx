@@ -1,0 +1,251 @@
+// A board's jobs: thousands of rows, updated in place. What is new while somebody reads further down
+// waits behind a button, so that nothing moves under their eyes.
+import { useSignal } from "@preact/signals";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { jobAt } from "../model/address";
+import { COLUMNS, sorted, type Column, type Order } from "../model/columns";
+import type { Filter } from "../model/filters";
+import type { Row } from "../model/moves";
+import { useVirtual } from "../parts/virtual";
+import { At, Foreign, Since, StateBadge, Timer } from "../parts/words";
+import type { Jobs } from "../state/jobs";
+import { asList } from "../state/keys";
+import { now } from "../state/connection";
+import { go } from "../state/place";
+
+const ROW = 34; // pixels
+const UNFOLDED = 168; // more pixels of a row that is unfolded
+const TOP = 20; // pixels of scrolling up to which a list is at its top
+
+interface Properties {
+  jobs: Jobs;
+  columns: readonly Column[];
+  order: Order;
+  sort: (order: Order) => void;
+  narrow: (filter: Filter) => void;
+}
+
+export function JobTable({ jobs, columns, order, sort, narrow }: Properties) {
+  const scroller = useRef<HTMLDivElement>(null);
+  const selected = useSignal<string | null>(null);
+  const [unfolded, unfold] = useState<string | null>(null);
+  const rows = jobs.rows.value;
+  const isTimed = order.column === "waiting" || order.column === "running";
+  const moment = isTimed ? now.value : 0;
+  const all = useMemo(() => sorted(rows.byKey.values(), order, moment), [rows, order, moment]);
+
+  // Whoever has scrolled down sees the rows that were there; the others wait.
+  const atTop = useRef<readonly Row[] | null>(null);
+  const kept = useRef<ReadonlySet<string> | null>(null);
+  const isAtTop = (scroller.current?.scrollTop ?? 0) <= TOP;
+  if (isAtTop || atTop.current === null) {
+    atTop.current = all;
+    kept.current = null;
+  } else {
+    kept.current ??= new Set(atTop.current.map(({ key }) => key));
+  }
+  const known = kept.current;
+  const shown = useMemo(
+    () => (known === null ? all : all.filter(({ key }) => known.has(key))),
+    [all, known],
+  );
+  const waiting = all.length - shown.length;
+
+  const virtual = useVirtual({
+    count: shown.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: (index) => (shown[index]?.key === unfolded ? ROW + UNFOLDED : ROW),
+    getItemKey: (index) => shown[index]?.key ?? index,
+  });
+  useEffect(() => virtual.measure(), [unfolded, virtual]);
+  const select = useCallback((key: string) => (selected.value = key), [selected]);
+  const latest = useRef(shown);
+  latest.current = shown;
+  useEffect(
+    () =>
+      asList({
+        move(by) {
+          const at = latest.current.findIndex(({ key }) => key === selected.value);
+          const next = Math.min(latest.current.length - 1, Math.max(0, at + by));
+          selected.value = latest.current[next]?.key ?? null;
+          virtual.scrollToIndex(next);
+        },
+        open() {
+          const row = latest.current.find(({ key }) => key === selected.value);
+          if (row) {
+            go(jobAt(row));
+          }
+        },
+        expand: () => unfold((open) => (open === selected.value ? null : selected.value)),
+      }),
+    [virtual, selected],
+  );
+
+  return (
+    <div
+      class={`table jobs columns-${columns.length}`}
+      role="table"
+      aria-label="Jobs"
+      aria-rowcount={shown.length + 1}
+    >
+      {waiting > 0 && (
+        <button
+          type="button"
+          class="news"
+          onClick={() => {
+            atTop.current = null;
+            kept.current = null;
+            scroller.current?.scrollTo({ top: 0 });
+          }}
+        >
+          ↑ {waiting} new
+        </button>
+      )}
+      <div class="row header" role="row" aria-rowindex={1}>
+        {columns.map((column) => (
+          <span
+            role="columnheader"
+            aria-sort={
+              order.column !== column ? "none" : order.isDescending ? "descending" : "ascending"
+            }
+          >
+            <button
+              type="button"
+              onClick={() =>
+                sort({ column, isDescending: order.column === column && !order.isDescending })
+              }
+            >
+              {COLUMNS[column]}
+              <span aria-hidden="true">
+                {order.column === column && (order.isDescending ? " ↓" : " ↑")}
+              </span>
+            </button>
+          </span>
+        ))}
+      </div>
+      <div class="scroll" ref={scroller} role="rowgroup" tabIndex={0} aria-label="List of jobs">
+        <div class="tall" style={{ height: `${virtual.getTotalSize()}px` }}>
+          {virtual.getVirtualItems().map(({ index, start, size, key }) => {
+            const row = shown[index];
+            return row ? (
+              <JobRow
+                key={key}
+                row={row}
+                columns={columns}
+                index={index}
+                top={start}
+                height={size}
+                isSelected={selected.value === row.key}
+                isUnfolded={unfolded === row.key}
+                isLeaving={jobs.leaving.value.has(row.key)}
+                select={select}
+                narrow={narrow}
+              />
+            ) : null;
+          })}
+        </div>
+      </div>
+    </div>
+  );
+}
+
+interface RowProperties {
+  row: Row;
+  columns: readonly Column[];
+  index: number;
+  top: number;
+  height: number;
+  isSelected: boolean;
+  isUnfolded: boolean;
+  isLeaving: boolean;
+  select: (key: string) => void;
+  narrow: (filter: Filter) => void;
+}
+
+function JobRow(properties: RowProperties) {
+  const { row, columns, index, top, height, isSelected, isUnfolded, isLeaving } = properties;
+  const classes = [isSelected && "selected", isLeaving && "leaving"].filter(Boolean).join(" ");
+  return (
+    <div
+      class={`row ${classes}`}
+      role="row"
+      aria-rowindex={index + 2}
+      aria-selected={isSelected}
+      style={{ transform: `translateY(${top}px)`, height: `${height}px` }}
+      onClick={() => properties.select(row.key)}
+      data-uuid={row.uuid}
+      data-state={row.state}
+    >
+      {columns.map((column) => (
+        <span role="cell" class={`cell ${column}`}>
+          <Cell row={row} column={column} narrow={properties.narrow} />
+        </span>
+      ))}
+      {isUnfolded && <Unfolded row={row} />}
+    </div>
+  );
+}
+
+function Cell({ row, column, narrow }: Pick<RowProperties, "row" | "narrow"> & { column: Column }) {
+  switch (column) {
+    case "state":
+      return <StateBadge job={row} />;
+    case "name":
+      return (
+        <a href={jobAt(row)}>
+          <Foreign text={row.name ?? row.znode} most={200} />
+        </a>
+      );
+    case "uuid":
+      return <Foreign text={row.uuid} most={64} />;
+    case "owner":
+      return row.owner === null ? (
+        <span class="quiet">–</span>
+      ) : (
+        <button
+          type="button"
+          class="plain"
+          title="Only this owner’s jobs"
+          onClick={() => narrow({ field: "owner", negated: false, value: row.owner ?? "" })}
+        >
+          <Foreign text={row.owner} most={120} />
+        </button>
+      );
+    case "posted_at":
+    case "since":
+      return <Since iso={row[column]} />;
+    case "waiting":
+      return <Timer from={row.waitingFrom} spent={row.waiting} />;
+    case "running":
+      return <Timer from={row.runningFrom} spent={row.running} />;
+    case "claims":
+      return <>{row.claims}</>;
+  }
+}
+
+function Unfolded({ row }: { row: Row }) {
+  return (
+    <dl class="unfolded">
+      <dt>UUID</dt>
+      <dd>
+        <Foreign text={row.uuid} />
+      </dd>
+      <dt>Znode</dt>
+      <dd>
+        <Foreign text={`${row.path}/${row.znode}`} />
+      </dd>
+      <dt>Posted</dt>
+      <dd>
+        <At iso={row.posted_at} />
+      </dd>
+      <dt>Claimed</dt>
+      <dd>
+        <At iso={row.claimed_at} />
+      </dd>
+      <dt>Ended</dt>
+      <dd>
+        <At iso={row.ended_at} />
+      </dd>
+    </dl>
+  );
+}

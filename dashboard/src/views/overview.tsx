@@ -1,0 +1,268 @@
+// All boards, those first that need a look.
+import { useSignal } from "@preact/signals";
+import { useEffect, useMemo, useRef } from "preact/hooks";
+import * as api from "../api/client";
+import type { Conductor, Series } from "../api/types";
+import { boardAt, valueOf, withValue } from "../model/address";
+import { byUrgency } from "../model/attention";
+import { Sparkline } from "../parts/sparkline";
+import { useVirtual } from "../parts/virtual";
+import { Completeness, Failure, Foreign, FreshnessBadge, Loading, Timer } from "../parts/words";
+import { useAsked } from "../state/asked";
+import { asList } from "../state/keys";
+import { boards, type Shown } from "../state/boards";
+import { failure, isLoaded } from "../state/live";
+import { go, place, refine } from "../state/place";
+
+const ROW = 44; // pixels
+const NARROW = 84; // pixels of a row on a phone, which has two lines
+const narrow = matchMedia("(max-width: 44rem)");
+const STEPS = 30;
+
+export function Overview() {
+  const search = valueOf(place.value.query, "q") ?? "";
+  const series = useAsked(
+    "series",
+    () =>
+      api.series([
+        ["window", "10m"],
+        ["steps", String(STEPS)],
+      ]),
+    {
+      interval: 15_000,
+      least: 5_000,
+    },
+  );
+  const conductors = useAsked("conductors", () => api.conductors(), {
+    interval: 10_000,
+    least: 5_000,
+  });
+  const known = useMemo(() => countOf(conductors.answer ?? []), [conductors.answer]);
+  const bySeries = useMemo(
+    () => new Map((series.answer ?? []).map((each) => [each.path, each])),
+    [series.answer],
+  );
+  const all = [...boards.value.values()].filter((board) => board.registered);
+  const found = byUrgency(
+    all.filter((board) => board.path.toLowerCase().includes(search.toLowerCase())),
+    known.orphans,
+  );
+
+  if (!isLoaded.value) {
+    return failure.value === null ? <Loading what="boards" /> : <Failure error={failure.value} />;
+  }
+  return (
+    <main>
+      <div class="head">
+        <h1>Boards</h1>
+        <Sum boards={all} />
+        <label class="search">
+          <span class="unseen">Find boards by path</span>
+          <input
+            type="search"
+            data-search
+            placeholder="Find boards  ( / )"
+            value={search}
+            onInput={(event) =>
+              refine(withValue(place.value.query, "q", event.currentTarget.value || null))
+            }
+          />
+        </label>
+      </div>
+      <Failure error={series.error ?? conductors.error} />
+      {all.length === 0 ? (
+        <Nothing />
+      ) : found.length === 0 ? (
+        <p class="empty">No board’s path has “{search}” in it.</p>
+      ) : (
+        <Boards boards={found} series={bySeries} alive={known.alive} orphans={known.orphans} />
+      )}
+    </main>
+  );
+}
+
+function Sum({ boards: all }: { boards: readonly Shown[] }) {
+  const unclaimed = all.reduce((sum, board) => sum + board.unclaimed, 0);
+  const claimed = all.reduce((sum, board) => sum + board.claimed, 0);
+  const stale = all.filter((board) => board.freshness !== "live").length;
+  return (
+    <p class="quiet sum">
+      {all.length === 1 ? "1 board" : `${all.length} boards`}, {unclaimed} unclaimed and {claimed}{" "}
+      claimed jobs
+      {stale > 0 && <strong class="bad">, {stale} not live</strong>}
+    </p>
+  );
+}
+
+function Nothing() {
+  return (
+    <section class="empty">
+      <h2>Nothing is registered yet</h2>
+      <p>Tell Canary which jobboards to watch, by their paths in ZooKeeper:</p>
+      <pre>canary-producer add /taskflow/jobs</pre>
+      <p>
+        The board appears here as soon as a <code>canary-worker</code> watches it. Is none running?{" "}
+        <code>canary doctor</code> says what is missing.
+      </p>
+    </section>
+  );
+}
+
+function countOf(conductors: readonly Conductor[]) {
+  const alive = new Map<string, number>();
+  const orphans = new Map<string, number>();
+  for (const { path, alive: isAlive, holds } of conductors) {
+    const counts = isAlive ? alive : orphans;
+    counts.set(path, (counts.get(path) ?? 0) + (isAlive ? 1 : holds.length));
+  }
+  return { alive, orphans };
+}
+
+interface ListProperties {
+  boards: readonly Shown[];
+  series: ReadonlyMap<string, Series>;
+  alive: ReadonlyMap<string, number>;
+  orphans: ReadonlyMap<string, number>;
+}
+
+function Boards({ boards: shown, series, alive, orphans }: ListProperties) {
+  const scroller = useRef<HTMLDivElement>(null);
+  const selected = useSignal<string | null>(null);
+  const rows = useVirtual({
+    count: shown.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => (narrow.matches ? NARROW : ROW),
+    getItemKey: (index) => shown[index]?.path ?? index,
+  });
+  useEffect(() => {
+    const measure = () => rows.measure();
+    narrow.addEventListener("change", measure);
+    return () => narrow.removeEventListener("change", measure);
+  }, [rows]);
+  const latest = useRef(shown);
+  latest.current = shown;
+  useEffect(
+    () =>
+      asList({
+        move(by) {
+          const paths = latest.current.map(({ path }) => path);
+          const at = selected.value === null ? -1 : paths.indexOf(selected.value);
+          const next = Math.min(paths.length - 1, Math.max(0, at + by));
+          selected.value = paths[next] ?? null;
+          rows.scrollToIndex(next);
+        },
+        open() {
+          if (selected.value !== null) {
+            go(boardAt(selected.value));
+          }
+        },
+        expand: () => undefined,
+      }),
+    [rows, selected],
+  );
+  return (
+    <div class="table boards" role="table" aria-label="Boards" aria-rowcount={shown.length + 1}>
+      <div class="row header" role="row" aria-rowindex={1}>
+        {["Board", "Freshness", "Unclaimed", "Claimed", "Ended", "Per minute", "Oldest waits"].map(
+          (name) => (
+            <span role="columnheader">{name}</span>
+          ),
+        )}
+        <span role="columnheader">Conductors</span>
+        <span role="columnheader">Seen</span>
+        <span role="columnheader">Changes</span>
+      </div>
+      <div class="scroll" ref={scroller} role="rowgroup" tabIndex={0} aria-label="List of boards">
+        <div class="tall" style={{ height: `${rows.getTotalSize()}px` }}>
+          {rows.getVirtualItems().map(({ index, start, size, key }) => {
+            const board = shown[index];
+            return board ? (
+              <BoardRow
+                key={key}
+                board={board}
+                index={index}
+                top={start}
+                height={size}
+                series={series.get(board.path)}
+                alive={alive.get(board.path) ?? 0}
+                orphans={orphans.get(board.path) ?? 0}
+                isSelected={selected.value === board.path}
+              />
+            ) : null;
+          })}
+        </div>
+      </div>
+    </div>
+  );
+}
+
+interface RowProperties {
+  board: Shown;
+  index: number;
+  top: number;
+  height: number;
+  series: Series | undefined;
+  alive: number;
+  orphans: number;
+  isSelected: boolean;
+}
+
+function BoardRow(properties: RowProperties) {
+  const { board, index, top, height, series, alive, orphans, isSelected } = properties;
+  const { posted, ended } = board.per_minute;
+  return (
+    <div
+      class={`row ${isSelected ? "selected" : ""} ${board.freshness === "live" ? "" : "stale"}`}
+      role="row"
+      aria-rowindex={index + 2}
+      aria-selected={isSelected}
+      style={{ transform: `translateY(${top}px)`, height: `${height}px` }}
+      data-path={board.path}
+    >
+      <span role="cell" class="path">
+        <a href={boardAt(board.path)}>
+          <Foreign text={board.path} />
+        </a>
+      </span>
+      <span role="cell">
+        <FreshnessBadge board={board} />
+      </span>
+      <Figure name="unclaimed" value={board.unclaimed} />
+      <Figure name="claimed" value={board.claimed} />
+      <Figure name="ended" value={board.ended} />
+      <span role="cell" class="figure spare">
+        +{round(posted)} −{round(ended)}
+      </span>
+      <span role="cell" class="figure spare">
+        <Timer from={board.oldestFrom} />
+      </span>
+      <span role="cell" class="figure spare">
+        {alive}
+        {orphans > 0 && (
+          <strong class="bad" title="claims that no living conductor has">
+            {" "}
+            ⚠ {orphans} orphaned
+          </strong>
+        )}
+      </span>
+      <span role="cell">
+        <Completeness board={board} />
+      </span>
+      <span role="cell" class="spare">
+        <Sparkline series={series} />
+      </span>
+    </div>
+  );
+}
+
+function Figure({ name, value }: { name: string; value: number }) {
+  return (
+    <span role="cell" class="figure" data-figure={name}>
+      {value.toLocaleString("en")}
+    </span>
+  );
+}
+
+function round(rate: number): string {
+  return rate >= 10 ? rate.toFixed(0) : rate.toFixed(1);
+}

@@ -1,0 +1,187 @@
+// The page around the views: where one can go, how fresh all is, and what the keyboard does.
+import { useSignalEffect } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { refused } from "../api/credentials";
+import { valueOf } from "../model/address";
+import { timeOfDay, zones } from "../model/times";
+import { Foreign } from "../parts/words";
+import { isHelpOpen, KEYS } from "../state/keys";
+import { held } from "../state/changes";
+import { connection, paused } from "../state/connection";
+import { place } from "../state/place";
+import { times, zone } from "../state/settings";
+import { BoardView } from "./board";
+import { Conductors } from "./conductors";
+import { ItselfView } from "./itself";
+import { JobView } from "./job";
+import { Overview } from "./overview";
+import { SignIn } from "./signin";
+
+const VIEWS = [
+  ["overview", "#/", "Boards"],
+  ["conductors", "#/conductors", "Conductors"],
+  ["canary", "#/canary", "Canary"],
+] as const;
+
+const WITHIN: Record<string, string> = { board: "overview", job: "overview" };
+
+export function Page() {
+  const { view } = place.value;
+  useSignalEffect(() => {
+    const { view: shown, query } = place.value;
+    const name = valueOf(query, "path") ?? VIEWS.find(([each]) => each === shown)?.[2];
+    document.title = name ? `${name} · Canary` : "Canary";
+  });
+  return (
+    <>
+      <a class="unseen skip" href="#page" onClick={skip}>
+        To the content
+      </a>
+      <header>
+        <nav aria-label="Views">
+          <a class="home" href="#/">
+            Canary
+          </a>
+          {VIEWS.map(([name, hash, words]) => (
+            <a href={hash} aria-current={(WITHIN[view] ?? view) === name ? "page" : undefined}>
+              {words}
+            </a>
+          ))}
+          <a href="docs">API</a>
+        </nav>
+        <LiveLine />
+        <Tools />
+      </header>
+      {refused.value === null ? <View view={view} /> : <SignIn />}
+      {isHelpOpen.value && <Help />}
+    </>
+  );
+}
+
+function skip(event: Event): void {
+  event.preventDefault();
+  const main = document.querySelector<HTMLElement>("main");
+  main?.setAttribute("tabindex", "-1");
+  main?.focus();
+}
+
+function View({ view }: { view: string }) {
+  switch (view) {
+    case "overview":
+      return <Overview />;
+    case "board":
+      return <BoardView />;
+    case "job":
+      return <JobView />;
+    case "conductors":
+      return <Conductors />;
+    case "canary":
+      return <ItselfView />;
+    default:
+      return (
+        <main>
+          <h1>Nothing is here</h1>
+          <p>
+            There is no view of that name. <a href="#/">All boards</a>
+          </p>
+        </main>
+      );
+  }
+}
+
+function LiveLine() {
+  const { condition, since, why } = connection.value;
+  const at = timeOfDay(since, zone.value);
+  const words = {
+    connecting: "connecting…",
+    live: "live",
+    catching_up: "catching up…",
+    disconnected: `disconnected since ${at}`,
+  }[condition];
+  const signs = { connecting: "◌", live: "●", catching_up: "◐", disconnected: "✕" };
+  return (
+    <p id="live" role="status" data-condition={condition} class={`live ${condition}`}>
+      <span aria-hidden="true">{signs[condition]}</span> {words}
+      {condition === "disconnected" && why !== null && (
+        <span class="why">
+          : <Foreign text={why} most={120} />. Nothing below is live.
+        </span>
+      )}
+    </p>
+  );
+}
+
+function Tools() {
+  return (
+    <div class="tools">
+      <button
+        type="button"
+        class="small"
+        aria-pressed={paused.value}
+        onClick={() => (paused.value = !paused.value)}
+      >
+        {paused.value ? `▶ Go on${held.value ? ` (${held.value} new)` : ""}` : "‖ Pause"}
+      </button>
+      <button
+        type="button"
+        class="small"
+        aria-pressed={times.value === "exact"}
+        onClick={() => (times.value = times.value === "exact" ? "relative" : "exact")}
+      >
+        Exact times
+      </button>
+      <label>
+        <span class="unseen">Time zone</span>
+        <select
+          class="small"
+          value={zone.value}
+          onChange={(event) => (zone.value = event.currentTarget.value)}
+        >
+          {zones().map((each) => (
+            <option>{each}</option>
+          ))}
+        </select>
+      </label>
+      <button
+        type="button"
+        class="small"
+        aria-label="Keyboard help"
+        onClick={() => (isHelpOpen.value = true)}
+      >
+        ?
+      </button>
+    </div>
+  );
+}
+
+function Help() {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => dialog.current?.showModal(), []);
+  return (
+    <dialog
+      ref={dialog}
+      aria-label="Keyboard"
+      onClose={() => (isHelpOpen.value = false)}
+      onClick={(event) => {
+        if (event.target === dialog.current) {
+          isHelpOpen.value = false;
+        }
+      }}
+    >
+      <h2>Keyboard</h2>
+      <dl class="keys">
+        {KEYS.map(([key, words]) => (
+          <>
+            <dt>
+              <kbd>{key}</kbd>
+            </dt>
+            <dd>{words}</dd>
+          </>
+        ))}
+      </dl>
+      <form method="dialog">
+        <button type="submit">Close</button>
+      </form>
+    </dialog>
+  );
+}

@@ -1,0 +1,152 @@
+"""What people are used to: a keyboard, links, the browser's own buttons, a zone, a phone."""
+
+import re
+
+import pytest
+from kazoo.client import KazooClient
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Open, screenshot
+from tests.browser.site import Site
+from tests.integration.boards import claim, post, posting
+from tests.waiting import eventually
+
+
+@pytest.fixture
+def full(site: Site, board: str, zookeeper: KazooClient) -> str:
+    """A board with five jobs, two of them claimed."""
+    for name in ("alpha", "beta", "gamma", "delta", "epsilon"):
+        job = post(zookeeper, board, posting(name))
+        if name in {"alpha", "beta"}:
+            claim(zookeeper, board, job, f"owner of {name}")
+    eventually(lambda: site.ask("/v2/boards", path=board)["boards"][0]["claimed"] == 2)
+    eventually(lambda: site.ask("/v2/boards", path=board)["boards"][0]["unclaimed"] == 3)
+    return board
+
+
+def names(page: Page) -> list[str]:
+    return page.locator(".table.jobs .scroll .row .cell.name").all_inner_texts()
+
+
+class TestKeyboard:
+    def test_to_a_job_and_back(self, page: Page, full: str) -> None:
+        page.keyboard.press("/")
+        page.keyboard.type(full.split("/")[2])
+        expect(page.locator(".table.boards .scroll .row")).to_have_count(1)
+        page.keyboard.press("Escape")
+        page.keyboard.press("j")
+        page.keyboard.press("Enter")
+        expect(page.locator("h1")).to_have_text(full)
+        expect(page.locator(".table.jobs .scroll .row")).to_have_count(5)
+        page.keyboard.press("j")
+        page.keyboard.press("j")
+        page.keyboard.press("k")
+        expect(page.locator(".row.selected")).to_contain_text("epsilon")
+        page.keyboard.press("Enter")
+        expect(page.locator("h1")).to_have_text("epsilon")
+        page.keyboard.press("u")
+        expect(page.locator("h1")).to_have_text(full)
+        page.keyboard.press("g")
+        page.keyboard.press("c")
+        expect(page.locator("h1")).to_have_text("Conductors")
+        page.keyboard.press("g")
+        page.keyboard.press("b")
+        expect(page.locator("h1")).to_have_text("Boards")
+
+    def test_it_tells_its_keys(self, page: Page) -> None:
+        page.keyboard.press("?")
+        expect(page.get_by_role("dialog")).to_contain_text("go to the boards")
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+
+    def test_what_is_typed_is_typed(self, page: Page) -> None:
+        page.keyboard.press("/")
+        page.keyboard.type("jpg?t")
+        expect(page.get_by_role("searchbox")).to_have_value("jpg?t")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+class TestAddress:
+    def test_filters_are_the_api_s_own_and_come_back(
+        self, open_page: Open, full: str, site: Site
+    ) -> None:
+        page = open_page().go(f"#/board?path={full}")
+        expect(page.locator(".table.jobs .scroll .row")).to_have_count(5)
+        page.get_by_role("button", name="Unclaimed", exact=True).click()
+        expect(page.locator(".table.jobs .scroll .row")).to_have_count(2)
+        page.get_by_role("button", name="owner of beta").click()
+        expect(page.locator(".table.jobs .scroll .row")).to_have_count(1)
+        asked = dict(part.split("=") for part in page.url.partition("?")[2].split("&"))
+        assert asked == {"path": full, "state": "CLAIMED", "owner": "owner%20of%20beta"}
+        told = site.ask("/v2/jobs", path=full, state="CLAIMED", owner="owner of beta")
+        assert [job["name"] for job in told["jobs"]] == names(page)
+
+        page.go_back()
+        expect(page.locator(".table.jobs .scroll .row")).to_have_count(2)
+        page.go_forward()
+        expect(page.locator(".table.jobs .scroll .row")).to_have_count(1)
+        again = open_page().go(page.url.partition("/")[2].partition("/")[2].partition("/")[2])
+        expect(again.locator(".table.jobs .scroll .row")).to_have_count(1)
+
+    def test_not_and_text(self, open_page: Open, full: str) -> None:
+        page = open_page().go(f"#/board?path={full}")
+        page.get_by_role("button", name="+ Filter").click()
+        page.get_by_label("What the filter is about").select_option("name")
+        page.get_by_label("Is, or is not").select_option("not")
+        page.get_by_label("Value").fill("gamma")
+        page.get_by_role("button", name="Add").click()
+        expect(page.locator(".table.jobs .scroll .row")).to_have_count(4)
+        page.keyboard.press("/")
+        page.keyboard.type("alph")
+        page.keyboard.press("Enter")
+        expect(page.locator(".table.jobs .scroll .row")).to_have_count(1)
+        page.get_by_role("button", name="Remove the filter name").click()
+        expect(page.locator(".chip")).to_have_count(0)
+
+    def test_a_wrong_filter_is_told_in_the_server_s_words(self, open_page: Open, full: str) -> None:
+        page = open_page().go(f"#/board?path={full}&age>=soon")
+        expect(page.get_by_role("alert")).to_contain_text("age> is 'soon'")
+
+    def test_sort_and_columns(self, open_page: Open, full: str) -> None:
+        page = open_page().go(f"#/board?path={full}")
+        page.get_by_role("button", name="Name").click()
+        expect(page.locator(".cell.name").first).to_have_text("alpha")
+        assert names(page) == sorted(names(page))
+        page.get_by_role("button", name="Name").click()
+        expect(page.locator(".cell.name").first).to_have_text("gamma")
+        page.get_by_text("Columns").click()
+        page.get_by_role("checkbox", name="UUID").uncheck()
+        expect(page.locator(".cell.uuid")).to_have_count(0)
+        page.reload()
+        expect(page.locator(".cell.name").first).to_have_text("gamma")
+        expect(page.locator(".cell.uuid")).to_have_count(0)
+
+
+class TestTimes:
+    def test_utc_first_and_any_zone(self, open_page: Open, full: str) -> None:
+        page = open_page(timezone_id="America/New_York").go(f"#/board?path={full}")
+        posted = page.locator(".cell.posted_at time").first
+        expect(posted).to_have_attribute("title", re.compile("UTC$"))
+        expect(posted).to_contain_text("ago")
+        page.keyboard.press("t")
+        expect(posted).to_have_text(re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}$"))
+        utc = posted.inner_text()
+        zones = page.get_by_label("Time zone")
+        expect(zones.locator("option").nth(1)).to_have_text("America/New_York")
+        zones.select_option("Pacific/Auckland")
+        expect(posted).not_to_have_text(utc)
+        expect(posted).to_have_attribute("title", re.compile("Pacific/Auckland$"))
+        page.reload()
+        expect(posted).to_have_attribute("title", re.compile("Pacific/Auckland$"))
+
+
+@pytest.mark.parametrize("view", ["#/", "#/board?path={}", "#/conductors", "#/canary"])
+def test_a_phone(open_page: Open, full: str, view: str) -> None:
+    phone = {"viewport": {"width": 390, "height": 780}, "is_mobile": True, "has_touch": True}
+    page = open_page(**phone).go(view.format(full))
+    expect(page.locator("#live")).to_have_attribute("data-condition", "live")
+    expect(page.locator(".loading")).to_have_count(0)
+    name = re.sub(r"\W+", "", view.partition("?")[0]) or "overview"
+    screenshot(page, f"phone-{name}")
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 390, "nothing is beside the screen: what is wide scrolls by itself"

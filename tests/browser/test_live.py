@@ -1,0 +1,232 @@
+"""The page as things happen: at once, calmly, and right again after everything that goes wrong.
+
+How soon is a figure of `make bench`; here it is ten times as long at most.
+"""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from kazoo.client import KazooClient
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Open
+from tests.browser.site import Site
+from tests.integration.boards import claim, consume, post, post_many, posting
+from tests.waiting import eventually
+
+SHOWN = 2_000  # milliseconds for a change to be shown: ten times the figure
+AGAIN = 20_000  # milliseconds to be right again: ten times the two seconds promised
+SLEEP = 8.0  # seconds, more than the page takes for a pause of its own
+SILENCE = 30_000  # milliseconds for silence to be noticed, which takes six seconds
+
+
+def figure(page: Page, path: str, name: str) -> str:
+    return page.locator(f".row[data-path='{path}'] [data-figure={name}]").inner_text()
+
+
+def live(page: Page) -> None:
+    expect(page.locator("#live")).to_have_attribute("data-condition", "live", timeout=AGAIN)
+
+
+def test_counts_change_without_a_reload(page: Page, board: str, zookeeper: KazooClient) -> None:
+    row = page.locator(f".row[data-path='{board}']")
+    expect(row).to_be_visible()  # though it was registered after the page was opened
+    counts = [row.locator(f"[data-figure={name}]") for name in ("unclaimed", "claimed", "ended")]
+    job = post(zookeeper, board)
+    for step, numbers in ((None, "100"), (claim, "010"), (consume, "001")):
+        if step is not None:
+            step(zookeeper, board, job)
+        for count, number in zip(counts, numbers, strict=True):
+            expect(count).to_have_text(number, timeout=SHOWN)
+
+
+def test_rows_change_in_place(
+    open_page: Open, board: str, site: Site, zookeeper: KazooClient
+) -> None:
+    post_many(zookeeper, board, 300)
+    eventually(lambda: site.ask("/v2/boards", path=board)["boards"][0]["unclaimed"] == 300)
+    page = open_page().go(f"#/board?path={board}&sort=name")
+    live(page)
+    scroll = page.locator(".table.jobs .scroll")
+    expect(page.locator(".table.jobs")).to_have_attribute("aria-rowcount", "301")
+    assert page.locator(".table.jobs .scroll .row").count() < 60, "only what is in sight"
+
+    first = page.locator(".table.jobs .scroll .row").first
+    expect(first).to_have_attribute("aria-rowindex", "2")
+    scroll.evaluate("element => element.scrollTo(0, 3000)")
+    expect(first, "what is in sight is drawn").not_to_have_attribute("aria-rowindex", "2")
+    marked = page.locator(".table.jobs .scroll .row").nth(12)
+    uuid = marked.get_attribute("data-uuid")
+    row = page.locator(f".row[data-uuid='{uuid}']")
+    row.click()
+    page.keyboard.press(" ")
+    expect(row.locator(".unfolded")).to_be_visible()
+    before = scroll.evaluate("element => element.scrollTop")
+    znode = row.locator(".unfolded dd").nth(1).inner_text().rpartition("/")[2]
+
+    claim(zookeeper, board, znode, "ann")
+    expect(row).to_have_attribute("data-state", "CLAIMED", timeout=SHOWN)
+    post(zookeeper, board, posting("new one"))
+    news = page.get_by_role("button", name="1 new")
+    expect(news).to_be_visible(timeout=SHOWN)
+    assert scroll.evaluate("element => element.scrollTop") == before
+    expect(row).to_have_class(re.compile("selected"))
+    expect(row.locator(".unfolded")).to_be_visible()
+
+    news.click()
+    expect(page.locator(".table.jobs")).to_have_attribute("aria-rowcount", "302")
+    expect(news).to_have_count(0)
+
+
+def test_what_ended_stays_for_a_moment_and_goes(
+    open_page: Open, board: str, zookeeper: KazooClient
+) -> None:
+    job = post(zookeeper, board)
+    page = open_page().go(f"#/board?path={board}")
+    row = page.locator(".table.jobs .scroll .row")
+    expect(row).to_have_attribute("data-state", "UNCLAIMED")
+    claim(zookeeper, board, job)
+    consume(zookeeper, board, job)
+    expect(row).to_have_attribute("data-state", "COMPLETE", timeout=SHOWN)
+    expect(row).to_have_count(0, timeout=AGAIN)
+    expect(page.locator("main")).to_contain_text("No job is on the board now.")
+
+
+def test_paused_nothing_moves_and_what_is_new_is_counted(
+    page: Page, board: str, zookeeper: KazooClient
+) -> None:
+    expect(page.locator(f".row[data-path='{board}']")).to_be_visible()
+    page.keyboard.press("p")
+    for _ in range(3):
+        post(zookeeper, board)
+    go_on = page.get_by_role("button", name="Go on (3 new)")
+    expect(go_on).to_be_visible(timeout=SHOWN)
+    assert figure(page, board, "unclaimed") == "0"
+    go_on.click()
+    expect(page.locator(f".row[data-path='{board}'] [data-figure=unclaimed]")).to_have_text("3")
+
+
+def test_a_busy_board_is_drawn_ten_times_a_second_at_most(
+    page: Page, board: str, zookeeper: KazooClient
+) -> None:
+    expect(page.locator(f".row[data-path='{board}']")).to_be_visible()
+    page.evaluate(
+        """path => {
+            window.drawn = 0;
+            const row = document.querySelector(`.row[data-path='${path}'] [data-figure=unclaimed]`);
+            new MutationObserver(() => (window.drawn += 1)).observe(row, {
+                characterData: true, childList: true, subtree: true });
+        }""",
+        board,
+    )
+    begun = time.monotonic()
+    for _ in range(300):
+        post(zookeeper, board)
+    expect(page.locator(f".row[data-path='{board}'] [data-figure=unclaimed]")).to_have_text("300")
+    lasted = time.monotonic() - begun
+    assert 2 <= page.evaluate("window.drawn") <= 10 * lasted + 2
+
+
+class TestLosses:
+    """Each with a server or a worker of its own to lose."""
+
+    @pytest.fixture
+    def site(self, tmp_path: Path) -> Iterator[Site]:
+        with Site(tmp_path) as site:
+            yield site
+
+    def test_a_server_that_is_killed_and_comes_back(
+        self, page: Page, site: Site, board: str, zookeeper: KazooClient
+    ) -> None:
+        counts = page.locator(f".row[data-path='{board}'] [data-figure=unclaimed]")
+        page.evaluate("window.isTheSame = true")
+        post(zookeeper, board)
+        expect(counts).to_have_text("1")
+        site.stop("canary-server", is_killed=True)
+        line = page.locator("#live")
+        expect(line).to_have_attribute("data-condition", "disconnected", timeout=SHOWN)
+        expect(line).to_contain_text("disconnected since")
+        waits = page.locator(f".row[data-path='{board}'] .figure").nth(4)
+        stood = waits.inner_text()
+        post(zookeeper, board)  # what happens meanwhile is not missed
+        page.wait_for_timeout(2_500)  # a fault that lasts
+        assert waits.inner_text() == stood, "timers stand still"
+        assert counts.inner_text() == "1"
+        site.start("canary-server")
+        live(page)
+        expect(counts).to_have_text("2")
+        assert page.evaluate("window.isTheSame"), "without a reload"
+
+    def test_the_rows_of_a_board_go_on_where_they_were(
+        self, open_page: Open, site: Site, board: str, zookeeper: KazooClient
+    ) -> None:
+        first = post(zookeeper, board)
+        page = open_page().go(f"#/board?path={board}")
+        rows = page.locator(".table.jobs .scroll .row")
+        expect(rows).to_have_count(1)
+        live(page)
+        site.stop("canary-server", is_killed=True)
+        expect(page.locator("#live")).to_have_attribute("data-condition", "disconnected")
+        claim(zookeeper, board, first, "ann")
+        post(zookeeper, board)
+        site.start("canary-server")
+        live(page)
+        expect(rows).to_have_count(2)
+        expect(page.locator(".row[data-state=CLAIMED]")).to_contain_text("ann")
+
+    def test_a_worker_that_dies_is_not_called_live(
+        self, page: Page, site: Site, board: str
+    ) -> None:
+        row = page.locator(f".row[data-path='{board}']")
+        expect(row).to_contain_text("live")
+        site.stop("canary-worker", is_killed=True)
+        expect(row).to_contain_text("unwatched", timeout=30_000)
+        row.get_by_role("link").click()
+        expect(page.locator(".note.busy")).to_contain_text("may be otherwise now")
+        site.start("canary-worker")
+        expect(page.locator(".note.busy")).to_have_count(0, timeout=30_000)
+
+    def test_a_server_that_goes_silent_is_not_called_live(
+        self, page: Page, site: Site, board: str, zookeeper: KazooClient
+    ) -> None:
+        counts = page.locator(f".row[data-path='{board}'] [data-figure=unclaimed]")
+        expect(counts).to_have_text("0")
+        with site.frozen("canary-server"):
+            line = page.locator("#live")
+            expect(line).to_have_attribute("data-condition", "disconnected", timeout=SILENCE)
+            expect(line).to_contain_text("nothing came any more")
+            post(zookeeper, board)
+        live(page)
+        expect(counts).to_have_text("1")
+
+    def test_a_machine_that_slept_is_right_again(
+        self, page: Page, board: str, zookeeper: KazooClient
+    ) -> None:
+        """What stands still is the browser, as a laptop that is closed; the server goes on."""
+        counts = page.locator(f".row[data-path='{board}'] [data-figure=unclaimed]")
+        expect(counts).to_have_text("0")
+        with asleep():
+            post(zookeeper, board)
+            time.sleep(SLEEP)  # a fault that lasts
+        live(page)
+        expect(counts).to_have_text("1")
+
+
+@contextmanager
+def asleep() -> Iterator[None]:
+    """Let the processes that show pages stand still."""
+    family = psutil.Process().children(recursive=True)
+    pages = [each for each in family if "--type=renderer" in each.cmdline()]
+    assert pages
+    for each in pages:
+        each.suspend()
+    try:
+        yield
+    finally:
+        for each in pages:
+            each.resume()

@@ -1,0 +1,82 @@
+"""What there is to see when there is nothing to see, and when somebody must sign in first."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import bcrypt
+import pytest
+from playwright.sync_api import expect
+
+from canary.server.protection import tokens
+from tests.browser.conftest import Open, screenshot
+from tests.browser.site import Site
+
+
+def test_nothing_is_registered_yet(open_page: Open) -> None:
+    page = open_page().go("#/")
+    expect(page.locator("main")).to_contain_text("Nothing is registered yet")
+    expect(page.locator("main")).to_contain_text("canary-producer add")
+    screenshot(page, "empty")
+
+
+@pytest.mark.parametrize(
+    ("hash_", "words"),
+    [
+        ("#/board?path=/nobody/knows", "canary-producer add /nobody/knows"),
+        ("#/job?uuid=nobody-knows", "No job with the uuid"),
+        ("#/nowhere", "There is no view of that name"),
+        ("#/conductors", "No conductor is registered"),
+    ],
+)
+def test_what_is_not_there_is_said_with_what_to_do(open_page: Open, hash_: str, words: str) -> None:
+    expect(open_page().go(hash_).locator("main")).to_contain_text(words)
+
+
+class TestSigningIn:
+    PASSWORD = "correct horse"
+
+    @pytest.fixture
+    def token(self) -> tuple[str, str]:
+        return tokens.make("ann")
+
+    @pytest.fixture
+    def site(self, tmp_path: Path, token: tuple[str, str]) -> Iterator[Site]:
+        bearer = tmp_path / "tokens"
+        bearer.write_text(f"{token[1]}\n")
+        bearer.chmod(0o600)
+        with Site(tmp_path, OS_AUTH__BEARER_FILE=str(bearer)) as site:
+            yield site
+
+    def test_by_a_token(self, open_page: Open, site: Site, token: tuple[str, str]) -> None:
+        opened = open_page(site)
+        page = opened.go("#/")
+        expect(page.locator("h1")).to_have_text("Sign in")
+        screenshot(page, "signin")
+        page.get_by_label("Token").fill("canary_wrong")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.locator("h1")).to_have_text("Sign in")
+        page.get_by_label("Token").fill(token[0])
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.locator("#live")).to_have_attribute("data-condition", "live")
+        expect(page.locator("main")).to_contain_text("Nothing is registered yet")
+        page.reload()
+        expect(page.locator("#live")).to_have_attribute("data-condition", "live")
+        assert page.evaluate("localStorage.getItem('canary.authorization')") is None
+
+    @pytest.fixture
+    def by_password(self, tmp_path: Path) -> Iterator[Site]:
+        people = tmp_path / "htpasswd"
+        hashed = bcrypt.hashpw(self.PASSWORD.encode(), bcrypt.gensalt(5)).decode()
+        people.write_text(f"ann:{hashed}\n")
+        people.chmod(0o600)
+        folder = tmp_path / "by-password"
+        folder.mkdir()
+        with Site(folder, OS_AUTH__BASIC_FILE=str(people)) as site:
+            yield site
+
+    def test_by_the_browser_s_own_dialog(self, open_page: Open, by_password: Site) -> None:
+        """Playwright answers it as somebody would."""
+        known = {"username": "ann", "password": self.PASSWORD}
+        page = open_page(by_password, http_credentials=known).go("#/")
+        expect(page.locator("#live")).to_have_attribute("data-condition", "live")
+        expect(page.locator("main")).to_contain_text("Nothing is registered yet")
