@@ -2,13 +2,14 @@
 
 import sys
 
-from bench import boards, conductor, pages, stream
+from bench import boards, conductor, dashboard, pages, stream
 
 MEASUREMENTS = {
     "boards": boards.measure,
     "conductor": conductor.measure,
     "pages": pages.measure,
     "stream": stream.measure,
+    "dashboard": dashboard.measure,
 }
 
 

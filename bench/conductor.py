@@ -156,7 +156,8 @@ def _worker(environment: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
 
 def _watched(database: Mongo, but: int = 0) -> Counter[str]:
     """Return how many boards are live, by their worker."""
-    live = database.boards.find({"freshness": "live"}, {"writer.worker": 1})
+    found = {"freshness": "live", "registered": True}  # not Canary's own
+    live = database.boards.find(found, {"writer.worker": 1})
     workers = (board["writer"]["worker"] for board in live)
     return Counter(worker for worker in workers if not worker.endswith(f":{but}"))
 

@@ -39,6 +39,7 @@ CHANGES: Final = 100
 PACE: Final = 0.3  # seconds between two changes
 WARMING: Final = 50  # clients that come and go before memory is looked at
 PATIENCE: Final = 60.0  # seconds
+SETTLED: Final = 3.0  # seconds; canary-server waits for one before it gives memory back
 GOAL: Final = 0.25  # seconds at the 99th percentile
 MEMORY_GOAL: Final = 1.1  # of what it was before they came
 EVENT: Final = 420  # bytes of the rival's, as a change has
@@ -178,7 +179,7 @@ def _told(
         return clients() == 0
 
     _until(all_left)
-    memory = [_memory(pid)]
+    memory = [_settled(pid)]
     with _listening(stream, CLIENTS) as listeners:
         assert listeners.stdin is not None
         assert listeners.stdout is not None
@@ -192,12 +193,12 @@ def _told(
         came = json.loads(listeners.stdout.readline())
         memory.append(_memory(pid))
     _until(all_left)
-    memory.append(_memory(pid))
+    memory.append(_settled(pid))
     if come_again:
         with _listening(stream, CLIENTS):
             write(next(numbers))
         _until(all_left)
-        memory.append(_memory(pid))
+        memory.append(_settled(pid))
     took = [
         max(0.0, moment - begun[int(number)])
         for number, moments in came.items()
@@ -242,6 +243,16 @@ def _memory(pid: int) -> int:
     """Return the resident bytes of the process that serves."""
     [worker] = psutil.Process(pid).children()
     return int(worker.memory_info().rss)
+
+
+def _settled(pid: int) -> int:
+    """Return the same once it has not become less for ``SETTLED`` seconds."""
+    least, since = _memory(pid), time.monotonic()
+    while time.monotonic() < since + SETTLED:
+        time.sleep(0.1)
+        if (size := _memory(pid)) < least:
+            least, since = size, time.monotonic()
+    return least
 
 
 def _megabytes(sizes: list[int]) -> str:
