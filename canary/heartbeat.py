@@ -1,8 +1,8 @@
 """A worker's sign of life in MongoDB, once a second, by MongoDB's own clock.
 
 It says up to when everything is stored, and of which boards less is; the server calls a board
-unwatched whose watcher's is three seconds old. A board that was left while MongoDB was away is
-among them until MongoDB has taken notice of that.
+unwatched whose watcher's is older than ``BEAT_LIMIT``. A board that was left while MongoDB was away
+is among them until MongoDB has taken notice of that.
 """
 
 import logging

@@ -162,7 +162,7 @@ MONGODB_UP: Final = Metric(
     "Whether MongoDB answered for this scrape; if not, there are no figures of boards and workers.",
 )
 WORKERS: Final = Metric(
-    "canary_workers", _GAUGE, "Workers whose heartbeat is not three seconds old."
+    "canary_workers", _GAUGE, "Workers that wrote a heartbeat in the last 2.75 seconds."
 )
 BOARD_JOBS: Final = Metric(
     "canary_board_jobs",

@@ -16,7 +16,9 @@ from pymongo.database import Database
 from canary.model.freshness import SEEING, Freshness
 from canary.stores.documents import Document
 
-BEAT_LIMIT: Final = timedelta(seconds=3)  # three heartbeats missed: nobody watches
+# Two heartbeats missed and the third late: nobody watches. Who asks or listens is promised to hear
+# of it within three seconds, so there is a quarter of one to notice and to tell it.
+BEAT_LIMIT: Final = timedelta(seconds=2.75)
 BEHIND_LIMIT: Final = timedelta(seconds=1)  # that long what happened may take to be stored
 
 
