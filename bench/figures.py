@@ -21,6 +21,11 @@ def judged(measured: float, goal: float, unit: str) -> str:
     return f"{goal:g} {unit}: {told}"
 
 
+def back(before: float, after: float, goal: float) -> str:
+    """Return the same for memory that is to be no more than ``goal`` percent above ``before``."""
+    return f"within {judged((after / before - 1) * 100, goal, '%')}"
+
+
 def percentiles(seconds: Sequence[float]) -> str:
     """Return median and 99th percentile of durations, in milliseconds, with their number."""
     if not seconds:

@@ -21,7 +21,7 @@ import requests
 from pymongo.database import Database
 
 from bench.boards import COMMANDS, running
-from bench.figures import Figure, percentiles, table
+from bench.figures import Figure, judged, percentiles, table
 from canary.clock import now
 from canary.config import load
 from canary.model.changes import Change, Kind
@@ -121,12 +121,12 @@ def _compare(url: str, what: str, query: str) -> Figure:
             took = [(own(), rival()) for _ in range(ASKED)]
     canary, bare_took = [each for each, _ in took], [each for _, each in took]
     ratio = _p99(canary) / _p99(bare_took)
-    told = "met" if ratio <= GOAL else f"missed by {ratio - GOAL:.1f}"
+    told = judged(ratio, GOAL, "times the rival's")
     return Figure(
         f"{what} ({len(body) // 1024} KiB)",
         percentiles(canary),
         percentiles(bare_took),
-        f"p99 {GOAL} times the rival's: {ratio:.1f}, {told}",
+        f"p99 {told} ({ratio:.1f})",
     )
 
 
