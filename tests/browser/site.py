@@ -67,10 +67,11 @@ class Site:
             )
 
     def stop(self, name: str, *, is_killed: bool = False) -> None:
-        """End it."""
+        """End it; what is killed, with all its processes, which would outlive it for a while."""
         process = self._running.pop(name)
         if is_killed:
-            process.kill()
+            for each in _family(process):
+                each.kill()
         else:
             process.terminate()
         process.wait(STOP_TIMEOUT)
@@ -78,8 +79,7 @@ class Site:
     @contextmanager
     def frozen(self, name: str) -> Iterator[None]:
         """Let a program with all its processes stand still."""
-        process = psutil.Process(self._running[name].pid)
-        family = [process, *process.children(recursive=True)]
+        family = _family(self._running[name])
         for each in family:
             each.suspend()
         try:
@@ -130,3 +130,8 @@ class Site:
             return [board["freshness"] for board in boards] == ["live"]
 
         eventually(is_live, START, f"{path} is live")
+
+
+def _family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    first = psutil.Process(process.pid)
+    return [first, *first.children(recursive=True)]

@@ -1,6 +1,6 @@
 """The page as things happen: at once, calmly, and right again after everything that goes wrong.
 
-How soon is a figure of `make bench`; here it is ten times as long at most.
+How soon is a figure of `make bench`; here it is far longer, on a machine that other tests share.
 """
 
 import re
@@ -19,7 +19,7 @@ from tests.browser.site import Site
 from tests.integration.boards import claim, consume, post, post_many, posting
 from tests.waiting import eventually
 
-SHOWN = 2_000  # milliseconds for a change to be shown: ten times the figure
+SHOWN = 5_000  # milliseconds for a change to be shown; sooner than anything asks anew by itself
 AGAIN = 20_000  # milliseconds to be right again: ten times the two seconds promised
 SLEEP = 8.0  # seconds, more than the page takes for a pause of its own
 SILENCE = 30_000  # milliseconds for silence to be noticed, which takes six seconds
