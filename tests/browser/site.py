@@ -102,14 +102,14 @@ class Site:
 
     def ask(self, resource: str, **query: str) -> Any:
         """Return what the API answers."""
-        answer = requests.get(f"{self.url}{resource}", params=query, timeout=10)
+        answer = requests.get(f"{self.url}{resource}", params=query, timeout=30)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def is_ready(self) -> bool:
         """Tell whether the server answers."""
         try:
-            return requests.get(f"{self.url}/readyz", timeout=10).status_code == 200
+            return requests.get(f"{self.url}/readyz", timeout=30).status_code == 200
         except requests.ConnectionError:
             return False
 

@@ -19,7 +19,7 @@ from canary.config import Config, load
 from tests.integration.proxy import Proxy
 
 COMMANDS = Path(sys.executable).parent  # where the console scripts of this environment are
-STOP_TIMEOUT = 15.0  # seconds; a worker has promised to be gone within 10
+STOP_TIMEOUT = 60.0  # seconds; a worker has promised to be gone within 10, given a processor
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,7 +14,7 @@ from devstack.ports import HOST, Ports
 from tests.waiting import eventually
 
 FETCH_LIMIT = 300  # seconds to fetch nginx in, the first time
-STOP_TIMEOUT = 15.0  # seconds
+STOP_TIMEOUT = 60.0  # seconds
 
 MAIN = Template("""\
 daemon off;

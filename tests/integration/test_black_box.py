@@ -98,7 +98,7 @@ def by_job(rows: list[Operation]) -> dict[str, list[tuple[str, str | None]]]:
 
 
 def freshness(url: str) -> dict[str, str]:
-    boards = requests.get(f"{url}/v2/boards", timeout=10).json()["boards"]
+    boards = requests.get(f"{url}/v2/boards", timeout=30).json()["boards"]
     return {board["path"]: board["freshness"] for board in boards}
 
 
@@ -151,7 +151,7 @@ def test_what_canary_tells_is_what_was_done(
 
 def _is_ready(url: str) -> bool:
     try:
-        return requests.get(f"{url}/readyz", timeout=5).status_code == 200
+        return requests.get(f"{url}/readyz", timeout=30).status_code == 200
     except requests.ConnectionError:
         return False
 
@@ -181,7 +181,7 @@ def _row(change: dict[str, Any]) -> Operation:
 
 def _check_answer(url: str, board: str, expected: list[Operation]) -> None:
     """Compare ``/v1.0/jobs`` with what follows from the operations."""
-    answer = requests.get(f"{url}/v1.0/jobs", params={"path": board}, timeout=10).json()
+    answer = requests.get(f"{url}/v1.0/jobs", params={"path": board}, timeout=30).json()
     jsonschema.validate(answer, SCHEMA, cls=jsonschema.Draft202012Validator)
     [told] = answer
     ends = {"consumed": "COMPLETE", "trashed": "COMPLETE", "claimed": "CLAIMED"}
@@ -195,5 +195,5 @@ def _check_answer(url: str, board: str, expected: list[Operation]) -> None:
     assert {uuid: job["status"] for uuid, job in jobs.items()} == statuses
     assert {uuid: job["outcome"] for uuid, job in jobs.items()} == outcomes
     assert {uuid: job["owner"] for uuid, job in jobs.items()} == owners
-    [recent] = requests.get(f"{url}/v1.0/jobs?path={board}&interval=1", timeout=10).json()
+    [recent] = requests.get(f"{url}/v1.0/jobs?path={board}&interval=1", timeout=30).json()
     assert (recent["freshness"], recent["complete"]) == ("live", True)

@@ -39,7 +39,7 @@ def session_timeout() -> float:
 def client(config: Config, proxy: Proxy, session_timeout: float) -> Iterator[Client]:
     options = replace(config.zookeeper, hosts=(proxy.address,), session_timeout=session_timeout)
     client = connect(options)
-    client.start(timeout=5)
+    client.start(timeout=30)
     yield client
     disconnect(client, 1.0)
 
@@ -71,7 +71,7 @@ def test_it_leaves_nothing_behind(
         eventually(lambda: mirrored(database, path) == {job: ("CLAIMED", "ann")})
         eventually(lambda: client._data_watchers[f"{path}/{job}.lock"])
         watching.watch.stop()
-        watching.greenlet.get(timeout=5)
+        watching.greenlet.get(timeout=30)
         assert watching.failure is None
         assert client.state_listeners == listeners
         assert not any(client._data_watchers.values())
@@ -91,7 +91,7 @@ def test_a_lock_that_is_read_again_is_watched_once(
         eventually(partial(database.jobs.find_one, {"board": path, "name": another}))
     assert len(client._data_watchers[f"{path}/{job}.lock"]) == 1
     watching.watch.stop()
-    watching.greenlet.get(timeout=5)
+    watching.greenlet.get(timeout=30)
 
 
 def test_a_defect_in_writing_ends_it_visibly(
@@ -106,7 +106,7 @@ def test_a_defect_in_writing_ends_it_visibly(
 
     monkeypatch.setattr(LiveBoard, "write", defect)
     watching = Watching(WatchContext(client, Pulse(client), 3600.0), take(store, path))
-    watching.greenlet.get(timeout=5)
+    watching.greenlet.get(timeout=30)
     assert isinstance(watching.failure, ZeroDivisionError)
     board = database.boards.find_one({"_id": path})
     assert board is not None
@@ -125,7 +125,7 @@ def test_a_defect_in_reading_ends_it_visibly(
     eventually(lambda: database.boards.find_one({"_id": path, "freshness": "live"}))
     monkeypatch.setattr(BoardWatch, "_take_on", lambda *_: 1 // 0)
     post(zookeeper, path)
-    watching.greenlet.get(timeout=5)
+    watching.greenlet.get(timeout=30)
     assert isinstance(watching.failure, ZeroDivisionError)
 
 
@@ -136,12 +136,12 @@ def test_another_workers_board_is_left_to_it(
     eventually(lambda: database.boards.find_one({"_id": path, "freshness": "live"}))
     second = Watching(WatchContext(client, Pulse(client), 3600.0), take(store, path, 2))
     job = post(zookeeper, path)
-    first.greenlet.get(timeout=5)
+    first.greenlet.get(timeout=30)
     assert isinstance(first.failure, Fenced)
     eventually(lambda: job in mirrored(database, path))
     assert kinds(database, path) == ["posted"]
     second.watch.stop()
-    second.greenlet.get(timeout=5)
+    second.greenlet.get(timeout=30)
 
 
 def test_a_restored_ensemble_is_read_whole(
@@ -152,7 +152,7 @@ def test_a_restored_ensemble_is_read_whole(
     first = Watching(WatchContext(client, Pulse(client), 3600.0), take(store, path, 2**60))
     eventually(lambda: len(mirrored(database, path)) == 2)
     first.watch.stop()
-    first.greenlet.get(timeout=5)
+    first.greenlet.get(timeout=30)
     zookeeper.delete(f"{path}/{names[0]}")
     zookeeper.create(f"{path}/{names[0]}", posting("another"))
     second = Watching(WatchContext(client, Pulse(client), 3600.0), take(store, path, 1))
@@ -160,7 +160,7 @@ def test_a_restored_ensemble_is_read_whole(
     last = post(zookeeper, path)
     eventually(lambda: mirrored(database, path).keys() == {*names, last})
     second.watch.stop()
-    second.greenlet.get(timeout=5)
+    second.greenlet.get(timeout=30)
     assert sorted(kinds(database, path)) == ["ended", "posted", "posted", "posted", "posted"]
     job = database.jobs.find_one({"board": path, "name": names[0], "state": "UNCLAIMED"})
     assert job is not None
@@ -216,5 +216,5 @@ def test_a_short_silence_is_not(
     watching.greenlet.join(client.session_timeout)
     assert not watching.greenlet.dead
     watching.watch.stop()
-    watching.greenlet.get(timeout=5)
+    watching.greenlet.get(timeout=30)
     assert watching.failure is None

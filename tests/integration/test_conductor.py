@@ -20,7 +20,7 @@ from tests.waiting import eventually
 @pytest.fixture
 def client(config: Config, proxy: Proxy) -> Iterator[Client]:
     client = connect(replace(config.zookeeper, hosts=(proxy.address,), session_timeout=2.0))
-    client.start(timeout=5)
+    client.start(timeout=30)
     yield client
     disconnect(client, 1.0)
 
@@ -70,7 +70,7 @@ def test_it_claims_no_more_than_it_may(
         zookeeper.delete(f"{jobboard}/{name}")
     eventually(lambda: conducted.boards() == ["/b", "/c"])
     conducted.conductor.stop()
-    conducted.greenlet.get(timeout=10)
+    conducted.greenlet.get(timeout=30)
     assert sorted(zookeeper.get_children(jobboard)) == names[1:]
 
 
@@ -166,7 +166,7 @@ def test_an_entity_of_a_session_before_is_outlived(
         lambda: (found := zookeeper.exists(entity)) and found.ephemeralOwner == client.session
     )
     conducted.conductor.stop()
-    conducted.greenlet.get(timeout=10)
+    conducted.greenlet.get(timeout=30)
 
 
 def test_a_defect_ends_it_visibly_and_frees_its_jobs(

@@ -127,7 +127,7 @@ def test_a_signal_ends_it_and_all_its_processes(demo: Start, number: int) -> Non
     command = demo()
     shown(command, WORKS)
     [address] = re.findall(r"the dashboard: (http://\S+)", command.output)
-    assert requests.get(address, timeout=10).status_code == 200
+    assert requests.get(address, timeout=30).status_code == 200
     processes = psutil.Process(command.process.pid).children(recursive=True)
     assert len(processes) >= 4
 

@@ -48,7 +48,7 @@ def away(config: Config) -> Iterator[LiveStore]:
 @pytest.fixture
 def client(config: Config) -> Iterator[Client]:
     client = connect(config.zookeeper)
-    client.start(timeout=10)
+    client.start(timeout=30)
     yield client
     disconnect(client, 1.0)
 
@@ -58,7 +58,7 @@ def conducted(client: Client, config: Config) -> Iterator[Conducted]:
     conducted = Conducted(client, config.canary.jobboard)
     yield conducted
     conducted.conductor.stop()
-    conducted.greenlet.get(timeout=10)
+    conducted.greenlet.get(timeout=30)
     assert set(conducted.most.values()) == {1}, "one run of a watch job at a time"
 
 

@@ -27,7 +27,7 @@ def join(config: Config, proxy: Proxy) -> Iterator[Join]:
         def start(name: str, max_boards: int = 100) -> Conducted:
             hosts = (proxy.address,) if name == "a" else config.zookeeper.hosts
             client: Client = connect(replace(config.zookeeper, hosts=hosts, session_timeout=2.0))
-            client.start(timeout=5)
+            client.start(timeout=30)
             stack.callback(disconnect, client, 1.0)
             conducted = Conducted(client, config.canary.jobboard, max_boards, name)
             stack.callback(leave, conducted)

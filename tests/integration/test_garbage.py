@@ -35,7 +35,6 @@ from tests.waiting import eventually
 
 Mongo = Database[dict[str, Any]]
 
-START = 15.0  # seconds for a worker to be there, on a busy machine
 DENIAL = 35.0  # seconds until a worker looks after a board on which nothing happens
 OWNER = ("digest", "owner:secret")
 SECRET = make_digest_acl("owner", "secret", all=True)
@@ -189,7 +188,7 @@ class TestGarbage:
             litter(owner, path)
         register(owner, jobboard, path)
         worker = spawn("canary-worker")
-        eventually(lambda: freshness(database, path) == "live", START)
+        eventually(lambda: freshness(database, path) == "live")
         if when == "while":
             litter(owner, path)
         names = {name for name in owner.get_children(path) if not name.endswith(".lock")}
@@ -259,7 +258,7 @@ class TestAccess:
         }
         register(owner, jobboard, path)
         worker = spawn("canary-worker", **credentials)
-        eventually(lambda: freshness(database, path) == "live", START)
+        eventually(lambda: freshness(database, path) == "live")
         name = owner.create(f"{path}/job", posting(), sequence=True, acl=acl).rpartition("/")[2]
         eventually(lambda: mirrored(database, path) == {name: ("UNCLAIMED", None)})
         lock = f"{path}/{name}.lock"
@@ -287,11 +286,11 @@ class TestAccess:
         owner.set_acls(path, [SECRET])
         register(owner, jobboard, path)
         spawn("canary-worker")
-        eventually(lambda: freshness(database, path) == "denied", START)
+        eventually(lambda: freshness(database, path) == "denied")
         hidden = post(owner, path)
         assert mirrored(database, path) == {}
         owner.set_acls(path, OPEN_ACL_UNSAFE)
-        eventually(lambda: freshness(database, path) == "live", 10)
+        eventually(lambda: freshness(database, path) == "live")
         eventually(lambda: mirrored(database, path) == {hidden: ("UNCLAIMED", None)})
         assert_taskflow_is_followed(database, path)
 
@@ -301,10 +300,10 @@ class TestAccess:
         eventually(lambda: freshness(database, path) == "denied", DENIAL)
         owner.set_acls(path, OPEN_ACL_UNSAFE)
         post(owner, path)
-        eventually(lambda: freshness(database, path) == "live", 10)
+        eventually(lambda: freshness(database, path) == "live")
         eventually(lambda: mirrored(database, path) == on_board(owner, path))
         last = post(owner, path)
-        eventually(lambda: last in mirrored(database, path), 2)
+        eventually(lambda: last in mirrored(database, path), 10)
 
     @pytest.mark.parametrize("is_noticed", [True, False], ids=["noticed", "unnoticed"])
     def test_a_watch_that_was_dropped_meanwhile_is_made_anew_before_the_board_is_live(
@@ -322,7 +321,7 @@ class TestAccess:
         claim(owner, path, job)
         register(owner, jobboard, path)
         spawn("canary-worker", OS_CANARY__RECONCILE_INTERVAL="3600")
-        eventually(lambda: mirrored(database, path) == {job: ("CLAIMED", "ann")}, START)
+        eventually(lambda: mirrored(database, path) == {job: ("CLAIMED", "ann")})
         eventually(lambda: freshness(database, path) == "live")
 
         owner.set_acls(path, [SECRET])
@@ -334,10 +333,10 @@ class TestAccess:
         owner.set_acls(path, OPEN_ACL_UNSAFE)
         if not is_noticed:
             owner.delete(lock)
-        eventually(lambda: mirrored(database, path) == on_board(owner, path), 20)
+        eventually(lambda: mirrored(database, path) == on_board(owner, path))
         eventually(lambda: freshness(database, path) == "live")
         last = post(owner, path)
-        eventually(lambda: last in mirrored(database, path), 5, why="it is watched again")
+        eventually(lambda: last in mirrored(database, path), 10, why="it is watched again")
         if is_noticed:
             [gap] = database.gaps.find({"board": path})
             assert (gap["reason"], gap["creates"], gap["deletes"]) == ("denied", 0, 0)

@@ -39,7 +39,7 @@ class Program:
     def _answers(self) -> bool:
         assert self.command.process.poll() is None, self.command.output
         try:
-            with requests.get(f"{self.url}/metrics", timeout=5) as answer:
+            with requests.get(f"{self.url}/metrics", timeout=30) as answer:
                 return answer.status_code == 200
         except requests.ConnectionError:
             return False
@@ -385,7 +385,7 @@ def test_all_processes_of_the_server_are_added_up_whichever_answers(
 
         while opened < 400 and (opened < 40 or min(held) == 0):
             for _ in range(20):
-                with requests.get(f"{server.url}/livez", timeout=10) as answer:
+                with requests.get(f"{server.url}/livez", timeout=30) as answer:
                     assert answer.status_code == 200
                 open_stream()
             opened += 20

@@ -25,7 +25,7 @@ OWNER = ("digest", "somebody:else")
 def client(proxy: Proxy) -> Iterator[Client]:
     options = ZooKeeperOptions(hosts=(proxy.address,), session_timeout=2.0, call_timeout=5.0)
     client = connect(options)
-    client.start(timeout=5)
+    client.start(timeout=30)
     yield client
     disconnect(client, 1.0)
 

@@ -16,7 +16,6 @@ from tests.integration.conftest import Command, Spawn
 from tests.ports import free_port
 from tests.waiting import eventually
 
-START = 15.0  # seconds for a process to be there, on a busy machine
 TAKE_OVER = 20.0  # seconds for another worker to have a board whose watcher died
 
 Mongo = Database[dict[str, Any]]
@@ -29,13 +28,13 @@ class Server:
         self.url = url
 
     def ask(self, resource: str, **query: str) -> Any:
-        answer = requests.get(f"{self.url}{resource}", params=query, timeout=10)
+        answer = requests.get(f"{self.url}{resource}", params=query, timeout=30)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def is_ready(self) -> bool:
         try:
-            return requests.get(f"{self.url}/readyz", timeout=10).status_code == 200
+            return requests.get(f"{self.url}/readyz", timeout=30).status_code == 200
         except requests.ConnectionError:
             return False
 
@@ -48,7 +47,7 @@ def server(spawn: Spawn) -> Server:
     port = free_port()
     spawn("canary-server", OS_SERVER__PORT=str(port))
     server = Server(f"http://127.0.0.1:{port}")
-    eventually(server.is_ready, START, "the server answers")
+    eventually(server.is_ready, why="the server answers")
     return server
 
 
@@ -68,8 +67,8 @@ def watched(corner: str, zookeeper: KazooClient, own: str) -> str:
 @pytest.fixture
 def worker(spawn: Spawn, server: Server, own: str, watched: str) -> Command:
     worker = spawn("canary-worker", OS_CANARY__NAME="first")
-    eventually(lambda: server.freshness(own) == ["live"], START)
-    eventually(lambda: server.freshness(watched) == ["live"], START)
+    eventually(lambda: server.freshness(own) == ["live"])
+    eventually(lambda: server.freshness(watched) == ["live"])
     return worker
 
 
@@ -108,7 +107,7 @@ def check_unnamed(server: Server, own: str, watched: str) -> None:
         for name in ("jobs", "changes", "conductors", "stats"):
             assert server.ask(f"/v2/{name}", **about)[name] == []
     assert server.ask("/v1.0/conductor")["conductors"] == []
-    metrics = requests.get(f"{server.url}/metrics", timeout=10).text
+    metrics = requests.get(f"{server.url}/metrics", timeout=30).text
     assert f'board="{watched}"' in metrics
     assert own not in metrics
 
@@ -136,7 +135,7 @@ class TestWatchers:
         self, server: Server, spawn: Spawn, worker: Command, own: str
     ) -> None:
         spawn("canary-worker", OS_CANARY__NAME="second")
-        eventually(lambda: len(server.ask("/v2/conductors", path=own)["conductors"]) == 2, START)
+        eventually(lambda: len(server.ask("/v2/conductors", path=own)["conductors"]) == 2)
         [before] = server.ask("/v2/boards", path=own)["boards"]
         assert before["watcher"].startswith("first@")
         assert worker.end() == 0
@@ -145,7 +144,7 @@ class TestWatchers:
             [now] = server.ask("/v2/boards", path=own)["boards"]
             return bool(now["freshness"] == "live" and now["watcher"].startswith("second@"))
 
-        eventually(is_taken, START)
+        eventually(is_taken)
         [after] = server.ask("/v2/boards", path=own)["boards"]
         assert after["epoch"] > before["epoch"]
         # That the first gave up its watch job happened on the board itself, as nobody watched it.
@@ -156,13 +155,13 @@ class TestWatchers:
             changes = server.ask("/v2/changes", path=own)["changes"]
             return sorted(change["kind"] for change in changes)
 
-        eventually(lambda: kinds() == ["abandoned", "claimed", "claimed", "posted"], START)
+        eventually(lambda: kinds() == ["abandoned", "claimed", "claimed", "posted"])
 
     def test_another_worker_takes_it_when_its_watcher_dies(
         self, server: Server, spawn: Spawn, worker: Command, own: str, zookeeper: KazooClient
     ) -> None:
         spawn("canary-worker", OS_CANARY__NAME="second")
-        eventually(lambda: len(server.ask("/v2/conductors", path=own)["conductors"]) == 2, START)
+        eventually(lambda: len(server.ask("/v2/conductors", path=own)["conductors"]) == 2)
         worker.end(signal.SIGKILL)
         eventually(lambda: server.freshness(own) == ["unwatched"], why="nobody says that it lives")
         eventually(lambda: server.freshness(own) == ["live"], TAKE_OVER)

@@ -63,7 +63,7 @@ class Counted(BoundedSemaphore):
 def client(config: Config, proxy: Proxy) -> Iterator[Client]:
     options = replace(config.zookeeper, hosts=(proxy.address,), session_timeout=10.0)
     client = connect(options)
-    client.start(timeout=5)
+    client.start(timeout=30)
     yield client
     disconnect(client, 1.0)
 

@@ -90,10 +90,10 @@ def test_it_finds_no_fault_in_what_worker_and_server_show(
     claim(zookeeper, board, job)
     consume(zookeeper, board, job)
     await_value(server, 0, "canary_board_jobs", board=board, state="CLAIMED")
-    with requests.get(f"{server.url}/nowhere", timeout=10) as answer:
+    with requests.get(f"{server.url}/nowhere", timeout=30) as answer:
         assert answer.status_code == 404
     for program in (worker, server):
-        with requests.get(f"{program.url}/metrics", timeout=10) as answer:
+        with requests.get(f"{program.url}/metrics", timeout=30) as answer:
             checked = promtool("check", "metrics", given=answer.content)
         assert checked.returncode == 0, checked.stdout.decode()
         assert checked.stdout == b""

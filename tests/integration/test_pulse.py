@@ -20,7 +20,7 @@ TIMEOUT = 4.0  # seconds: the session's
 @pytest.fixture
 def client(config: Config, proxy: Proxy) -> Iterator[Client]:
     client = connect(replace(config.zookeeper, hosts=(proxy.address,), session_timeout=TIMEOUT))
-    client.start(timeout=5)
+    client.start(timeout=30)
     yield client
     disconnect(client, 1.0)
 
@@ -31,7 +31,7 @@ def pulse(client: Client) -> Iterator[Pulse]:
     running = gevent.spawn(pulse.run, stopping)
     yield pulse
     stopping.set()
-    running.get(timeout=10)
+    running.get(timeout=30)
 
 
 def test_it_goes_on_while_zookeeper_answers(pulse: Pulse, client: Client) -> None:
@@ -76,7 +76,7 @@ def test_a_silent_server_is_left_for_another(pulse: Pulse, client: Client, proxy
 
 def test_the_timeout_is_what_the_server_granted(config: Config) -> None:
     client = connect(replace(config.zookeeper, session_timeout=120.0))
-    client.start(timeout=5)
+    client.start(timeout=30)
     try:
         assert client.session_timeout == pytest.approx(10.0), "the dev stack grants no more"
     finally:
@@ -86,5 +86,5 @@ def test_the_timeout_is_what_the_server_granted(config: Config) -> None:
 def test_answers_of_any_kind_are_signs_of_life(client: Client) -> None:
     before = client.heard
     with pytest.raises(NoNodeError):
-        client.get_async("/nothing/there").get(timeout=5)
+        client.get_async("/nothing/there").get(timeout=30)
     assert client.heard > before

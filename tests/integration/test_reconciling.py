@@ -39,7 +39,7 @@ Mongo = Database[dict[str, Any]]
 @pytest.fixture
 def client(config: Config) -> Iterator[Client]:
     client = connect(config.zookeeper)
-    client.start(timeout=5)
+    client.start(timeout=30)
     yield client
     disconnect(client, 1.0)
 
@@ -65,7 +65,7 @@ def watching(client: Client, config: Config, database: Mongo, path: str) -> Iter
     eventually(lambda: context.tally.reconciled)
     yield watching
     watching.watch.stop()
-    watching.greenlet.get(timeout=10)
+    watching.greenlet.get(timeout=30)
     mongo.client.close()
 
 
@@ -217,7 +217,7 @@ class TestBusy:
     @pytest.fixture(autouse=True)
     def _load(self, config: Config, watching: Watching, path: str) -> Iterator[None]:
         client = connect(config.zookeeper)
-        client.start(timeout=5)
+        client.start(timeout=30)
         assert watching.greenlet
         stopping = Event()
 
@@ -315,14 +315,14 @@ def test_what_no_job_can_have_spent_is_told_anew_from_the_log(
     """Also where it was so when the board was taken, so that nobody remembers it otherwise."""
     before = snapshot(database, path)["jobs"]
     watching.watch.stop()
-    watching.greenlet.get(timeout=10)
+    watching.greenlet.get(timeout=30)
     database.jobs.update_many({"board": path}, {"$set": {"ran": -5.0, "waited": float("nan")}})
     mongo = connect_mongodb(config.mongo)
     context = WatchContext(client, Pulse(client), INTERVAL)
     again = Watching(context, take(LiveStore(mongo, "test"), path, 2))
     eventually(lambda: context.tally.drift)
     again.watch.stop()
-    again.greenlet.get(timeout=10)
+    again.greenlet.get(timeout=30)
     mongo.client.close()
     assert context.tally.drift == 3
     assert snapshot(database, path)["jobs"] == before

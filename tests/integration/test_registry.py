@@ -24,7 +24,7 @@ from tests.waiting import eventually
 def client(config: Config, proxy: Proxy) -> Iterator[Client]:
     options = replace(config.zookeeper, hosts=(proxy.address,), call_timeout=3.0)
     client = connect(options)
-    client.start(timeout=5)
+    client.start(timeout=30)
     yield client
     disconnect(client, 1.0)
 
@@ -158,7 +158,7 @@ class TestClaims:
     def other_board(self, config: Config) -> Iterator[WatchJobBoard]:
         """The same board, to another worker."""
         client = connect(config.zookeeper)
-        client.start(timeout=5)
+        client.start(timeout=30)
         yield WatchJobBoard("test", client, config.canary.jobboard)
         disconnect(client, 1.0)
 

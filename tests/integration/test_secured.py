@@ -113,7 +113,7 @@ def zookeeper(config: Config) -> Iterator[KazooClient]:
 @pytest.fixture
 def client(config: Config) -> Iterator[Client]:
     client = connect(config.zookeeper)
-    client.start(timeout=10)
+    client.start(timeout=30)
     yield client
     disconnect(client, 1.0)
 

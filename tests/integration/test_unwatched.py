@@ -27,8 +27,6 @@ from tests.integration.watching import Watching, take
 from tests.ports import free_port
 from tests.waiting import eventually
 
-START = 15.0  # seconds for a process to be there, on a busy machine
-
 Mongo = Database[dict[str, Any]]
 Gaps = list[tuple[str, int | None, int | None]]
 
@@ -51,7 +49,7 @@ def is_live(database: Mongo, path: str) -> bool:
 
 def is_ready(url: str) -> bool:
     try:
-        return requests.get(f"{url}/readyz", timeout=10).status_code == 200
+        return requests.get(f"{url}/readyz", timeout=30).status_code == 200
     except requests.ConnectionError:
         return False
 
@@ -64,7 +62,7 @@ class TestWorkers:
         port = free_port()
         spawn("canary-server", OS_SERVER__PORT=str(port))
         url = f"http://127.0.0.1:{port}"
-        eventually(lambda: is_ready(url), START, "the server answers")
+        eventually(lambda: is_ready(url), why="the server answers")
         return url
 
     @pytest.fixture
@@ -73,7 +71,7 @@ class TestWorkers:
     ) -> Command:
         register(zookeeper, config.canary.jobboard, path)
         worker = spawn("canary-worker")
-        eventually(lambda: is_live(database, path), START)
+        eventually(lambda: is_live(database, path))
         return worker
 
     @pytest.fixture
@@ -110,7 +108,7 @@ class TestWorkers:
         consume(zookeeper, path, job)
         within = datetime.now(UTC)
         spawn("canary-worker")
-        eventually(lambda: mirrored(database, path) == {}, START)
+        eventually(lambda: mirrored(database, path) == {})
         after = datetime.now(UTC)
         eventually(lambda: ask(after)[1], why="it is watched again")
         # It was gone by then. Nobody can know that, and so nobody is told otherwise.
@@ -137,7 +135,7 @@ class TestWorkers:
         within = datetime.now(UTC)
         assert ask(within)[1] is False, "that nothing happens is not known yet"
         spawn("canary-worker")
-        eventually(lambda: is_live(database, path), START)
+        eventually(lambda: is_live(database, path))
         jobs, is_complete = ask(within)
         assert (list(jobs.values()), is_complete) == (["CLAIMED"], True)
         assert gaps(database, path) == []
@@ -151,7 +149,7 @@ class TestConnection:
         # A session that outlives every silence here.
         options = replace(config.zookeeper, hosts=(proxy.address,), session_timeout=40.0)
         client = connect(options)
-        client.start(timeout=5)
+        client.start(timeout=30)
         yield client
         disconnect(client, 1.0)
 
@@ -166,7 +164,7 @@ class TestConnection:
         eventually(lambda: is_live(database, path))
         yield watching
         watching.watch.stop()
-        watching.greenlet.get(timeout=10)
+        watching.greenlet.get(timeout=30)
         mongo.client.close()
 
     @pytest.mark.usefixtures("watching")
@@ -225,7 +223,7 @@ def test_boards_that_come_and_go_while_nobody_watches_are_not_complete(
         watching = Watching(context, take(LiveStore(mongo, "test"), path, epoch))
         eventually(partial(database.boards.find_one, {"_id": path, "freshness": "missing"}))
         watching.watch.stop()
-        watching.greenlet.get(timeout=10)
+        watching.greenlet.get(timeout=30)
         zookeeper.create(path)
         post(zookeeper, path)
         zookeeper.delete(path, recursive=True)
@@ -236,6 +234,6 @@ def test_boards_that_come_and_go_while_nobody_watches_are_not_complete(
 @pytest.fixture
 def client(config: Config) -> Iterator[Client]:
     client = connect(config.zookeeper)
-    client.start(timeout=5)
+    client.start(timeout=30)
     yield client
     disconnect(client, 1.0)

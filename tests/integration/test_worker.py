@@ -39,7 +39,6 @@ from tests.integration.proxy import Proxy
 from tests.waiting import eventually
 
 SESSION_TIMEOUT = 4.0  # seconds, that of the environment fixture
-START = 15.0  # seconds for a worker to be there, on a busy machine
 
 Mongo = Database[dict[str, Any]]
 
@@ -120,7 +119,7 @@ class TestWatching:
     ) -> None:
         own.add(path)
         spawn("canary-worker")
-        eventually(shows(database, path, "missing"), START)
+        eventually(shows(database, path, "missing"))
         created = datetime.now(UTC)
         zookeeper.create(path, makepath=True)
         for _ in range(5):
@@ -138,7 +137,7 @@ class TestWatching:
         zookeeper.create(path, makepath=True)
         own.add(path)
         spawn("canary-worker")
-        eventually(shows(database, path, "live"), START)
+        eventually(shows(database, path, "live"))
         for _ in range(2):
             post(zookeeper, path)
             eventually(lambda: mirrored(database, path) == on_board(zookeeper, path))
@@ -157,11 +156,11 @@ class TestWatching:
         zookeeper.create(other)
         own.add(path, other)
         spawn("canary-worker")
-        eventually(shows(database, path, "live"), START)
+        eventually(shows(database, path, "live"))
         eventually(shows(database, other, "live"))
         own.remove(path)
-        eventually(lambda: not board_of(database, path)["registered"], 10.0)
-        eventually(shows(database, path, "unwatched"), 10.0)
+        eventually(lambda: not board_of(database, path)["registered"])
+        eventually(shows(database, path, "unwatched"))
         revision = board_of(database, path)["revision"]
         post(zookeeper, path)
         assert_follows(zookeeper, database, other)
@@ -179,7 +178,7 @@ class TestWatching:
         zookeeper.create(path, makepath=True)
         own.add(path)
         worker = spawn("canary-worker", OS_LOG__FORMAT="json")
-        eventually(shows(database, path, "live"), START)
+        eventually(shows(database, path, "live"))
         [line] = [line for line in worker.output.splitlines() if '"watching"' in line]
         name = own.jobs()[path]
         epoch = zookeeper.exists(f"{own.path}/{name}.lock").czxid
@@ -205,7 +204,7 @@ class TestWatching:
 
         litter(100)
         worker = spawn("canary-worker")
-        eventually(shows(database, path, "live"), START)
+        eventually(shows(database, path, "live"))
         litter(200)
         other = f"{path}2"
         zookeeper.create(other)
@@ -221,7 +220,7 @@ class TestWatching:
         zookeeper.create(path, makepath=True)
         own.add(path)
         spawn("canary-worker")
-        eventually(shows(database, path, "live"), START)
+        eventually(shows(database, path, "live"))
         folder = conductor_folder(path)
         said = {"kind": "conductor", "name": "ann@h:7", "metadata": {"hostname": "h", "pid": 7}}
         zookeeper.create(
@@ -248,7 +247,7 @@ class TestStopping:
         zookeeper.create(path, makepath=True)
         own.add(path)
         worker = spawn("canary-worker")
-        eventually(shows(database, path, "live"), START)
+        eventually(shows(database, path, "live"))
         return worker
 
     def assert_ends(self, worker: Command, within: float = 10.0) -> None:
@@ -318,7 +317,7 @@ class TestStopping:
         zookeeper.create(path, makepath=True)
         own.add(path)
         worker = spawn("canary-worker", OS_ZOOKEEPER__HOSTS=proxy.address)
-        eventually(shows(database, path, "live"), START)
+        eventually(shows(database, path, "live"))
         if how == "frozen":
             with proxy.frozen():
                 own.add(f"{path}2")
@@ -356,9 +355,9 @@ class TestFailing:
         zookeeper.create(path, makepath=True)
         own.add(path)
         first = spawn("canary-worker")
-        eventually(shows(database, path, "live"), START)
+        eventually(shows(database, path, "live"))
         second = spawn("canary-worker")
-        eventually(lambda: database.workers.count_documents({}) == 2, START)
+        eventually(lambda: database.workers.count_documents({}) == 2)
         job = post(zookeeper, path)
         eventually(lambda: job in mirrored(database, path))
         before = board_of(database, path)
@@ -391,7 +390,7 @@ class TestFailing:
         zookeeper.create(other)
         own.add(path, other)
         worker = spawn("canary-worker", OS_ZOOKEEPER__HOSTS=proxy.address)
-        eventually(shows(database, path, "live"), START)
+        eventually(shows(database, path, "live"))
         eventually(shows(database, other, "live"))
         epochs = {each: board_of(database, each)["epoch"] for each in (path, other)}
         with FreshnessLog(database, path) as log, proxy.away():
@@ -455,7 +454,7 @@ class TestFailing:
         own.add(*boards)
         first = spawn("canary-worker")
         for each in boards:
-            eventually(shows(database, each, "live"), START)
+            eventually(shows(database, each, "live"))
         epochs = {each: board_of(database, each)["epoch"] for each in boards}
         first.end()
         with new_ensemble() as hosts, connected(hosts) as client:
@@ -464,7 +463,7 @@ class TestFailing:
             register(client, own.path, *boards[:2])
             second = spawn("canary-worker", OS_ZOOKEEPER__HOSTS=hosts)
             for each in boards[:2]:
-                eventually(shows(database, each, "live"), START)
+                eventually(shows(database, each, "live"))
                 assert board_of(database, each)["epoch"] < epochs[each]
             eventually(lambda: not board_of(database, boards[2])["registered"])
             assert all(board_of(database, each)["registered"] for each in boards[:2])
@@ -489,7 +488,7 @@ class TestFailing:
                 control.wait_ready("mongodb")
             eventually(lambda: "waiting for ZooKeeper" in worker.output)
             proxy._refusing = False
-            eventually(shows(database, path, "live"), START)
+            eventually(shows(database, path, "live"))
             assert_follows(zookeeper, database, path)
             worker.end()
 
@@ -497,7 +496,7 @@ class TestFailing:
 class TestRefusals:
     def test_a_wrong_option(self, spawn: Spawn) -> None:
         worker = spawn("canary-worker", OS_CANARY__MAX_BOARDS="many")
-        assert worker.process.wait(START) == 2
+        assert worker.process.wait(60) == 2
         assert "[canary] max_boards" in worker.output
         assert "Traceback" not in worker.output
 

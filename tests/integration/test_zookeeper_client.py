@@ -75,9 +75,9 @@ def storm(client: KazooClient, path: str, calls: int, during: Callable[[], None]
     outcome.hanging = sum(not greenlet.dead for greenlet in greenlets)
     gevent.killall(greenlets, block=False)
     try:
-        eventually(lambda: client.connected, 5)
+        eventually(lambda: client.connected, 30)
         for _ in range(3):
-            client.get_async(path).get(timeout=2)
+            client.get_async(path).get(timeout=10)
         outcome.goes_on = True
     except (AssertionError, KazooException, gevent.Timeout):
         outcome.goes_on = False
@@ -135,7 +135,7 @@ class TestStorm:
 
 def drop_soon(client: Client, proxy: Proxy) -> None:
     """Drop the connection once some calls are answered and most are not."""
-    eventually(lambda: client._waiting, 5)
+    eventually(lambda: client._waiting)
     gevent.sleep(0)
     proxy.drop()
 
