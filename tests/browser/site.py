@@ -19,7 +19,7 @@ from tests.integration.conftest import COMMANDS, STOP_TIMEOUT
 from tests.ports import free_port
 from tests.waiting import eventually
 
-START = 30.0  # seconds for a program to be there, on a busy machine
+START = 60.0  # seconds for a program to be there, on a busy machine
 
 
 class Site:
