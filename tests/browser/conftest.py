@@ -12,7 +12,14 @@ from typing import Any
 
 import pytest
 from kazoo.client import KazooClient
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from devstack import chromium
 from devstack.reaper import Reaper
@@ -85,6 +92,8 @@ class Opened:
 
 
 Open = Callable[..., Opened]
+
+expect.set_options(timeout=30_000)  # milliseconds; by itself it waits for five seconds
 
 
 @pytest.fixture

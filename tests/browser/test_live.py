@@ -158,6 +158,7 @@ class TestLosses:
         assert waits.inner_text() == stood, "timers stand still"
         assert counts.inner_text() == "1"
         site.start("canary-server")
+        eventually(site.is_ready)
         live(page)
         expect(counts).to_have_text("2")
         assert page.evaluate("window.isTheSame"), "without a reload"
@@ -175,6 +176,7 @@ class TestLosses:
         claim(zookeeper, board, first, "ann")
         post(zookeeper, board)
         site.start("canary-server")
+        eventually(site.is_ready)
         live(page)
         expect(rows).to_have_count(2)
         expect(page.locator(".row[data-state=CLAIMED]")).to_contain_text("ann")
@@ -189,7 +191,8 @@ class TestLosses:
         row.get_by_role("link").click()
         expect(page.locator(".note.busy")).to_contain_text("may be otherwise now")
         site.start("canary-worker")
-        expect(page.locator(".note.busy")).to_have_count(0, timeout=30_000)
+        site.wait_until_live(board)
+        expect(page.locator(".note.busy")).to_have_count(0)
 
     def test_a_server_that_goes_silent_is_not_called_live(
         self, page: Page, site: Site, board: str, zookeeper: KazooClient

@@ -49,7 +49,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             with_own.close()
         eventually(
             lambda: len(site.ask("/v2/jobs", state="COMPLETE", limit="20")["jobs"]) > 8,
-            60.0,
+            180.0,
             "jobs have been done",
         )
         yield site
@@ -181,7 +181,7 @@ def test_a_gap_is_drawn_as_one(open_page: Open, site: Site, zookeeper: KazooClie
     for chart in page.locator(".chart [role=img]").all():
         expect(chart).to_have_attribute("data-gaps", "1")
         expect(chart).to_have_attribute("aria-label", _matching("; 1 gaps"))
-        eventually(partial(_shows_a_gap, chart), 10.0, "it is drawn")
+        eventually(partial(_shows_a_gap, chart), why="it is drawn")
     page = open_page().go("#/")
     row = page.locator(f".row[data-path='{path}']")
     expect(row).to_contain_text("2 unseen")

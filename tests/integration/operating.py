@@ -20,6 +20,7 @@ import random
 import sys
 import threading
 import time
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -68,6 +69,8 @@ class Shown:
 
     def _status(self, uuid: str) -> str | None:
         with requests.get(self._url, params=self._query, timeout=SHOWN_LIMIT) as answer:
+            if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+                return None  # nothing is shown while MongoDB is slow to answer
             answer.raise_for_status()
             [board] = answer.json()
         return next((job["status"] for job in board["jobs"] if job["_uuid"] == uuid), None)

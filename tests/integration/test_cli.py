@@ -73,7 +73,7 @@ def screen(server: Server, environment: dict[str, str]) -> Iterator[Callable[...
 def operate(what: str, board: str, log: Path, url: str, *numbers: int) -> list[dict[str, Any]]:
     """Let TaskFlow work on a board, and return what it did."""
     words = [sys.executable, "-m", "tests.integration.operating", what, board, str(log), url]
-    subprocess.run([*words, *map(str, numbers)], env=os.environ, timeout=120, check=True)
+    subprocess.run([*words, *map(str, numbers)], env=os.environ, timeout=600, check=True)
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 
@@ -91,7 +91,7 @@ def test_what_it_tells_is_what_was_done(
         zookeeper.ensure_path(board)
     spawn("canary-worker")
     assert run("canary-producer", "add", hands, flows).returncode == 0
-    eventually(lambda: [row["freshness"] for row in ask("boards")] == ["live", "live"], 30)
+    eventually(lambda: [row["freshness"] for row in ask("boards")] == ["live", "live"])
     done = operate("hands", hands, tmp_path / "hands.jsonl", server.address, 5, OPERATIONS)
     ran = operate("conductor", flows, tmp_path / "flows.jsonl", server.address, FLOWS)
     last = post(zookeeper, hands, posting("held"))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,7 +36,7 @@ CHECKS = [
 NOBODY = "http://127.0.0.1:1"
 SECRET = "hunter2"
 #: Seconds in which it has promised to end; on a machine that is busy with other tests, some more.
-PROMISED, SLACK = 15.0, 10.0
+PROMISED, SLACK = 15.0, 30.0
 
 Row = tuple[str, str, str, str]
 
@@ -300,7 +301,9 @@ class TestFindings:
         WrittenBoard(database, "/c").update(drift=2)
         examined = doctor()
         assert examined.finding("1 alive: worker-1")[1] == "ok"
-        assert "worker-2 was last heard 9" in examined.finding("worker-2 was")[2]
+        silent = re.search(r"last heard (\d+) s ago", examined.finding("worker-2 was")[2])
+        assert silent
+        assert 90 <= int(silent[1]) < 600
         assert examined.finding("live: /a, /c")[1] == "ok"
         assert examined.finding("unwatched: /b")[1] == "failed"
         assert examined.finding("/c: 2 differences")[1] == "warning"
