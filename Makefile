@@ -83,7 +83,7 @@ lock: setup  ## Lock the newest versions that pyproject.toml allows.
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--no-emit-index-url --generate-hashes --upgrade --quiet --output-file requirements/dev.lock
 
-conf: setup  ## Write etc/canary.conf anew from canary/config.py.
+conf: setup  ## Write etc/canary.conf anew from canary/config/.
 	$(BIN)/python -m canary.config > etc/canary.conf
 
 metrics: setup  ## Write docs/metrics.md anew from canary/metrics.

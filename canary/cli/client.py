@@ -30,7 +30,7 @@ Query = Sequence[tuple[str, str]]
 
 PAGE: Final = 1_000  # entries; the most that the server gives at a time
 CONNECT_TIMEOUT: Final = 5.0  # seconds
-SILENCE: Final = 30.0  # seconds of a stream without a byte: three of the server's heartbeats
+SILENCE: Final = 30.0  # seconds of a stream without a byte; a heartbeat comes every two
 CHUNK: Final = 65_536  # bytes read of a stream at a time, at most
 CLOCK_TOLERANCE: Final = 2.0  # seconds; the server tells its time in whole ones
 MAX_SHOWN: Final = 500  # characters of what a server says that is no canary-server

@@ -1,7 +1,8 @@
 """What every answer says of how it may be used, errors included.
 
 Payloads are hostile, and a page shows them: nothing but this server's own files may run or be
-loaded, no other site may show, read or embed an answer, and none is kept. There is no CORS header.
+loaded, no other site may show, read or embed an answer, and none is kept but for the page's own
+files. There is no CORS header.
 """
 
 from typing import Final
