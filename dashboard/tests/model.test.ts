@@ -3,7 +3,14 @@ import type { Board, Change, Job } from "../src/api/types";
 import { boardAt, hashOf, jobAt, placeOf } from "../src/model/address";
 import { byUrgency } from "../src/model/attention";
 import { orderFrom, sorted } from "../src/model/columns";
-import { filtersFrom, matches, queryOf, withFilter } from "../src/model/filters";
+import {
+  filtersFrom,
+  findsEnded,
+  isTimed,
+  matches,
+  queryOf,
+  withFilter,
+} from "../src/model/filters";
 import { counted, keyOf, moved, rowOf, type Row } from "../src/model/moves";
 import { pretty, visible } from "../src/model/text";
 import { duration, exact, precise, zones } from "../src/model/times";
@@ -175,6 +182,18 @@ describe("filters", () => {
     expect(matches(row, filtersFrom([["owner", "ann"]]))).toBe(false);
   });
 
+  it("say whether they find ended jobs, and whether time alone changes what they find", () => {
+    const ended = (...query: [string, string][]) => findsEnded(filtersFrom(query));
+    expect(ended()).toBe(true);
+    expect(ended(["state", "COMPLETE"], ["state", "CLAIMED"])).toBe(true);
+    expect(ended(["state", "CLAIMED"])).toBe(false);
+    expect(ended(["state!", "COMPLETE"])).toBe(false);
+    expect(ended(["state!", "CLAIMED"])).toBe(true);
+    expect(isTimed(filtersFrom([["waiting>", "5m"]]))).toBe(true);
+    expect(isTimed(filtersFrom([["age>!", "5m"]]))).toBe(true);
+    expect(isTimed(filtersFrom([["since", "2026-11-25T16:00Z"]]))).toBe(false);
+  });
+
   it("say that only the server knows", () => {
     expect(matches(row, filtersFrom([["q", "x"]]))).toBeNull();
     expect(
@@ -255,6 +274,7 @@ describe("times", () => {
 describe("text of others", () => {
   it("has no character that can't be seen", () => {
     expect(visible("a\u202eb\u0000c\u200b\ufeffd")).toBe("a⟨202E⟩b⟨0000⟩c⟨200B⟩⟨FEFF⟩d");
+    expect(visible("\u{e0041}\u3164\u2800")).toBe("⟨E0041⟩⟨3164⟩⟨2800⟩");
     expect(visible("עברית 日本 🙂\n\tx")).toBe("עברית 日本 🙂\n\tx");
     expect(visible("x".repeat(400))).toHaveLength(301);
   });

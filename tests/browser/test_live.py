@@ -83,6 +83,39 @@ def test_rows_change_in_place(
     expect(news).to_have_count(0)
 
 
+def test_who_types_is_left_alone_by_what_changes(
+    open_page: Open, board: str, zookeeper: KazooClient
+) -> None:
+    page = open_page().go(f"#/board?path={board}")
+    rows = page.locator(".table.jobs .scroll .row")
+    post(zookeeper, board)
+    expect(rows).to_have_count(1)
+    page.get_by_role("button", name="+ Filter").click()
+    expect(page.get_by_label("Value")).to_be_focused()
+    choice = page.get_by_label("Is, or is not")
+    choice.focus()
+    post(zookeeper, board)
+    expect(rows).to_have_count(2)
+    expect(choice).to_be_focused()
+    page.get_by_role("button", name="Cancel").click()
+
+    search = page.locator("[data-search]")
+    search.press_sequentially("half a wo")
+    post(zookeeper, board)
+    expect(rows).to_have_count(3)
+    expect(search).to_have_value("half a wo")
+    expect(search).to_be_focused()
+
+
+def test_a_job_comes_when_it_has_waited_for_as_long_as_is_asked(
+    open_page: Open, board: str, zookeeper: KazooClient
+) -> None:
+    page = open_page().go(f"#/board?path={board}&waiting>=8s")
+    expect(page.locator("main")).to_contain_text("No job fits these filters.")
+    post(zookeeper, board)  # and then nothing happens any more
+    expect(page.locator(".table.jobs .scroll .row")).to_have_count(1)
+
+
 def test_what_ended_stays_for_a_moment_and_goes(
     open_page: Open, board: str, zookeeper: KazooClient
 ) -> None:

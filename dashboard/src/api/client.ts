@@ -14,6 +14,11 @@ export class Refusal extends Error {
   ) {
     super(message);
   }
+
+  /** Whether the same question would be refused again; one that came too often or late would not. */
+  get isFinal(): boolean {
+    return this.status < 500 && this.status !== 408 && this.status !== 429;
+  }
 }
 
 export function address(resource: string, query: Query): string {

@@ -46,10 +46,14 @@ export class Stream {
 
   start(): void {
     let last = performance.now();
+    let lastByDate = Date.now(); // the other clock stands still while a machine sleeps
     this.#watch = setInterval(() => {
       const now = performance.now();
-      const slept = now - last > LOOK + SLEPT;
+      const late = Math.max(now - last, Date.now() - lastByDate) - LOOK;
+      // The looks of a tab that nobody sees are late too, for browsers hold them back.
+      const slept = late > SLEPT && !document.hidden;
       last = now;
+      lastByDate = Date.now();
       if (slept || (this.#connection && now - this.#heard > SILENCE)) {
         this.#connection?.abort(new Error(slept ? "this machine slept" : "nothing came any more"));
         this.retry();
@@ -74,13 +78,17 @@ export class Stream {
   };
 
   async #run(): Promise<void> {
-    while (!this.#stopping) {
+    for (;;) {
       await this.#pause();
+      if (this.#stopping) {
+        return;
+      }
       this.#tries += 1;
       try {
         await this.#follow();
         this.#lose("the server ended the stream");
       } catch (error) {
+        this.#connection?.abort(); // it may be what came that was wrong, and not the connection
         this.#lose(error instanceof Error ? error.message : String(error));
       }
     }

@@ -61,6 +61,19 @@ export function withoutFilter(filters: readonly Filter[], gone: Filter): Filter[
   return filters.filter((each) => each !== gone);
 }
 
+/** Tell whether what the filters find changes with the time alone. */
+export function isTimed(filters: readonly Filter[]): boolean {
+  return filters.some(({ field }) => field.endsWith(">"));
+}
+
+/** Tell whether the filters find jobs that have ended. */
+export function findsEnded(filters: readonly Filter[]): boolean {
+  const states = filters.filter(({ field }) => field === "state");
+  const wanted = states.filter(({ negated }) => !negated);
+  const isWanted = wanted.length === 0 || wanted.some(({ value }) => value === "COMPLETE");
+  return isWanted && !states.some(({ negated, value }) => negated && value === "COMPLETE");
+}
+
 type Known = "state" | "outcome" | "owner" | "name" | "uuid";
 
 function isKnown(field: Field): field is Known {

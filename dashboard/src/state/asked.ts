@@ -1,7 +1,7 @@
 // What is fetched again and again while it is looked at.
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { onReset } from "./changes";
-import { connection } from "./connection";
+import { connection, paused } from "./connection";
 
 export interface Asked<Answer> {
   answer: Answer | null;
@@ -37,8 +37,10 @@ export function useAsked<Answer>(
       turn.isUnderWay = true;
       turn.isDue = false;
       const begun = performance.now();
+      let pause = least;
       try {
         const answer = await latest.current();
+        pause = Math.max(least, 10 * (performance.now() - begun)); // a slow server is asked less often
         if (!end.signal.aborted) {
           setState({ key, answer, error: null });
         }
@@ -53,8 +55,7 @@ export function useAsked<Answer>(
         }
       }
       turn.isUnderWay = false;
-      // A slow server is asked less often.
-      turn.next = performance.now() + Math.max(least, 10 * (performance.now() - begun));
+      turn.next = performance.now() + pause;
       if ((turn as { isDue: boolean }).isDue) {
         schedule();
       }
@@ -66,23 +67,30 @@ export function useAsked<Answer>(
         timer = setTimeout(() => void run(), Math.max(0, turn.next - performance.now()));
       }
     };
-    again.current = schedule;
-    schedule();
-    const clock = setInterval(() => {
-      if (!document.hidden && connection.value.condition === "live") {
+    const scheduleNow = () => {
+      turn.next = 0;
+      schedule();
+    };
+    const tick = () => {
+      if (!document.hidden && !paused.value && connection.value.condition === "live") {
         schedule();
       }
-    }, interval);
-    const endResets = onReset(schedule);
+    };
+    again.current = schedule;
+    schedule();
+    const clock = setInterval(tick, interval);
+    document.addEventListener("visibilitychange", tick);
+    const endResets = onReset(scheduleNow);
     const endConnection = connection.subscribe(({ condition }) => {
       if (condition === "live") {
-        schedule();
+        scheduleNow();
       }
     });
     return () => {
       end.abort();
       clearTimeout(timer);
       clearInterval(clock);
+      document.removeEventListener("visibilitychange", tick);
       endResets();
       endConnection();
     };

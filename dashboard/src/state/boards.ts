@@ -28,10 +28,16 @@ const told = new Map<string, { state: BoardState; at: number }>();
 const wanted = new Set<string>();
 let timer: ReturnType<typeof setTimeout> | undefined;
 let generation = 0;
+let isDistrusted = false;
 
 /** Forget what is being fetched: it will be fetched anew. */
 export function outdate(): void {
   generation += 1;
+}
+
+/** Forget what is known of boards as soon as they are fetched: what was told is not to be gone by. */
+export function distrust(): void {
+  isDistrusted = true;
 }
 
 /** Fetch all boards and show them, unless that is outdated meanwhile. Returns whether it was done. */
@@ -44,6 +50,7 @@ export async function fetchAll(): Promise<boolean> {
     return false;
   }
   show([...fetched, ...own.flat()], begun, true);
+  isDistrusted = false;
   for (const [path, { state, at }] of told) {
     if (at < begun) {
       told.delete(path);
@@ -104,7 +111,7 @@ function show(fetched: readonly Board[], begun: number, whole: boolean): void {
 /** Return a board as it was just fetched, but for what changes have told since. */
 function merged(board: Board, known: Shown | undefined): Shown {
   const hasGaps = known?.hasGaps ?? false;
-  if (known && known.revision > board.revision) {
+  if (known && known.revision > board.revision && !isDistrusted) {
     const { revision, unclaimed, claimed, oldestFrom } = known;
     return { ...board, revision, unclaimed, claimed, oldestFrom, hasGaps };
   }

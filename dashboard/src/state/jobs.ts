@@ -2,12 +2,16 @@
 import { signal } from "@preact/signals";
 import * as api from "../api/client";
 import type { Change } from "../api/types";
-import { matches, queryOf, type Filter } from "../model/filters";
+import { findsEnded, isTimed, matches, queryOf, type Filter } from "../model/filters";
 import { keyOf, moved, rowOf, type Row } from "../model/moves";
+import { isLive, paused } from "./connection";
 
 const MOST = 10_000; // rows that are fetched at once
 const LINGER = 3_000; // milliseconds for which a row stays that the filters find no longer
 const ASK = 2_000; // milliseconds between fetches where only the server knows what the filters find
+const TIMED = 5_000; // milliseconds between fetches where time alone changes what they find
+const ENDED = 60_000; // and where they find ended jobs, of which no change tells that they expired
+const SLOW = 10; // times what a fetch took: so long it is until the next at least
 
 export class Jobs {
   /** All rows, in no order. Anew whenever one has changed, around a map that is changed in place:
@@ -25,6 +29,8 @@ export class Jobs {
   #load: AbortController | null = null;
   #during: Change[] = [];
   #asking: ReturnType<typeof setTimeout> | undefined;
+  #isDue = false; // asked for while a fetch was under way
+  #next: ReturnType<typeof setTimeout> | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #most = MOST;
   #isOver = false;
@@ -39,6 +45,7 @@ export class Jobs {
     this.#load?.abort();
     clearTimeout(this.#asking);
     clearTimeout(this.#retry);
+    clearTimeout(this.#next);
   }
 
   more(): void {
@@ -50,7 +57,9 @@ export class Jobs {
     this.#load?.abort();
     const load = (this.#load = new AbortController());
     clearTimeout(this.#retry);
+    clearTimeout(this.#next);
     this.#during = [];
+    const begun = performance.now();
     try {
       const query = [["path", this.#path] as const, ...queryOf(this.#filters)];
       const { rows, isMore } = await api.jobs(query, this.#most, load.signal);
@@ -66,12 +75,13 @@ export class Jobs {
       this.#byKey = new Map(made);
       this.#apply(this.#during);
       this.#during = [];
+      this.#goOn(performance.now() - begun);
     } catch (error) {
       if (!load.signal.aborted) {
         this.#load = null;
         this.isLoading.value = false;
         this.error.value = error instanceof Error ? error.message : String(error);
-        if (!(error instanceof api.Refusal && error.status < 500)) {
+        if (!(error instanceof api.Refusal && error.isFinal)) {
           this.#retry = setTimeout(() => void this.load(), ASK);
         }
       }
@@ -128,12 +138,40 @@ export class Jobs {
     this.rows.value = { byKey: this.#byKey };
   }
 
+  /** Fetch it anew in a while; once for all that wish it by then. */
   #ask(): void {
     this.#asking ??= setTimeout(() => {
       this.#asking = undefined;
-      if (!this.#isOver) {
+      if (this.#isOver) {
+        return;
+      }
+      if (this.#load) {
+        this.#isDue = true; // a fetch that is begun anew again and again would never end
+      } else if (paused.value) {
+        this.#ask();
+      } else {
         void this.load();
       }
     }, ASK);
+  }
+
+  /** Have the next fetch come after one that took so many milliseconds, where one is due. */
+  #goOn(took: number): void {
+    if (this.#isDue) {
+      this.#isDue = false;
+      this.#ask();
+    }
+    const pause = isTimed(this.#filters) ? TIMED : findsEnded(this.#filters) ? ENDED : null;
+    if (pause !== null && !this.#isOver) {
+      const isWanted = () => isLive.value && !paused.value && !document.hidden;
+      const next = () => {
+        if (isWanted()) {
+          void this.load();
+        } else {
+          this.#next = setTimeout(next, ASK);
+        }
+      };
+      this.#next = setTimeout(next, Math.max(pause, SLOW * took));
+    }
   }
 }

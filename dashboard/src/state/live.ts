@@ -4,7 +4,16 @@ import { effect, signal } from "@preact/signals";
 import * as api from "../api/client";
 import { refused } from "../api/credentials";
 import { Stream, type Listener } from "../api/stream";
-import { fetchAll, interval, outdate, owned, refresh, takeGap, takeState } from "./boards";
+import {
+  distrust,
+  fetchAll,
+  interval,
+  outdate,
+  owned,
+  refresh,
+  takeGap,
+  takeState,
+} from "./boards";
 import { flush, isReady, onReset, reset, take, tellGap } from "./changes";
 import { isLive, now, paused, serverNow, settle } from "./connection";
 
@@ -18,6 +27,7 @@ export const failure = signal<string | null>(null);
 
 let isOpen = false;
 let hasReached = false; // all that happened before the stream was opened has come
+let hasOwnReached = true; // the same of the stream of Canary's own board, while there is one
 let storeAwaySince: number | null = null;
 let main: Stream | null = null;
 
@@ -28,7 +38,7 @@ function judge(): void {
   if (storeAwaySince !== null) {
     settle("disconnected", "MongoDB does not answer", storeAwaySince);
   } else {
-    settle(isReady.value && hasReached ? "live" : "catching_up");
+    settle(isReady.value && hasReached && hasOwnReached ? "live" : "catching_up");
   }
 }
 
@@ -90,14 +100,29 @@ const listener: Listener = {
 export function followOwn(path: string): () => void {
   owned.add(path);
   void refresh([path]);
-  const nothing = () => undefined;
-  const silent = { store: nothing, opened: nothing, reached: nothing, lost: nothing };
-  const own = { ...listener, ...silent, reset: () => void refresh([path]) };
-  const stream = new Stream([["path", path]], own);
+  let isNew = true;
+  const has = (reached: boolean) => {
+    hasOwnReached = reached;
+    judge();
+  };
+  const stream = new Stream([["path", path]], {
+    ...listener,
+    store: () => undefined, // the page's own stream tells that
+    opened() {
+      if (isNew) {
+        isNew = false;
+        reset(); // what was fetched before it was listened to may have missed something
+      }
+    },
+    reached: () => has(true),
+    lost: () => has(false),
+  });
+  has(false);
   stream.start();
   return () => {
     owned.delete(path);
     stream.stop();
+    has(true);
   };
 }
 
@@ -109,9 +134,12 @@ export function retry(): void {
 export function begin(): void {
   main = new Stream([], listener);
   main.start();
-  onReset(() => void load());
+  onReset(() => {
+    distrust();
+    void load();
+  });
   setInterval(() => {
-    if (isLive.value) {
+    if (isLive.value && !paused.value) {
       now.value = serverNow();
     }
   }, TICK);
@@ -131,7 +159,7 @@ export function begin(): void {
     }
   });
   effect(() => {
-    if (isLive.value) {
+    if (isLive.value && !paused.value) {
       now.value = serverNow();
     }
   });

@@ -23,6 +23,8 @@ import { GapList } from "./gaps";
 
 const WINDOWS = ["10m", "1h", "6h", "24h"];
 const STEPS = 60;
+/** A path that may be shown as a word of a command: anybody can write one into an address. */
+const PLAIN = /^(\/[\w.~:@%+=,-]+)+$/;
 
 export function BoardView() {
   const path = valueOf(place.value.query, "path") ?? "";
@@ -42,7 +44,7 @@ export function BoardView() {
         <p>
           No worker has watched <Foreign text={path} /> yet, or nobody registered it.
         </p>
-        <pre>canary-producer add {path}</pre>
+        {PLAIN.test(path) && <pre>canary-producer add {path}</pre>}
         <p>
           It appears here as soon as it is watched. <a href="#/">All boards</a>
         </p>
@@ -124,6 +126,7 @@ function Board({ board, isOwn }: { board: Shown; isOwn: boolean }) {
       </section>
       <section>
         <h2>Gaps</h2>
+        <Failure error={gaps.error} />
         <GapList gaps={gaps.answer} withPath={false} />
       </section>
     </main>

@@ -1,5 +1,5 @@
 // The filters of a board's jobs: the API's own, each as a chip, all of them in the address.
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Foreign } from "../parts/words";
 import {
   CHOICES,
@@ -50,20 +50,10 @@ export function FilterBar({ filters, change }: Properties) {
           </button>
         );
       })}
-      <label class="search">
-        <span class="unseen">Find jobs by a text in name, uuid, owner or payload</span>
-        <input
-          type="search"
-          data-search
-          placeholder="Find jobs  ( / )"
-          value={text}
-          onChange={(event) =>
-            change(
-              withFilter(filters, { field: "q", negated: false, value: event.currentTarget.value }),
-            )
-          }
-        />
-      </label>
+      <Search
+        text={text}
+        search={(value) => change(withFilter(filters, { field: "q", negated: false, value }))}
+      />
       {chips.map((each) => (
         <span class="chip">
           {FIELDS[each.field]} {each.negated ? "is not" : "is"}{" "}
@@ -82,11 +72,32 @@ export function FilterBar({ filters, change }: Properties) {
   );
 }
 
+/** The text that is sought; what is being typed stays, however often the list around it is drawn. */
+function Search({ text, search }: { text: string; search: (text: string) => void }) {
+  const [draft, setDraft] = useState(text);
+  useEffect(() => setDraft(text), [text]);
+  return (
+    <label class="search">
+      <span class="unseen">Find jobs by a text in name, uuid, owner or payload</span>
+      <input
+        type="search"
+        data-search
+        placeholder="Find jobs  ( / )"
+        value={draft}
+        onInput={(event) => setDraft(event.currentTarget.value)}
+        onChange={(event) => search(event.currentTarget.value)}
+      />
+    </label>
+  );
+}
+
 function Adder({ filters, change }: Properties) {
   const [isOpen, setOpen] = useState(false);
   const [field, setField] = useState<Field>("owner");
   const [isNot, setNot] = useState(false);
   const [value, setValue] = useState("");
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => input.current?.focus(), [isOpen, field]);
   if (!isOpen) {
     return (
       <button type="button" class="small" onClick={() => setOpen(true)}>
@@ -149,7 +160,7 @@ function Adder({ filters, change }: Properties) {
           placeholder={field.endsWith(">") ? "5m" : field === "since" ? "2026-11-25T16:00Z" : ""}
           value={value}
           onInput={(event) => setValue(event.currentTarget.value)}
-          ref={(input) => input?.focus()}
+          ref={input}
         />
       )}
       <button type="submit" class="small">

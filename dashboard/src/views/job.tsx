@@ -26,15 +26,19 @@ export function JobView() {
   useEffect(
     () =>
       onChanges((changes) => {
-        if (changes.some((change) => change.name === znode && change.path === board)) {
+        const isOfIt = (change: Change) =>
+          znode === undefined
+            ? change.uuid === name || change.name === name // not answered yet
+            : change.name === znode && change.path === board;
+        if (changes.some(isOfIt)) {
           again();
         }
       }),
-    [znode, board, again],
+    [znode, board, name, again],
   );
   return (
     <main>
-      <Failure error={answer ? null : error} />
+      <Failure error={error} />
       {answer ? <Job answer={answer} /> : error === null && <Loading what="the job" />}
     </main>
   );

@@ -3,6 +3,7 @@ import { useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { refused } from "../api/credentials";
 import { valueOf } from "../model/address";
+import { visible } from "../model/text";
 import { timeOfDay, zones } from "../model/times";
 import { Foreign } from "../parts/words";
 import { isHelpOpen, KEYS } from "../state/keys";
@@ -30,7 +31,7 @@ export function Page() {
   useSignalEffect(() => {
     const { view: shown, query } = place.value;
     const name = valueOf(query, "path") ?? VIEWS.find(([each]) => each === shown)?.[2];
-    document.title = name ? `${name} · Canary` : "Canary";
+    document.title = name ? `${visible(name, 100)} · Canary` : "Canary";
   });
   return (
     <>
@@ -102,6 +103,7 @@ function LiveLine() {
   return (
     <p id="live" role="status" data-condition={condition} class={`live ${condition}`}>
       <span aria-hidden="true">{signs[condition]}</span> {words}
+      {paused.value && ", paused"}
       {condition === "disconnected" && why !== null && (
         <span class="why">
           : <Foreign text={why} most={120} />. Nothing below is live.
