@@ -26,14 +26,18 @@ def back(before: float, after: float, goal: float) -> str:
     return f"within {judged((after / before - 1) * 100, goal, '%')}"
 
 
+def p99(seconds: Sequence[float]) -> float:
+    """Return the 99th percentile; infinity where there is none, which meets no goal."""
+    ordered = sorted(seconds)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))] if ordered else float("inf")
+
+
 def percentiles(seconds: Sequence[float]) -> str:
     """Return median and 99th percentile of durations, in milliseconds, with their number."""
     if not seconds:
         return "no samples"
-    ordered = sorted(seconds)
-    last = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
-    median = statistics.median(ordered)
-    return f"p50 {median * 1000:.1f} ms, p99 {last * 1000:.1f} ms ({len(ordered)} samples)"
+    median = statistics.median(seconds)
+    return f"p50 {median * 1000:.1f} ms, p99 {p99(seconds) * 1000:.1f} ms ({len(seconds)} samples)"
 
 
 def table(title: str, rival: str, figures: Sequence[Figure]) -> str:

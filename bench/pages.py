@@ -21,7 +21,7 @@ import requests
 from pymongo.database import Database
 
 from bench.boards import COMMANDS, running
-from bench.figures import Figure, judged, percentiles, table
+from bench.figures import Figure, judged, p99, percentiles, table
 from canary.clock import now
 from canary.config import load
 from canary.model.changes import Change, Kind
@@ -120,7 +120,7 @@ def _compare(url: str, what: str, query: str) -> Figure:
                 own(), rival()
             took = [(own(), rival()) for _ in range(ASKED)]
     canary, bare_took = [each for each, _ in took], [each for _, each in took]
-    ratio = _p99(canary) / _p99(bare_took)
+    ratio = p99(canary) / p99(bare_took)
     told = judged(ratio, GOAL, "times the rival's")
     return Figure(
         f"{what} ({len(body) // 1024} KiB)",
@@ -139,10 +139,6 @@ def _ask(session: requests.Session, address: str) -> Callable[[], float]:
         return took
 
     return once
-
-
-def _p99(seconds: list[float]) -> float:
-    return sorted(seconds)[int(len(seconds) * 0.99)]
 
 
 def _walk(url: str) -> float:

@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from canary.clock import now
 from canary.model.filters import Filters, leaving_out
 from canary.server.representation import JSON
-from canary.server.v2.query import ListQuery, Query
+from canary.server.v2.query import MAX_LIMIT, ListQuery, Query
 from canary.server.v2.schemas import Problem
 from canary.stores.lists import Kept, Lists
 from canary.stores.paging import Place, Sort
@@ -114,6 +114,20 @@ def _order(place: Place) -> tuple[bool, Any, str]:
 def names_of(model: type[BaseModel]) -> list[str]:
     """Return the names of an answer's fields, in order."""
     return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def by_pages(
+    listing: Listing, filters: Filters, moment: datetime, sort: Sort, limit: int
+) -> Iterator[JSON]:
+    """Yield the rows of a list that is read by pages only, ``limit`` at most unless it is 0."""
+    after, left = None, limit
+    while True:
+        page = listing.page(filters, moment, sort, after, min(left or MAX_LIMIT, MAX_LIMIT))
+        yield from (row for _, row in page)
+        left = left and left - len(page)
+        if len(page) < MAX_LIMIT or (limit and not left):
+            return
+        after = page[-1][0]
 
 
 def asked_of(query: Query) -> Filters:

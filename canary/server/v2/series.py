@@ -17,9 +17,9 @@ from canary.model.filters import Filters
 from canary.model.quantiles import quantile
 from canary.server import representation
 from canary.server.representation import JSON, iso, seconds
-from canary.server.v2.answers import JOBBOARDS, answered, listed, names_of
+from canary.server.v2.answers import JOBBOARDS, answered, by_pages, listed, names_of
 from canary.server.v2.boards import WINDOW, asked_boards
-from canary.server.v2.query import MAX_LIMIT, ListQuery, sorting
+from canary.server.v2.query import ListQuery, sorting
 from canary.server.v2.schemas import Answer, Gap, Page
 from canary.server.v2.values import Seconds
 from canary.stores.boards import BoardNow
@@ -94,14 +94,7 @@ class SeriesList:
 
     def walk(self, filters: Filters, moment: datetime, sort: Sort, limit: int) -> Iterator[JSON]:
         """Yield all rows."""
-        after, left = None, limit
-        while True:
-            page = self.page(filters, moment, sort, after, min(left or MAX_LIMIT, MAX_LIMIT))
-            yield from (row for _, row in page)
-            left = left and left - len(page)
-            if len(page) < MAX_LIMIT or (limit and not left):
-                return
-            after = page[-1][0]
+        return by_pages(self, filters, moment, sort, limit)
 
 
 def _row(board: BoardNow, course: Course, scale: Scale) -> JSON:

@@ -12,9 +12,9 @@ from pydantic import Field
 from canary.model.filters import Filters
 from canary.model.quantiles import quantile
 from canary.server.representation import JSON, seconds
-from canary.server.v2.answers import JOBBOARDS, answered, listed, names_of
+from canary.server.v2.answers import JOBBOARDS, answered, by_pages, listed, names_of
 from canary.server.v2.boards import WINDOW, per_minute, waits
-from canary.server.v2.query import MAX_LIMIT, ListQuery, sorting
+from canary.server.v2.query import ListQuery, sorting
 from canary.server.v2.schemas import Stats, StatsPage
 from canary.server.v2.values import Seconds
 from canary.stores.paging import Place, Sort
@@ -55,14 +55,7 @@ class Groups:
 
     def walk(self, filters: Filters, moment: datetime, sort: Sort, limit: int) -> Iterator[JSON]:
         """Yield all rows."""
-        after, left = None, limit
-        while True:
-            page = self.page(filters, moment, sort, after, min(left or MAX_LIMIT, MAX_LIMIT))
-            yield from (row for _, row in page)
-            left = left and left - len(page)
-            if len(page) < MAX_LIMIT or (limit and not left):
-                return
-            after = page[-1][0]
+        return by_pages(self, filters, moment, sort, limit)
 
     def _row(self, group: str | None, tally: Tally, moment: datetime) -> JSON:
         return {
