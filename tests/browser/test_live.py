@@ -6,7 +6,7 @@ How soon is a figure of `make bench`; here it is far longer, on a machine that o
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -255,14 +255,23 @@ class TestLosses:
 
 @contextmanager
 def asleep() -> Iterator[None]:
-    """Let the processes that show pages stand still."""
-    family = psutil.Process().children(recursive=True)
-    pages = [each for each in family if "--type=renderer" in each.cmdline()]
+    """Let the processes that show pages stand still; others of Chromium's end when they like."""
+    pages = [each for each in psutil.Process().children(recursive=True) if shows_pages(each)]
     assert pages
     for each in pages:
-        each.suspend()
+        with suppress(psutil.NoSuchProcess):
+            each.suspend()
     try:
         yield
     finally:
         for each in pages:
-            each.resume()
+            with suppress(psutil.NoSuchProcess):
+                each.resume()
+
+
+def shows_pages(process: psutil.Process) -> bool:
+    """Whether it is one of Chromium's renderers; not if it has ended meanwhile."""
+    try:
+        return "--type=renderer" in process.cmdline()
+    except psutil.NoSuchProcess:  # a zombie is one
+        return False
