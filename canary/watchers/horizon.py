@@ -86,6 +86,8 @@ class Horizon:
 
     def lag(self) -> Lag | None:
         """Return what there is to be read; None while nothing is."""
+        if self._reading is None:  # as almost always, and every board is asked once a second
+            return self._touched
         return longest([self._reading, self._touched])
 
     def _quiet_until(self) -> datetime:

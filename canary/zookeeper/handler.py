@@ -7,17 +7,21 @@ swallows the error.
 
 import contextlib
 import logging
+import select
 import socket
 import ssl
 from typing import Any, Final
 
 import gevent
+from gevent import monkey
 from gevent.socket import wait_write
 from kazoo.handlers.gevent import SequentialGeventHandler
 
 CONNECT_TIMEOUT: Final = 2.0  # seconds for TCP, and for each step of TLS
 
 LOG = logging.getLogger(__name__)
+
+_poll = monkey.get_original("select", "poll")  # gevent's own asks its loop
 
 
 class Handler(SequentialGeventHandler):
@@ -58,7 +62,14 @@ class Handler(SequentialGeventHandler):
         return connected
 
     def select(self, readers: Any, writers: Any, errors: Any, timeout: Any = None) -> Any:
-        """Wait for sockets; what TLS has decrypted already can be read at once."""
+        """Wait for sockets; what TLS has decrypted already can be read at once.
+
+        kazoo waits for one socket alone in the midst of a packet, the rest of which is mostly there
+        and mostly has room. It waits for both of its own between two packets, and then lets others
+        run.
+        """
+        if len(readers) + len(writers) == 1 and _is_ready(*readers, *writers, write=bool(writers)):
+            return readers, writers, []
         decrypted = [each for each in readers if isinstance(each, ssl.SSLSocket) and each.pending()]
         if not decrypted:
             return super().select(readers, writers, errors, timeout)
@@ -69,6 +80,13 @@ class Handler(SequentialGeventHandler):
     def dispatch_callback(self, callback: Any) -> None:
         """Run a watch callback in a greenlet of its own. They start in the order of their calls."""
         gevent.spawn(_run_callback, callback)
+
+
+def _is_ready(end: socket.socket, *, write: bool) -> bool:
+    """Tell whether a socket can be read, or written, without waiting; errors are found there."""
+    now = _poll()
+    now.register(end, select.POLLOUT if write else select.POLLIN)
+    return bool(now.poll(0))
 
 
 def _run_callback(callback: Any) -> None:
