@@ -84,6 +84,8 @@ class Handler(SequentialGeventHandler):
 
 def _is_ready(end: socket.socket, *, write: bool) -> bool:
     """Tell whether a socket can be read, or written, without waiting; errors are found there."""
+    if end.fileno() < 0:  # closed: kazoo's own select says so in its way
+        return False
     now = _poll()
     now.register(end, select.POLLOUT if write else select.POLLIN)
     return bool(now.poll(0))
