@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from canary.model.payload import Payload
 
@@ -37,17 +37,26 @@ class Stat:
         return self.creates - self.num_children
 
 
+class Condition(NamedTuple):
+    """What changes with a znode, its data, its children's names and its ACL."""
+
+    czxid: int
+    mzxid: int
+    pzxid: int
+    aversion: int
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """A board's children and stat, from one call, so that they belong together.
 
-    ``acl_version`` is of its ACL: no account depends on it, but whether watches are alive.
+    No account depends on ``condition``, but whether watches are alive.
     """
 
     stat: Stat
     children: frozenset[str]
     seen_at: datetime
-    acl_version: int = 0
+    condition: Condition | None = None
 
 
 class Unread(Enum):

@@ -15,7 +15,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -44,7 +44,6 @@ LOG = logging.getLogger(__name__)
 
 RETRY_DELAY: Final = 0.5  # seconds before the first new try after a failure; doubled each time
 MAX_RETRY_DELAY: Final = 10.0  # seconds; an ACL that is restored makes no event
-LATE: Final = timedelta(seconds=3)  # so long it may go unnoticed that the worker stands still
 CHECK_INTERVAL: Final = 30.0  # seconds at rest until the watches are looked after
 SESSION_OVER: Final = "the session is over, and the claim with it"
 
@@ -135,8 +134,9 @@ class BoardWatch:
             is_woken = self._wake.wait(min(CHECK_INTERVAL, self._audit.left()))
             self._wake.clear()
             try:
-                if is_woken or self._is_stale(node) or self._audit.left() == 0:
-                    self._look(node, reader)
+                is_due = not is_woken and self._audit.left() == 0
+                if is_woken or is_due or self._is_stale(node):
+                    self._look(node, reader, at_rest=is_due)
             except BoardDenied:
                 node.distrust()
                 self._horizon.doubt()
@@ -162,8 +162,11 @@ class BoardWatch:
         (self._horizon.doubt if is_stale else self._horizon.verify)()
         return is_stale
 
-    def _look(self, node: NodeWatch, reader: BoardReader) -> None:
-        """Look at the board once, and hand on what happened since the last look."""
+    def _look(self, node: NodeWatch, reader: BoardReader, *, at_rest: bool) -> None:
+        """Look at the board once, and hand on what happened since the last look.
+
+        ``at_rest``: nothing woke, so whatever is found to have changed was not told.
+        """
         if self._outbox.is_full():
             LOG.warning("the store is behind, reading waits for it", extra=self._extra)
             self._outbox.show(Freshness.CATCHING_UP)
@@ -175,8 +178,11 @@ class BoardWatch:
         try:
             node.refresh()
             asked = now()
-            is_known = self._round(node, reader, lag, asked)
+            is_known = self._round(node, reader, lag, asked, at_rest=at_rest)
         except BoardMissing:
+            if at_rest and not node.compare(None, at_rest=True):
+                lag = self._horizon.widen()
+                self._wake.set()
             self._missing(lag, asked, reader)
             is_known = True
         finally:
@@ -184,7 +190,9 @@ class BoardWatch:
             reader.let_go()
         self._context.observer.looked(self.path, time.monotonic() - begun)
 
-    def _round(self, node: NodeWatch, reader: BoardReader, lag: Lag, asked: datetime) -> bool:
+    def _round(
+        self, node: NodeWatch, reader: BoardReader, lag: Lag, asked: datetime, *, at_rest: bool
+    ) -> bool:
         """Look at a board that is there; tell whether all of it was told."""
         if self._reconnected:
             self._reconnected = False
@@ -193,7 +201,8 @@ class BoardWatch:
                 self._suspects |= self._state.children
             reader.sync()
         listing = reader.list()
-        while not node.compare(listing.acl_version):
+        while not node.compare(listing.condition, at_rest=at_rest):
+            at_rest = False
             lag = self._horizon.widen()
             node.refresh()
             listing = reader.list()
@@ -203,7 +212,7 @@ class BoardWatch:
         suspects, self._suspects = self._suspects, set()
         try:
             again = frozenset(suspects & listing.children)
-            blamed = _blamed(reason, lag, listing.seen_at)
+            blamed = lag.blame(reason, listing.seen_at)
             look = looking.look(reader, listing, state, again, checked, blamed)
         except BaseException:
             self._suspects |= suspects
@@ -226,7 +235,7 @@ class BoardWatch:
     def _missing(self, lag: Lag, asked: datetime, reader: BoardReader) -> None:
         self._suspects.clear()
         seen_at = now()
-        reason = _blamed(self._take_reason(), lag, seen_at)
+        reason = lag.blame(self._take_reason(), seen_at)
         step = advance_missing(self._state.known_until(lag.since), seen_at, reason)
         self._take_on(step, Freshness.MISSING, lag, asked)
         if self._audit.portion((), seen_at) is not None:
@@ -287,9 +296,3 @@ class BoardWatch:
         self._horizon.touch()
         self._suspects.add(name)
         self._wake.set()
-
-
-def _blamed(reason: Reason, lag: Lag, seen_at: datetime) -> Reason:
-    """Return why what is seen at ``seen_at`` was not as it happened; Reason.COALESCED if it was."""
-    is_late = reason is Reason.COALESCED and seen_at - lag.since > LATE
-    return Reason.LATE if is_late else reason

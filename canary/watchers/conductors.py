@@ -23,7 +23,7 @@ from canary.model import payload
 from canary.model.conductors import Conductor, conductor
 from canary.model.names import conductor_folder
 from canary.watchers.node import NodeWatch
-from canary.watchers.reading import zookeeper_time
+from canary.watchers.stats import zookeeper_time
 from canary.zookeeper import Client, errors_as_ours, wait
 
 LOG = logging.getLogger(__name__)

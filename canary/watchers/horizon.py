@@ -6,10 +6,14 @@ nothing stirs it moves on with the pulse: what ZooKeeper has not told of by then
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from canary.clock import now
+from canary.model.changes import Reason
 from canary.zookeeper import Pulse
+
+LATE: Final = timedelta(seconds=3)  # so long it may go unnoticed that the worker stands still
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,14 @@ class Lag:
 
     since: datetime
     noticed: datetime
+
+    def blame(self, reason: Reason, seen_at: datetime) -> Reason:
+        """Return why what is seen at ``seen_at`` was not as it happened, as far as ``reason`` says.
+
+        Reason.COALESCED if it was.
+        """
+        is_late = reason is Reason.COALESCED and seen_at - self.since > LATE
+        return Reason.LATE if is_late else reason
 
 
 def longest(lags: Iterable[Lag | None]) -> Lag | None:

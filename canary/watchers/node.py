@@ -12,7 +12,7 @@ as soon as ZooKeeper tells of a change, and ``wake`` later, when kazoo has read 
 
 One thing kills a watch so that nobody is told: an event that is due while the node's ACL forbids
 reading it is dropped by ZooKeeper, the watch with it, and no ACL's change makes an event. So call
-``distrust`` where reading was denied, ``compare`` with what a read told of the ACL, and ``check``
+``distrust`` where reading was denied, ``compare`` with what a read told of the node, and ``check``
 while nothing wakes.
 """
 
@@ -27,6 +27,8 @@ from kazoo.exceptions import KazooException
 from kazoo.protocol.states import EventType, KazooState, ZnodeStat
 from kazoo.recipe.watchers import ChildrenWatch, DataWatch
 
+from canary.model.observations import Condition
+from canary.watchers.stats import condition
 from canary.zookeeper import Client, errors_as_ours, wait
 
 LOG = logging.getLogger(__name__)
@@ -108,7 +110,7 @@ class NodeWatch:
         self._stale = True
         self._incarnation: int | None = None  # of the node, None while there is none
         self._followed: int | None = None  # that whose children are watched
-        self._built_on: tuple[int, ...] | None = None  # what the node was when its data was read
+        self._built_on: Condition | None = None  # what the node was when its data was read
         self._acl: int | None = None  # the version of the node's ACL when the watches were built
         client.add_listener(self._on_state)
 
@@ -146,20 +148,25 @@ class NodeWatch:
         except BaseException:
             self._stale = True
             raise
-        if _condition(stat) != self._built_on:
-            # It may be that all of it was told; to build watches anew costs less than to know.
-            self._stale = True
-        return self._stale
+        return not self.compare(condition(stat), at_rest=True) or self._stale
 
     def distrust(self) -> None:
         """Have the next ``refresh`` make new watches."""
         self._stale = True
 
-    def compare(self, acl_version: int) -> bool:
-        """Return whether the ACL is the one under which the watches were built; else distrust."""
-        if self._acl != acl_version:
+    def compare(self, found: Condition | None, *, at_rest: bool = False) -> bool:
+        """Return whether the watches are alive as far as a read tells, which ``found`` the node so.
+
+        Else distrust. The ACL must be the one under which they were built; ``at_rest``, while
+        nothing has woken, nothing else may have changed either.
+        """
+        is_well = self._acl == (found.aversion if found else None)
+        if at_rest and found != self._built_on:
+            # It may be that all of it was told; to build watches anew costs less than to know.
+            is_well = False
+        if not is_well:
             self.distrust()
-        return self._acl == acl_version
+        return is_well
 
     def close(self) -> None:
         """Stop watching."""
@@ -205,7 +212,7 @@ class NodeWatch:
     ) -> None:
         if generation == self._generation:
             self._incarnation = stat.czxid if stat else None
-            self._built_on = _condition(stat)
+            self._built_on = condition(stat)
             if self._acl is None and stat:
                 self._acl = stat.aversion
             self._wake()
@@ -217,8 +224,3 @@ class NodeWatch:
         if generation == self._generation:
             self._stale = True
             self._wake()
-
-
-def _condition(stat: ZnodeStat | None) -> tuple[int, ...] | None:
-    """Return what changes with a node, its data, its children's names and its ACL."""
-    return (stat.czxid, stat.mzxid, stat.pzxid, stat.aversion) if stat else None

@@ -11,7 +11,6 @@ small, and the board's state holds them anyway.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -36,6 +35,7 @@ from canary.model.observations import (
 )
 from canary.model.payload import Payload
 from canary.watchers.budget import Budget
+from canary.watchers.stats import condition, zookeeper_time
 from canary.zookeeper import Client, errors_as_ours, wait
 
 PORTION_JOBS: Final = 10_000  # of which all is read for one step
@@ -43,13 +43,6 @@ PORTION_BYTES: Final = 8 * 2**20  # of payloads as they are kept, the same
 
 Found = tuple[bytes | None, ZnodeStat]
 T = TypeVar("T")
-
-
-def zookeeper_time(milliseconds: int) -> datetime:
-    """Return ZooKeeper's time, milliseconds since 1970, as a datetime."""
-    return datetime.fromtimestamp(milliseconds // 1000, UTC).replace(
-        microsecond=milliseconds % 1000 * 1000
-    )
 
 
 class BoardReader:
@@ -94,7 +87,7 @@ class BoardReader:
             Stat(stat.czxid, stat.pzxid, stat.cversion, stat.numChildren),
             frozenset(children),
             now(),
-            stat.aversion,
+            condition(stat),
         )
 
     def portion(self, names: Iterable[str]) -> dict[str, JobRead | Unread]:

@@ -410,6 +410,32 @@ def test_a_board_that_is_created_empty_is_stored_as_it_is(
     assert watching.context.tally.drift == 0
 
 
+def test_what_dead_watches_do_not_tell_is_found_and_they_are_built_anew(
+    watching: Watching, client: Client, zookeeper: KazooClient, database: Mongo, path: str
+) -> None:
+    forget_watches(client, path)
+    last = post(zookeeper, path)
+    eventually(lambda: last in jobs(database, path))
+    eventually(lambda: client._child_watchers.get(path))
+    assert watching.context.tally.drift == 0
+
+
+def test_a_board_that_went_while_watches_were_dead_is_watched_for_its_return(
+    watching: Watching, client: Client, zookeeper: KazooClient, database: Mongo, path: str
+) -> None:
+    forget_watches(client, path)
+    zookeeper.delete(path, recursive=True)
+    eventually(partial(database.boards.find_one, {"_id": path, "freshness": "missing"}))
+    eventually(lambda: client._data_watchers.get(path))
+    assert watching.context.tally.drift == 0
+
+
+def forget_watches(client: Client, path: str) -> None:
+    """Let what ZooKeeper tells of a board reach nobody."""
+    for watchers in (client._data_watchers, client._child_watchers):
+        watchers.pop(path, None)
+
+
 def snapshot(database: Mongo, path: str) -> dict[str, list[dict[str, Any]]]:
     """Return all documents of a board but those that tell when they were written."""
     return {

@@ -16,8 +16,8 @@ from canary.config import Config
 from canary.stores.live import LiveStore
 from canary.stores.mongo import connect as connect_mongodb
 from canary.stores.mongo import ensure_schema
-from canary.watchers.board import LATE
 from canary.watchers.context import WatchContext
+from canary.watchers.horizon import LATE
 from canary.zookeeper import Client, Pulse, connect, disconnect
 from tests.freshness_log import FreshnessLog
 from tests.integration.boards import claim, consume, mirrored, post, register
