@@ -11,9 +11,9 @@ from types import TracebackType
 from typing import Any
 
 import psutil
-import requests
 from kazoo.client import KazooClient
 
+from tests.asking import ask, is_ready
 from tests.integration.boards import register
 from tests.integration.conftest import COMMANDS, STOP_TIMEOUT
 from tests.ports import free_port
@@ -102,16 +102,11 @@ class Site:
 
     def ask(self, resource: str, **query: str) -> Any:
         """Return what the API answers."""
-        answer = requests.get(f"{self.url}{resource}", params=query, timeout=30)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+        return ask(self.url, resource, **query)
 
     def is_ready(self) -> bool:
         """Tell whether the server answers."""
-        try:
-            return requests.get(f"{self.url}/readyz", timeout=30).status_code == 200
-        except requests.ConnectionError:
-            return False
+        return is_ready(self.url)
 
     def add_board(self, zookeeper: KazooClient, name: str | None = None) -> str:
         """Make a board and have it watched; return its path."""

@@ -19,6 +19,7 @@ import requests
 from pymongo.database import Database
 
 from canary.stores.documents import Document
+from tests.asking import open_stream
 from tests.integration.conftest import Spawn
 from tests.integration.nginx import nginx, serving
 from tests.integration.test_protection import PASSWORD, People, basic, people
@@ -78,8 +79,7 @@ class Listening:
     """A client of the stream that reads one event after the other."""
 
     def __init__(self, url: str, headers: dict[str, str]) -> None:
-        self._answer = requests.get(f"{url}/v2/stream", headers=headers, stream=True, timeout=30)
-        assert self._answer.status_code == 200
+        self._answer = open_stream(url, headers=headers)
         self.headers = self._answer.headers
         self._lines = self._answer.iter_lines(chunk_size=1)
         self.id = ""

@@ -21,6 +21,7 @@ import requests
 from kazoo.client import KazooClient
 from pymongo.database import Database
 
+from tests.asking import ask, is_ready, open_stream
 from tests.integration.conftest import Spawn
 from tests.ports import free_port
 from tests.waiting import eventually
@@ -37,8 +38,7 @@ class Stream:
 
     def __init__(self, url: str) -> None:
         self.changes: list[dict[str, Any]] = []
-        self._response = requests.get(f"{url}/v2/stream", stream=True, timeout=60)
-        assert self._response.status_code == 200
+        self._response = open_stream(url, timeout=60)
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
@@ -98,8 +98,7 @@ def by_job(rows: list[Operation]) -> dict[str, list[tuple[str, str | None]]]:
 
 
 def freshness(url: str) -> dict[str, str]:
-    boards = requests.get(f"{url}/v2/boards", timeout=30).json()["boards"]
-    return {board["path"]: board["freshness"] for board in boards}
+    return {board["path"]: board["freshness"] for board in ask(url, "/v2/boards")["boards"]}
 
 
 def test_what_canary_tells_is_what_was_done(
@@ -116,7 +115,7 @@ def test_what_canary_tells_is_what_was_done(
     server = spawn("canary-server", OS_SERVER__PORT=url.rpartition(":")[2])
     spawn("canary-worker")
     assert run("canary-producer", "add", old, new).returncode == 0
-    eventually(lambda: _is_ready(url), why="canary-server answers")
+    eventually(lambda: is_ready(url), why="canary-server answers")
     eventually(
         lambda: freshness(url) == {old: "live", new: "missing"}, why="both boards are watched"
     )
@@ -149,13 +148,6 @@ def test_what_canary_tells_is_what_was_done(
     stream.join()
 
 
-def _is_ready(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/readyz", timeout=30).status_code == 200
-    except requests.ConnectionError:
-        return False
-
-
 def _compare(
     board: str, expected: list[Operation], database: Database[dict[str, Any]], stream: Stream
 ) -> None:
@@ -181,7 +173,7 @@ def _row(change: dict[str, Any]) -> Operation:
 
 def _check_answer(url: str, board: str, expected: list[Operation]) -> None:
     """Compare ``/v1.0/jobs`` with what follows from the operations."""
-    answer = requests.get(f"{url}/v1.0/jobs", params={"path": board}, timeout=30).json()
+    answer = ask(url, "/v1.0/jobs", path=board)
     jsonschema.validate(answer, SCHEMA, cls=jsonschema.Draft202012Validator)
     [told] = answer
     ends = {"consumed": "COMPLETE", "trashed": "COMPLETE", "claimed": "CLAIMED"}

@@ -11,12 +11,13 @@ from pymongo.database import Database
 from canary.config import Config
 from canary.own_board import lock_path
 from canary.server.v2.itself import Itself
+from tests.asking import ask, is_ready
 from tests.integration.boards import mirrored, on_board, post, posting, register
 from tests.integration.conftest import Command, Spawn
 from tests.ports import free_port
 from tests.waiting import eventually
 
-TAKE_OVER = 20.0  # seconds for another worker to have a board whose watcher died
+TAKE_OVER = 60.0  # seconds for another worker to have a board whose watcher died
 
 Mongo = Database[dict[str, Any]]
 
@@ -28,15 +29,7 @@ class Server:
         self.url = url
 
     def ask(self, resource: str, **query: str) -> Any:
-        answer = requests.get(f"{self.url}{resource}", params=query, timeout=30)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    def is_ready(self) -> bool:
-        try:
-            return requests.get(f"{self.url}/readyz", timeout=30).status_code == 200
-        except requests.ConnectionError:
-            return False
+        return ask(self.url, resource, **query)
 
     def freshness(self, path: str) -> list[str]:
         return [board["freshness"] for board in self.ask("/v2/boards", path=path)["boards"]]
@@ -47,7 +40,7 @@ def server(spawn: Spawn) -> Server:
     port = free_port()
     spawn("canary-server", OS_SERVER__PORT=str(port))
     server = Server(f"http://127.0.0.1:{port}")
-    eventually(server.is_ready, why="the server answers")
+    eventually(lambda: is_ready(server.url), why="the server answers")
     return server
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import requests
 from pymongo.database import Database
 
 from canary.config import Config
@@ -27,19 +26,18 @@ from canary.stores.feed import Feed
 from canary.stores.mongo import connect, ensure_schema
 from canary.stores.past import Past
 from canary.stores.reading import Reading
+from tests.asking import open_stream
 from tests.integration.conftest import Spawn
+from tests.integration.stream_client import Client, Told
 from tests.integration.test_server import KEEPS, Server
 from tests.integration.written_board import WrittenBoard, ago, claimed, ended, now, posted
 from tests.waiting import eventually
 
 PATH = "/lbaas/jobs"
 OTHER = "/poppy/jobs"
-NDJSON = {"Accept": "application/x-ndjson"}
 CUTS = 30
 CHANGES = 1_000
 SEED = 20261125
-
-Told = dict[str, Any]
 
 
 @pytest.fixture
@@ -58,77 +56,6 @@ def written(database: Database[Document], connected: Database[Document]) -> Writ
     board = WrittenBoard(database, PATH)
     board.beat()
     return board
-
-
-class Client:
-    """Reads JSON lines, one after the other, and remembers the last id, over many connections."""
-
-    def __init__(self, server: Server, last: str | None = None, **query: Any) -> None:
-        self.server, self.last, self._query = server, last, query
-        self.told: list[Told] = []
-
-    @contextlib.contextmanager
-    def connected(self) -> Iterator[Iterator[Told]]:
-        """Connect, and read what comes until the end of the ``with``."""
-        headers = NDJSON | ({"Last-Event-ID": self.last} if self.last else {})
-        with requests.get(
-            f"{self.server.address}/v2/stream",
-            params=self._query,
-            headers=headers,
-            stream=True,
-            timeout=30,
-        ) as answer:
-            assert answer.status_code == 200, answer.text
-            assert answer.headers["Content-Type"] == "application/x-ndjson"
-            yield self._lines(answer)
-
-    def _lines(self, answer: requests.Response) -> Iterator[Told]:
-        for line in answer.iter_lines(chunk_size=1):
-            told = json.loads(line)
-            self.last = told["id"] or self.last
-            if told["event"] != "heartbeat":
-                self.told.append(told)
-            yield told
-
-    def read_until(self, *revisions: int, event: str = "change") -> "Client":
-        """Connect, read up to the change that has the last of ``revisions``, and leave."""
-        with self.connected() as lines:
-            for told in lines:
-                if told["event"] == event and (
-                    not revisions or told["data"]["revision"] == revisions[-1]
-                ):
-                    return self
-        raise AssertionError(f"it ended: {self.told[-3:]}")
-
-    def come_back_until(self, revision: int) -> "Client":
-        """Read up to the change that has ``revision``, as a client that is dropped if it is slow.
-
-        Each connection must bring it on.
-        """
-        while not self.told or self.told[-1]["data"].get("revision") != revision:
-            seen = len(self.revisions)
-            with self.connected() as lines:
-                for told in lines:
-                    if told["event"] == "change" and told["data"]["revision"] == revision:
-                        return self
-            assert self.told[-1]["event"] == "dropped", f"it ended: {self.told[-3:]}"
-            assert len(self.revisions) > seen
-        return self
-
-    def start(self) -> "Client":
-        """Connect, get a first id, and leave."""
-        return self.read_until(event="heartbeat")
-
-    @property
-    def revisions(self) -> list[int]:
-        return [told["data"]["revision"] for told in self.of("change")]
-
-    def of(self, name: str) -> list[Told]:
-        return [told for told in self.told if told["event"] == name]
-
-    @property
-    def names(self) -> set[str]:
-        return {told["event"] for told in self.told}
 
 
 def write(board: WrittenBoard, count: int) -> None:
@@ -259,9 +186,7 @@ class TestForms:
         written.gap(ago(9), now(), 2, None)
         client.read_until(event="gap")
         events = []
-        with requests.get(
-            f"{server.address}/v2/stream", params={"last_event_id": start}, stream=True, timeout=30
-        ) as answer:
+        with open_stream(server.address, params={"last_event_id": start}) as answer:
             event: Told = {"id": None}
             for line in answer.iter_lines(chunk_size=1, decode_unicode=True):
                 field, _, value = line.partition(": ")
@@ -338,7 +263,7 @@ def followed(database: Database[Document], recent: Recent) -> Iterator[Audience]
     threads = set(threading.enumerate())
     feed.start()
     try:
-        assert audience.wait_until_known(20)
+        assert audience.wait_until_known(60)
         yield audience
     finally:
         feed.end()

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-import requests
 from kazoo.client import KazooClient
 from pymongo.database import Database
 
@@ -19,6 +18,8 @@ from canary.stores.mongo import ensure_schema
 from canary.watchers.context import WatchContext
 from canary.watchers.horizon import LATE
 from canary.zookeeper import Client, Pulse, connect, disconnect
+from tests.asking import ask as query
+from tests.asking import is_ready
 from tests.freshness_log import FreshnessLog
 from tests.integration.boards import claim, consume, mirrored, post, register
 from tests.integration.conftest import Command, Spawn
@@ -47,13 +48,6 @@ def is_live(database: Mongo, path: str) -> bool:
     return database.boards.find_one({"_id": path, "freshness": "live"}) is not None
 
 
-def is_ready(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/readyz", timeout=30).status_code == 200
-    except requests.ConnectionError:
-        return False
-
-
 class TestWorkers:
     """Over HTTP, with real workers, of which the first is gone for a while before the second."""
 
@@ -79,10 +73,7 @@ class TestWorkers:
         """What /v1.0/jobs says of a moment: each job's status, and ``complete``."""
 
         def ask(at: datetime) -> tuple[dict[str, str], bool]:
-            query: dict[str, str] = {"path": path, "at": at.isoformat(), "interval": "0"}
-            answer = requests.get(f"{url}/v1.0/jobs", params=query, timeout=30)
-            answer.raise_for_status()
-            [board] = answer.json()
+            [board] = query(url, "/v1.0/jobs", path=path, at=at.isoformat(), interval="0")
             return {job["_uuid"]: job["status"] for job in board["jobs"]}, board["complete"]
 
         return ask
