@@ -19,6 +19,9 @@ from canary.config import Config, load
 from tests.integration.proxy import Proxy
 
 COMMANDS = Path(sys.executable).parent  # where the console scripts of this environment are
+#: Seconds, all that the dev stack's ZooKeeper grants: a machine that stands still for a few of them
+#: ends no session that is not to end.
+SESSION_TIMEOUT = 10.0
 STOP_TIMEOUT = 60.0  # seconds; a worker has promised to be gone within 10, given a processor
 
 
@@ -44,7 +47,7 @@ def environment(corner: str) -> dict[str, str]:
         "OS_MONGO__DATABASE": corner,
         "OS_CASSANDRA__KEYSPACE": corner,
         "OS_CASSANDRA__ENABLED": "false",
-        "OS_ZOOKEEPER__SESSION_TIMEOUT": "4",
+        "OS_ZOOKEEPER__SESSION_TIMEOUT": str(SESSION_TIMEOUT),
     }
 
 

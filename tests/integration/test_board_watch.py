@@ -22,6 +22,7 @@ from canary.watchers.context import WatchContext
 from canary.zookeeper import Client, Pulse, connect, disconnect
 from tests.freshness_log import FreshnessLog
 from tests.integration.boards import claim, kinds, mirrored, post, posting
+from tests.integration.conftest import SESSION_TIMEOUT
 from tests.integration.proxy import Proxy
 from tests.integration.watching import Watching, take
 from tests.waiting import eventually
@@ -31,8 +32,8 @@ Mongo = Database[dict[str, Any]]
 
 @pytest.fixture
 def session_timeout() -> float:
-    """Seconds: few, so that a session is soon over."""
-    return 2.0
+    """Seconds."""
+    return SESSION_TIMEOUT
 
 
 @pytest.fixture
@@ -184,6 +185,7 @@ def test_it_stops_at_once_while_zookeeper_is_silent(
     assert watching.failure is None
 
 
+@pytest.mark.parametrize("session_timeout", [2.0])  # so that it is soon over
 def test_silence_for_the_sessions_timeout_is_the_end(
     client: Client, store: LiveStore, database: Mongo, path: str, proxy: Proxy
 ) -> None:
@@ -198,7 +200,6 @@ def test_silence_for_the_sessions_timeout_is_the_end(
     assert isinstance(watching.failure, ZooKeeperUnavailable)
 
 
-@pytest.mark.parametrize("session_timeout", [5.0])  # of which the silence takes a moment
 def test_a_short_silence_is_not(
     client: Client,
     store: LiveStore,

@@ -19,7 +19,7 @@ from tests.waiting import eventually
 
 @pytest.fixture
 def client(config: Config, proxy: Proxy) -> Iterator[Client]:
-    client = connect(replace(config.zookeeper, hosts=(proxy.address,), session_timeout=2.0))
+    client = connect(replace(config.zookeeper, hosts=(proxy.address,)))
     client.start(timeout=30)
     yield client
     disconnect(client, 1.0)
@@ -35,7 +35,7 @@ def conducted(client: Client, jobboard: str) -> Iterator[Conducted]:
     conducted = Conducted(client, jobboard)
     yield conducted
     conducted.conductor.stop()
-    conducted.greenlet.join(10)
+    conducted.greenlet.join(60)
     assert set(conducted.most.values()) <= {1}, "one run of a watch job at a time"
 
 
@@ -180,7 +180,7 @@ def test_a_defect_ends_it_visibly_and_frees_its_jobs(
 
     conducted.during_look = defect
     add(zookeeper, jobboard, "/b")
-    conducted.greenlet.join(10)
+    conducted.greenlet.join(60)
     assert isinstance(conducted.greenlet.exception, ZeroDivisionError)
     assert conducted.boards() == []
     assert not zookeeper.exists(f"{jobboard}/{names[0]}.lock")

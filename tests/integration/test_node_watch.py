@@ -14,16 +14,24 @@ from canary.config import ZooKeeperOptions
 from canary.errors import BoardDenied, CanaryError, ZooKeeperUnavailable
 from canary.watchers.node import NodeWatch
 from canary.zookeeper import Client, connect, disconnect
+from tests.integration.conftest import SESSION_TIMEOUT
 from tests.integration.proxy import Proxy
 from tests.waiting import eventually
 
+WAKE_LIMIT = 60.0  # seconds; it takes some milliseconds
 SECRET = make_digest_acl("somebody", "else", all=True)
 OWNER = ("digest", "somebody:else")
 
 
 @pytest.fixture
-def client(proxy: Proxy) -> Iterator[Client]:
-    options = ZooKeeperOptions(hosts=(proxy.address,), session_timeout=2.0, call_timeout=5.0)
+def session_timeout() -> float:
+    """Seconds."""
+    return SESSION_TIMEOUT
+
+
+@pytest.fixture
+def client(proxy: Proxy, session_timeout: float) -> Iterator[Client]:
+    options = ZooKeeperOptions(hosts=(proxy.address,), session_timeout=session_timeout)
     client = connect(options)
     client.start(timeout=30)
     yield client
@@ -54,7 +62,7 @@ class Watched:
         """Assert that a change wakes it, from rest."""
         self.settle()
         change()
-        assert self.woken.wait(5), "nothing woke it"
+        assert self.woken.wait(WAKE_LIMIT), "nothing woke it"
 
 
 @pytest.fixture
@@ -122,10 +130,11 @@ class TestWaking:
             watched.woken.clear()
             with pytest.raises(ZooKeeperUnavailable):
                 watched.watch.check()
-        assert watched.woken.wait(5), "the connection is back"
+        assert watched.woken.wait(WAKE_LIMIT), "the connection is back"
         watched.assert_wakes(lambda: zookeeper.create(path))
         watched.assert_wakes(lambda: zookeeper.create(f"{path}/job"))
 
+    @pytest.mark.parametrize("session_timeout", [2.0])  # so that it is soon over
     def test_a_session_that_expired(
         self, watched: Watched, client: Client, proxy: Proxy, zookeeper: KazooClient, path: str
     ) -> None:

@@ -61,7 +61,7 @@ class Counted(BoundedSemaphore):
 
 @pytest.fixture
 def client(config: Config, proxy: Proxy) -> Iterator[Client]:
-    options = replace(config.zookeeper, hosts=(proxy.address,), session_timeout=10.0)
+    options = replace(config.zookeeper, hosts=(proxy.address,))
     client = connect(options)
     client.start(timeout=30)
     yield client
