@@ -5,7 +5,7 @@ import os
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError
@@ -13,6 +13,9 @@ from pymongo.database import Database
 from taskflow.jobs.backends.impl_zookeeper import ZookeeperJobBoard
 
 Mirror = dict[str, tuple[str, str | None]]  # a job's name: its state and owner
+
+#: Why what happened was found later than within three seconds, though all are alive.
+STOOD_STILL: Final = frozenset({"late", "suspended"})
 
 
 def post(zookeeper: KazooClient, board: str, payload: bytes | None = None) -> str:
@@ -99,6 +102,15 @@ def kinds(database: Database[dict[str, Any]], board: str) -> list[str]:
     return [
         change["kind"] for change in database.changes.find({"board": board}).sort("revision", 1)
     ]
+
+
+def missed(
+    database: Database[dict[str, Any]], board: str | None = None
+) -> list[tuple[str, int | None, int | None]]:
+    """Return gaps, but for those of a machine that stood still, in which nothing is unseen."""
+    gaps = database.gaps.find({} if board is None else {"board": board})
+    found = [(gap["reason"], gap["creates"], gap["deletes"]) for gap in gaps]
+    return [gap for gap in found if gap[0] not in STOOD_STILL or gap[1:] != (0, 0)]
 
 
 def register(zookeeper: KazooClient, jobboard: str, *boards: str) -> None:

@@ -22,6 +22,7 @@ from kazoo.client import KazooClient
 from pymongo.database import Database
 
 from tests.asking import ask, is_ready, open_stream
+from tests.integration.boards import missed
 from tests.integration.conftest import Spawn
 from tests.ports import free_port
 from tests.waiting import eventually
@@ -56,7 +57,7 @@ class Stream:
 
     def join(self) -> None:
         """Wait for the end of the stream, which the server's end brings."""
-        self._thread.join(10)
+        self._thread.join(60)
         assert not self._thread.is_alive()
         self._response.close()
 
@@ -142,8 +143,8 @@ def test_what_canary_tells_is_what_was_done(
     for board, expected in done.items():
         _compare(board, expected, database, stream)
         _check_answer(url, board, expected)
-    assert list(database.gaps.find()) == [], "one by one, nothing is unseen"
-    assert freshness(url) == {old: "live", new: "live"}
+    assert missed(database) == [], "one by one, nothing is unseen"
+    eventually(lambda: freshness(url) == {old: "live", new: "live"})
     assert server.end() == 0, server.output
     stream.join()
 
@@ -187,5 +188,9 @@ def _check_answer(url: str, board: str, expected: list[Operation]) -> None:
     assert {uuid: job["status"] for uuid, job in jobs.items()} == statuses
     assert {uuid: job["outcome"] for uuid, job in jobs.items()} == outcomes
     assert {uuid: job["owner"] for uuid, job in jobs.items()} == owners
-    [recent] = requests.get(f"{url}/v1.0/jobs?path={board}&interval=1", timeout=30).json()
-    assert (recent["freshness"], recent["complete"]) == ("live", True)
+
+    def is_complete() -> bool:
+        [recent] = ask(url, "/v1.0/jobs", path=board, interval="1")
+        return (recent["freshness"], recent["complete"]) == ("live", True)
+
+    eventually(is_complete)

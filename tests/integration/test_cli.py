@@ -19,7 +19,7 @@ from kazoo.client import KazooClient
 from pymongo.database import Database
 
 from canary.server.protection import tokens
-from tests.integration.boards import claim, post, posting, register
+from tests.integration.boards import STOOD_STILL, claim, post, posting, register
 from tests.integration.conftest import COMMANDS, Command, Spawn
 from tests.integration.terminal import Terminal
 from tests.integration.test_protection import PASSWORD, line_of
@@ -169,7 +169,11 @@ def test_what_it_tells_is_what_was_done(
         f"work-{number}" for number in range(FLOWS)
     }
     assert len([each for each in ran if each["kind"] == "consumed"]) == FLOWS
-    assert ask("gaps") == []
+    assert [
+        gap
+        for gap in ask("gaps")
+        if gap["reason"] not in STOOD_STILL or gap["creates"] or gap["deletes"]
+    ] == []
 
     # The same in every format, as the API itself tells it.
     api = server.get("/v2/jobs", path=flows).json()["jobs"]

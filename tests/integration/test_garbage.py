@@ -24,6 +24,7 @@ from tests.integration.boards import (
     claim,
     kinds,
     mirrored,
+    missed,
     on_board,
     post,
     posting,
@@ -125,11 +126,6 @@ def freshness(database: Mongo, path: str) -> str | None:
     return board["freshness"] if board else None
 
 
-def gaps(database: Mongo, path: str) -> list[tuple[str, int | None, int | None]]:
-    found = database.gaps.find({"board": path})
-    return [(gap["reason"], gap["creates"], gap["deletes"]) for gap in found]
-
-
 def listed_by_taskflow(zookeeper: KazooClient, path: str) -> set[str]:
     """Return the jobs that TaskFlow can make something of."""
     board = ZookeeperJobBoard("test", {"path": path}, client=zookeeper)
@@ -168,7 +164,7 @@ def assert_taskflow_is_followed(database: Mongo, path: str) -> None:
     assert seen is not None
     assert seen["uuid"] == job.uuid
     assert json.loads(seen["payload"]["text"])["details"] == {"password": "***", "size": 3}
-    assert gaps(database, path) == []
+    assert missed(database, path) == []
 
 
 class TestGarbage:
@@ -216,7 +212,7 @@ class TestGarbage:
             assert len(json.dumps(job["payload"])) < 200_000
         nodes = {node["name"] for node in database.nodes.find({"board": path})}
         assert {"jobless", "other", "job0000000199.lock", "job-x.lock"} <= nodes
-        assert gaps(database, path) == []
+        assert missed(database, path) == []
 
         assert_taskflow_is_followed(database, path)
         assert set(mirrored(database, path)) == jobs
@@ -276,7 +272,7 @@ class TestAccess:
         assert tree(owner, f"{parent}/.entities") == {
             name: stat for name, stat in before.items() if ".entities" in name
         }
-        assert gaps(database, path) == []
+        assert missed(database, path) == []
         assert "WARNING" not in worker.output
 
     def test_a_denied_board_says_so_and_recovers(

@@ -92,6 +92,7 @@ class TestWorkers:
         job = post(zookeeper, path)
         claim(zookeeper, path, job)
         eventually(lambda: mirrored(database, path) == {job: ("CLAIMED", "ann")})
+        earlier = len(gaps(database, path))  # a machine may stand still at any time
         before = datetime.now(UTC)
         known = {"until": {"$gt": before}, "behind": []}
         eventually(lambda: database.workers.find_one(known), why="it was watched up to there")
@@ -107,7 +108,7 @@ class TestWorkers:
         assert told == "CLAIMED"
         assert ask(within)[1] is False
         assert ask(before)[1] is True
-        [(reason, *unseen)] = gaps(database, path)
+        [(reason, *unseen)] = gaps(database, path)[earlier:]
         assert reason == ("handover" if end == signal.SIGTERM else "restart")
         assert unseen == [0, 0]
 
@@ -122,14 +123,15 @@ class TestWorkers:
     ) -> None:
         claim(zookeeper, path, post(zookeeper, path))
         eventually(lambda: database.jobs.find_one({"board": path, "state": "CLAIMED"}))
+        earlier = gaps(database, path)  # a machine may stand still at any time
         first.end()
         within = datetime.now(UTC)
         assert ask(within)[1] is False, "that nothing happens is not known yet"
         spawn("canary-worker")
         eventually(lambda: is_live(database, path))
-        jobs, is_complete = ask(within)
-        assert (list(jobs.values()), is_complete) == (["CLAIMED"], True)
-        assert gaps(database, path) == []
+        eventually(lambda: ask(within)[1])
+        assert list(ask(within)[0].values()) == ["CLAIMED"]
+        assert gaps(database, path) == earlier
 
 
 class TestConnection:
@@ -137,8 +139,7 @@ class TestConnection:
 
     @pytest.fixture
     def client(self, config: Config, proxy: Proxy) -> Iterator[Client]:
-        # A session that outlives every silence here.
-        options = replace(config.zookeeper, hosts=(proxy.address,), session_timeout=40.0)
+        options = replace(config.zookeeper, hosts=(proxy.address,))
         client = connect(options)
         client.start(timeout=30)
         yield client
@@ -188,15 +189,21 @@ class TestConnection:
         horizon = watching.watch._horizon
         pulse = watching.context.pulse
         eventually(lambda: pulse.until is not None and horizon.lag() is None)
-        at_once = post(zookeeper, path)
-        eventually(lambda: at_once in mirrored(database, path))
-        assert gaps(database, path) == []
+
+        def is_found_at_once() -> bool:
+            earlier = gaps(database, path)  # a machine may stand still at any time
+            job = post(zookeeper, path)
+            eventually(lambda: job in mirrored(database, path))
+            return gaps(database, path) == earlier
+
+        eventually(is_found_at_once)
+        earlier = len(gaps(database, path))
         start = horizon.until() - 2 * LATE
         horizon._known = pulse.until = horizon._verified = start
         horizon.touch()
         late = post(zookeeper, path)
         eventually(lambda: late in mirrored(database, path))
-        assert gaps(database, path) == [("late", 0, 0)]
+        assert gaps(database, path)[earlier:] == [("late", 0, 0)]
 
 
 def test_boards_that_come_and_go_while_nobody_watches_are_not_complete(
