@@ -38,6 +38,7 @@ from tests.waiting import eventually
 
 NOT_READING = ("POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "X")
 PASSWORD = "correct horse battery"
+ATTEMPTS = 3  # a machine that stalls for seconds spoils one, a server that is held up spoils each
 RATE = 20  # requests a minute, where they are limited
 
 #: What is sent, and the status of the answer; None where there is none.
@@ -338,26 +339,30 @@ class TestSigningIn:
     ) -> None:
         names = [f"user-{number}" for number in range(6)]
         people.passwords.write_text("".join(line_of(name, PASSWORD, 12) for name in names))
-        server = start(**people.options)
-        statuses: list[int] = []
 
-        def sign_in(name: str) -> None:
-            statuses.append(ask(server, "/v2/boards", **basic(name, PASSWORD)).status_code)
+        def is_held_up() -> bool:
+            server = start(**people.options)  # one that remembers nobody
+            statuses: list[int] = []
 
-        with asking(server) as took:
-            before = len(took)
-            begun = time.monotonic()
-            threads = [threading.Thread(target=sign_in, args=[name]) for name in names]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join(120)
-            lasted = time.monotonic() - begun
-            during = took[before:]
-        assert statuses == [200] * len(names)
-        # Held up, the first answer would come when all had signed in.
-        assert max(during) < lasted / 2
-        print(f"6 signed in within {lasted:.2f} s; others waited at most {max(during):.3f} s")
+            def sign_in(name: str) -> None:
+                statuses.append(ask(server, "/v2/boards", **basic(name, PASSWORD)).status_code)
+
+            with asking(server) as took:
+                before = len(took)
+                begun = time.monotonic()
+                threads = [threading.Thread(target=sign_in, args=[name]) for name in names]
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join(120)
+                lasted = time.monotonic() - begun
+                longest = max(took[before:], default=lasted)
+            assert statuses == [200] * len(names)
+            print(f"6 signed in within {lasted:.2f} s; others waited at most {longest:.3f} s")
+            # Held up, the first answer would come when all had signed in.
+            return longest >= lasted / 2
+
+        assert not all(is_held_up() for _ in range(ATTEMPTS))
 
 
 class TestHolding:
@@ -382,22 +387,33 @@ class TestHolding:
         self, start: Callable[..., Server], connect: Callable[[Server], Raw]
     ) -> None:
         server = start()
-        slow = connect(server)
-        begun = time.monotonic()
-        with asking(server) as took:
-            head = iter(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-A: " + b"a" * 100_000)
-            eventually(lambda: not slow.send(bytes([next(head)])), 10 * HEAD_LIMIT, "it is cut off")
-        assert time.monotonic() - begun > HEAD_LIMIT - 2
-        assert max(took) < 5
+
+        def is_held_up() -> bool:
+            slow = connect(server)
+            begun = time.monotonic()
+            with asking(server) as took:
+                head = iter(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-A: " + b"a" * 100_000)
+                eventually(
+                    lambda: not slow.send(bytes([next(head)])), 10 * HEAD_LIMIT, "it is cut off"
+                )
+            assert time.monotonic() - begun > HEAD_LIMIT - 2
+            return max(took) >= 5
+
+        assert not all(is_held_up() for _ in range(ATTEMPTS))
 
     def test_connections_without_a_request_hold_up_nobody(
         self, start: Callable[..., Server], connect: Callable[[Server], Raw]
     ) -> None:
         server = start(OS_SERVER__MAX_STREAMS="1")  # fewer places in all
-        idle = [connect(server) for _ in range(WAITING + 300)]
-        begun = time.monotonic()
-        assert ask(server, "/livez").status_code == 200
-        assert time.monotonic() - begun < HEAD_LIMIT / 2  # and not when they are cut off
+        idle: list[Raw] = []
+
+        def is_held_up() -> bool:
+            idle[:] = [connect(server) for _ in range(WAITING + 300)]
+            begun = time.monotonic()
+            assert ask(server, "/livez").status_code == 200
+            return time.monotonic() - begun >= HEAD_LIMIT / 2  # until they are cut off
+
+        assert not all(is_held_up() for _ in range(ATTEMPTS))
         eventually(lambda: idle[0].rest() == b"")  # it made room
         last = idle[-1]
         assert last.send(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
@@ -427,15 +443,20 @@ class TestHolding:
         self, start: Callable[..., Server], connect: Callable[[Server], Raw], framing: str
     ) -> None:
         server = start()
-        raw = connect(server)
-        assert raw.send(f"GET /livez HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n".encode())
         chunks = (b"10000\r\n" + b"x" * 65_536 + b"\r\n") * 50
-        begun = time.monotonic()
-        with asking(server) as took:
-            while raw.send(chunks):  # as fast as the server takes it
-                assert time.monotonic() - begun < 60, "it is cut off"
-        assert max(took) < 5
-        assert raw.rest().startswith(b"HTTP/1.1 200 OK")
+
+        def is_held_up() -> bool:
+            raw = connect(server)
+            head = f"GET /livez HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n"
+            assert raw.send(head.encode())
+            begun = time.monotonic()
+            with asking(server) as took:
+                while raw.send(chunks):  # as fast as the server takes it
+                    assert time.monotonic() - begun < 60, "it is cut off"
+            assert raw.rest().startswith(b"HTTP/1.1 200 OK")
+            return max(took) >= 5
+
+        assert not all(is_held_up() for _ in range(ATTEMPTS))
 
     def test_a_request_with_a_body_is_answered_and_nobody_waits_for_it(
         self, start: Callable[..., Server], connect: Callable[[Server], Raw]

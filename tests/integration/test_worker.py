@@ -27,18 +27,19 @@ from tests.integration.boards import (
     consume,
     kinds,
     mirrored,
+    missed,
     on_board,
     post,
     post_many,
     posting,
     register,
 )
-from tests.integration.conftest import Command, Spawn
+from tests.integration.conftest import SESSION_TIMEOUT, Command, Spawn
 from tests.integration.ensemble import new_ensemble
 from tests.integration.proxy import Proxy
 from tests.waiting import eventually
 
-SESSION_TIMEOUT = 4.0  # seconds, that of the environment fixture
+END = 10.0  # seconds in which a worker has promised to end
 
 Mongo = Database[dict[str, Any]]
 
@@ -126,10 +127,10 @@ class TestWatching:
             post(zookeeper, path)
         eventually(lambda: len(mirrored(database, path)) == 5)
         assert_follows(zookeeper, database, path)
-        assert board_of(database, path)["freshness"] == "live"
+        eventually(shows(database, path, "live"))
         assert board_of(database, path)["watched_since"] < created
         assert kinds(database, path).count("posted") == 6
-        assert database.gaps.count_documents({"board": path}) == 0
+        assert missed(database, path) == []
 
     def test_a_board_deleted_and_made_again(
         self, spawn: Spawn, own: Own, zookeeper: KazooClient, database: Mongo, path: str
@@ -250,17 +251,17 @@ class TestStopping:
         eventually(shows(database, path, "live"))
         return worker
 
-    def assert_ends(self, worker: Command, within: float = 10.0) -> None:
-        """Assert it. 10 s are promised; where it takes a few, a busy machine gets more."""
+    def assert_ends(self, worker: Command) -> None:
+        """Assert it; a busy machine gets ten times as long as is promised."""
         started = time.monotonic()
         worker.process.send_signal(signal.SIGTERM)
-        assert worker.process.wait(within) == 0
-        print(f"it took {time.monotonic() - started:.1f} s, of the 10 s that are promised")
+        assert worker.process.wait(10 * END) == 0
+        print(f"it took {time.monotonic() - started:.1f} s, of the {END:g} s that are promised")
         assert "Traceback" not in worker.output
 
-    def assert_released(self, own: Own, path: str, within: float = 0.5) -> None:
-        """Assert it, ``within`` as many seconds, or what a busy machine makes of them."""
-        eventually(lambda: own.locks() == [], 10 * within)
+    def assert_released(self, own: Own, path: str, within: float = SESSION_TIMEOUT * 2 / 3) -> None:
+        """Assert it, by itself before its session is over, of which a ping may be a third ago."""
+        eventually(lambda: own.locks() == [], within)
         assert list(own.jobs()) == [path]
         assert own.trash() == []
 
@@ -294,7 +295,7 @@ class TestStopping:
             post_many(zookeeper, path, 100)  # there is something to write
             own.add(f"{path}2")  # and a board to take
             eventually(lambda: len(own.locks()) == 2)
-            self.assert_ends(watching, 40.0)
+            self.assert_ends(watching)
             own.remove(f"{path}2")
             self.assert_released(own, path)
         finally:
@@ -322,13 +323,13 @@ class TestStopping:
             with proxy.frozen():
                 own.add(f"{path}2")
                 zookeeper.set(path, b"wake")
-                self.assert_ends(worker, 40.0)
+                self.assert_ends(worker)
         else:
             with FreshnessLog(database, path) as log, proxy.away():
                 eventually(lambda: "suspended" in log.written())
-                self.assert_ends(worker, 40.0)
+                self.assert_ends(worker)
         own.remove(f"{path}2") if f"{path}2" in own.jobs() else None
-        self.assert_released(own, path, SESSION_TIMEOUT)
+        self.assert_released(own, path, 10 * SESSION_TIMEOUT)
 
     def test_while_it_waits_for_its_servers(
         self, spawn: Spawn, environment: dict[str, str]
@@ -364,17 +365,15 @@ class TestFailing:
         first.process.kill()
         gone = post(zookeeper, path)
         killed = time.monotonic()
-        eventually(lambda: gone in mirrored(database, path), 10 * SESSION_TIMEOUT)
-        print(f"it took {time.monotonic() - killed:.1f} s, of {SESSION_TIMEOUT} + 5 s")
+        eventually(lambda: gone in mirrored(database, path), 10 * (SESSION_TIMEOUT + 5))
+        print(f"it took {time.monotonic() - killed:.1f} s, of {SESSION_TIMEOUT:g} + 5 s")
         after = board_of(database, path)
         assert after["epoch"] > before["epoch"]
         assert after["revision"] == before["revision"] + 1
         assert after["writer"]["worker"].endswith(f":{second.process.pid}")
         assert after["watched_since"] == before["watched_since"]
         assert_follows(zookeeper, database, path)
-        [gap] = database.gaps.find({"board": path})
-        unseen = (gap["creates"], gap["deletes"])
-        assert (gap["reason"], *unseen) == ("restart", 0, 0), "all of it was told, afterwards"
+        assert missed(database, path) == [("restart", 0, 0)], "all of it was told, afterwards"
 
     def test_a_lost_session_is_begun_anew(
         self,
