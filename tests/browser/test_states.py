@@ -1,15 +1,17 @@
 """What there is to see when there is nothing to see, and when somebody must sign in first."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import bcrypt
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, Request, expect
 
 from canary.server.protection import tokens
 from tests.browser.conftest import Open, screenshot
 from tests.browser.site import Site
+from tests.waiting import eventually
 
 
 def test_nothing_is_registered_yet(open_page: Open) -> None:
@@ -32,6 +34,24 @@ def test_what_is_not_there_is_said_with_what_to_do(open_page: Open, hash_: str, 
     expect(open_page().go(hash_).locator("main")).to_contain_text(words)
 
 
+@contextmanager
+def answered(page: Page) -> Iterator[None]:
+    """Wait at the end of the ``with`` until all has been answered that was asked within."""
+    asked: set[Request] = set()
+
+    def begin(request: Request) -> None:  # Playwright takes no builtin
+        asked.add(request)
+
+    def end(request: Request) -> None:
+        asked.discard(request)
+
+    page.on("request", begin)
+    page.on("response", lambda response: end(response.request))
+    page.on("requestfailed", end)
+    yield
+    eventually(lambda: page.title() and not asked, why="the page has its answers")
+
+
 class TestSigningIn:
     PASSWORD = "correct horse"
 
@@ -52,9 +72,10 @@ class TestSigningIn:
         page = opened.go("#/")
         expect(page.locator("h1")).to_have_text("Sign in")
         screenshot(page, "signin")
-        page.get_by_label("Token").fill("canary_wrong")
-        page.get_by_role("button", name="Sign in").click()
-        expect(page.locator("h1")).to_have_text("Sign in")
+        with answered(page):
+            page.get_by_label("Token").fill("canary_wrong")
+            page.get_by_role("button", name="Sign in").click()
+            expect(page.get_by_label("Token")).to_have_value("")  # it is asked for anew
         page.get_by_label("Token").fill(token[0])
         page.get_by_role("button", name="Sign in").click()
         expect(page.locator("#live")).to_have_attribute("data-condition", "live")
