@@ -3,15 +3,14 @@
 `python -m devstack.chromium` prints where the program is.
 """
 
-import asyncio
 import shutil
 import sys
 from pathlib import Path
 
 from devstack import debian
 from devstack.errors import DevstackError
+from devstack.program import tell
 from devstack.reaper import Reaper
-from devstack.report import say
 
 PACKAGE = "chromium"
 
@@ -30,15 +29,5 @@ async def program(reaper: Reaper) -> Path:
     return Path(found)
 
 
-async def _main() -> int:
-    with Reaper() as reaper:
-        try:
-            print(await program(reaper))
-        except DevstackError as error:
-            say(str(error))
-            return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(asyncio.run(_main()))
+    sys.exit(tell(program))

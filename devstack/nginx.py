@@ -4,7 +4,6 @@ It is unpacked and not installed, because an installed one begins to serve the m
 `python -m devstack.nginx` prints where the program is.
 """
 
-import asyncio
 import os
 import shutil
 import subprocess
@@ -14,8 +13,8 @@ from pathlib import Path
 
 from devstack import cache, debian
 from devstack.errors import DevstackError
+from devstack.program import tell
 from devstack.reaper import Reaper
-from devstack.report import say
 
 PACKAGE = "nginx"
 PROGRAM = Path("usr/sbin/nginx")  # in the package
@@ -65,15 +64,5 @@ def _check(fetched: Path) -> None:
         )
 
 
-async def _main() -> int:
-    with Reaper() as reaper:
-        try:
-            print(await program(reaper))
-        except DevstackError as error:
-            say(str(error))
-            return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(asyncio.run(_main()))
+    sys.exit(tell(program))
