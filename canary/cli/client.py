@@ -3,21 +3,21 @@
 Promises: a question ends within ``Access.timeout`` seconds of silence, with an answer or a
 CanaryError that says what to do next; a list comes page by page, as it is read. A question that the
 server refused or dropped before it answered is asked again, twice and within a second, and one that
-was asked too often (429) when the server says; nothing else is. No file of the user's (``.netrc``)
-adds credentials to what ``Access`` says.
+was asked too often (429) when the server says; nothing else is, silence least of all. No file of
+the user's (``.netrc``) adds credentials to what ``Access`` says.
 """
 
 import contextlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
 from urllib3 import disable_warnings
-from urllib3.exceptions import HTTPError, InsecureRequestWarning
+from urllib3.exceptions import HTTPError, InsecureRequestWarning, ReadTimeoutError
 from urllib3.util import Retry
 
 from canary.cli import filters
@@ -53,6 +53,12 @@ class _Again(Retry):
     """What is asked again. A 503 is not: it says what is wrong, and may go on saying so."""
 
     RETRY_AFTER_STATUS_CODES = frozenset({429})
+
+    def increment(self, *words: Any, **more: Any) -> Self:
+        """Return what is left of the tries. Raises what there is to be no other try for."""
+        if isinstance(error := more.get("error"), ReadTimeoutError):
+            raise error
+        return super().increment(*words, **more)
 
 
 class _Bearer(AuthBase):
@@ -101,7 +107,7 @@ class Client:
 
         Raises UsageError where the question is wrong, and Unanswered.
         """
-        with self._errors_as_ours():
+        with self._errors_as_ours(" --timeout waits longer"):
             answer = self._session.get(
                 self.url + where,
                 params=list(query),
@@ -157,7 +163,8 @@ class Client:
                 yield chunk
 
     @contextlib.contextmanager
-    def _errors_as_ours(self) -> Iterator[None]:
+    def _errors_as_ours(self, patience: str = "") -> Iterator[None]:
+        """Raise what goes wrong as Unanswered; ``patience`` is how to wait longer for an answer."""
         try:
             yield
         except requests.exceptions.SSLError as error:
@@ -165,10 +172,11 @@ class Client:
                 f"The certificate of {self.url} is not to be trusted ({_brief(error)}): say"
                 " --cacert FILE, or --insecure"
             ) from error
-        except requests.exceptions.Timeout as error:
+        except (requests.exceptions.Timeout, ReadTimeoutError) as error:
+            is_connected = isinstance(error, requests.exceptions.ReadTimeout)
             raise Unanswered(
-                f"{self.url} did not answer in time: is canary-server well there? --timeout waits"
-                " longer",
+                f"{self.url} did not answer in time: is canary-server well there?"
+                f"{patience if is_connected else ''}",
                 may_pass=True,
             ) from error
         except (requests.RequestException, HTTPError, OSError) as error:

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from threading import Event
 
 import pytest
 
-from canary.cli import following
+from canary.cli import client, following
 from canary.cli.main import main
-from tests.unit.scripted_server import Answer, Asked, ScriptedServer, problem
+from tests.unit.scripted_server import NO_ANSWER, Answer, Asked, ScriptedServer, problem
 
 EVENTS = "text/event-stream"
 
@@ -114,6 +115,33 @@ def test_the_first_connection_has_to_succeed(
     assert len(asked) == 1
     assert (told.out, len(told.err.splitlines())) == ("", 1)
     assert said in told.err
+
+
+@pytest.mark.parametrize(
+    ("words", "is_advised"), [(["tail"], False), (["boards", "--timeout", "1"], True)]
+)
+def test_who_is_silent_is_asked_once_and_only_a_list_can_be_waited_for_longer(
+    words: list[str],
+    is_advised: bool,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client, "SILENCE", 0.2)
+    over = Event()
+
+    def script(_: Asked) -> Answer:
+        over.wait(60)
+        return NO_ANSWER
+
+    with ScriptedServer(script) as server:
+        try:
+            assert main([*words, "--url", server.url]) == 1
+        finally:
+            over.set()
+        assert len(server.asked) == 1
+    told = capsys.readouterr().err
+    assert "did not answer in time" in told
+    assert ("--timeout" in told) is is_advised
 
 
 def test_nobody_listens(capsys: pytest.CaptureFixture[str]) -> None:
