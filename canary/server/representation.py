@@ -1,8 +1,9 @@
 """How boards, jobs, changes, gaps and conductors look in JSON.
 
-Promises: the names of DESIGN's answers, each always there and always of its type, whatever a
-payload holds; times are ISO 8601 in UTC with milliseconds. Text of a payload is passed on as it
-was stored, masked and bounded: who shows it treats it as text.
+Promises: each name is always there, and its value always of its type, whatever a payload holds;
+those of ``/v1.0`` are what pollers of the original Canary know, and more beside; times are ISO 8601
+in UTC with milliseconds. Text of a payload is passed on as it was stored, masked and bounded: who
+shows it treats it as text.
 """
 
 import json

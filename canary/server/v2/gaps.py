@@ -13,7 +13,11 @@ from canary.stores.lists import GAPS, Lists
 
 
 class GapsQuery(ListQuery):
-    """A list of gaps. A gap has no job: a filter about jobs finds none, its NOT every one."""
+    """A list of gaps.
+
+    A gap has no job: ``path`` and ``q`` are about its board, ``since`` and ``until`` about when it
+    was, ``age>`` about its end; any other filter finds none, its NOT every one.
+    """
 
     sort: Literal["-to", "to", "-from", "from"] = sorting("-to", "to", "from")
 

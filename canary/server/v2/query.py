@@ -87,7 +87,9 @@ _UNTIL: Final = _one(
     "there at that moment or before: ISO 8601 with its zone, or seconds since 1970", "until"
 )
 _TEXT: Final = _one(
-    "a text of 1 to 200 characters, in any case, that is in path, name, uuid, owner or payload", "q"
+    "a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in "
+    "its payload as well, of a gap in its path alone",
+    "q",
 )
 NOT_KIND: Final = _not(KIND)
 
@@ -252,9 +254,13 @@ def _value(kind: str, value: Any) -> Value:
 
 
 def sorting(*names: str) -> Any:
-    """Return the field of what a list may be sorted by; the first is the default."""
-    allowed = ", ".join(name for name in names)
-    return Field(names[0], description=f"one of {allowed}; - for descending")
+    """Return the field of what a list may be sorted by; the first is the default.
+
+    A single one is sorted in one direction only.
+    """
+    if len(names) == 1:
+        return Field(names[0], description=f"{names[0]}: there is no other order")
+    return Field(names[0], description=f"one of {', '.join(names)}; - for descending")
 
 
 def _refused(model: type[BaseModel], error: ValidationError) -> UsageError:

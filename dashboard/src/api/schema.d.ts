@@ -967,9 +967,9 @@ export interface operations {
                 until?: string;
                 /** @description NOT until: there at that moment or before: ISO 8601 with its zone, or seconds since 1970 */
                 "until!"?: string;
-                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid, owner or payload */
+                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
                 q?: string;
-                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid, owner or payload */
+                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
                 "q!"?: string;
                 /** @description a whole number from 1 to 1000: how many entries, by default 100, and all of them as CSV or JSON lines */
                 limit?: number;
@@ -1138,9 +1138,9 @@ export interface operations {
                 until?: string;
                 /** @description NOT until: there at that moment or before: ISO 8601 with its zone, or seconds since 1970 */
                 "until!"?: string;
-                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid, owner or payload */
+                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
                 q?: string;
-                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid, owner or payload */
+                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
                 "q!"?: string;
                 /** @description a whole number from 1 to 1000: how many entries, by default 100, and all of them as CSV or JSON lines */
                 limit?: number;
@@ -1441,9 +1441,9 @@ export interface operations {
                 until?: string;
                 /** @description NOT until: there at that moment or before: ISO 8601 with its zone, or seconds since 1970 */
                 "until!"?: string;
-                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid, owner or payload */
+                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
                 q?: string;
-                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid, owner or payload */
+                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
                 "q!"?: string;
                 /** @description a whole number from 1 to 1000: how many entries, by default 100, and all of them as CSV or JSON lines */
                 limit?: number;
@@ -1614,9 +1614,9 @@ export interface operations {
                 until?: string;
                 /** @description NOT until: there at that moment or before: ISO 8601 with its zone, or seconds since 1970 */
                 "until!"?: string;
-                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid, owner or payload */
+                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
                 q?: string;
-                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid, owner or payload */
+                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
                 "q!"?: string;
                 /** @description a whole number from 1 to 1000: how many entries, by default 100, and all of them as CSV or JSON lines */
                 limit?: number;
@@ -1783,9 +1783,9 @@ export interface operations {
                 until?: string;
                 /** @description NOT until: there at that moment or before: ISO 8601 with its zone, or seconds since 1970 */
                 "until!"?: string;
-                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid, owner or payload */
+                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
                 q?: string;
-                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid, owner or payload */
+                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
                 "q!"?: string;
                 /** @description a whole number from 1 to 1000: how many entries, by default 100, and all of them as CSV or JSON lines */
                 limit?: number;
@@ -1952,15 +1952,15 @@ export interface operations {
                 until?: string;
                 /** @description NOT until: there at that moment or before: ISO 8601 with its zone, or seconds since 1970 */
                 "until!"?: string;
-                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid, owner or payload */
+                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
                 q?: string;
-                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid, owner or payload */
+                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
                 "q!"?: string;
                 /** @description a whole number from 1 to 1000: how many entries, by default 100, and all of them as CSV or JSON lines */
                 limit?: number;
                 /** @description what stood in next of the page before */
                 cursor?: string;
-                /** @description one of group; - for descending */
+                /** @description group: there is no other order */
                 sort?: "group";
                 /** @description json, csv or jsonl; by default what the header Accept asks for */
                 format?: "json" | "csv" | "jsonl";
@@ -2125,15 +2125,15 @@ export interface operations {
                 until?: string;
                 /** @description NOT until: there at that moment or before: ISO 8601 with its zone, or seconds since 1970 */
                 "until!"?: string;
-                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid, owner or payload */
+                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
                 q?: string;
-                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid, owner or payload */
+                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
                 "q!"?: string;
                 /** @description a whole number from 1 to 1000: how many entries, by default 100, and all of them as CSV or JSON lines */
                 limit?: number;
                 /** @description what stood in next of the page before */
                 cursor?: string;
-                /** @description one of path; - for descending */
+                /** @description path: there is no other order */
                 sort?: "path";
                 /** @description json, csv or jsonl; by default what the header Accept asks for */
                 format?: "json" | "csv" | "jsonl";
@@ -2408,9 +2408,9 @@ export interface operations {
                 until?: string;
                 /** @description NOT until: there at that moment or before: ISO 8601 with its zone, or seconds since 1970 */
                 "until!"?: string;
-                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid, owner or payload */
+                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
                 q?: string;
-                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid, owner or payload */
+                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
                 "q!"?: string;
                 /** @description what happened, such as claimed. Several values: any of them, at most 100 */
                 kind?: ("posted" | "malformed" | "claimed" | "abandoned" | "consumed" | "trashed" | "removed" | "ended" | "node_created" | "node_deleted")[];
