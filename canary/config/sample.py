@@ -11,10 +11,10 @@ from canary.config.options import GROUPS, options
 _HEAD = f"""\
 Every option of Canary, commented out, with its default. `python -m canary.config` prints this file.
 
-canary-producer, canary-worker and canary-server read the files given with --config-file, else the
-first there is of {", ".join(SEARCHED)}. An environment variable wins over the files; it is named \
-after the group and the option, for example OS_ZOOKEEPER__HOSTS for [zookeeper] hosts. A name that \
-Canary does not know is an error in both.
+canary-producer, canary-worker, canary-server and `canary doctor` read the files given with \
+--config-file, else the first there is of {", ".join(SEARCHED)}. An environment variable wins over \
+the files; it is named after the group and the option, for example OS_ZOOKEEPER__HOSTS for \
+[zookeeper] hosts. A name that Canary does not know is an error in both.
 
 A list is separated by commas and may go on in indented lines. Quotes around a whole value are \
 taken off. A comment has a line of its own. Nothing else is special: a $ is a $. An option that \
