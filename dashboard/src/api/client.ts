@@ -1,5 +1,5 @@
 // Questions to canary-server. Addresses are relative to the page's: a proxy may show it anywhere.
-import { headers, noteRefusal } from "./credentials";
+import { headers, noteRefusal, type Signed } from "./credentials";
 import type { Board, Conductor, Gap, Itself, Job, JobAnswer, Series } from "./types";
 
 const LIMIT = 20_000; // milliseconds for an answer
@@ -36,20 +36,22 @@ async function ask<Answer>(
   signal?: AbortSignal,
 ): Promise<Answer> {
   const limit = AbortSignal.timeout(LIMIT);
+  const signed = headers();
   const answer = await fetch(address(resource, query), {
     cache: "no-store",
-    headers: headers(),
+    headers: signed,
     signal: signal ? AbortSignal.any([signal, limit]) : limit,
   });
   if (!answer.ok) {
-    throw await refusal(answer);
+    throw await refusal(answer, signed);
   }
   return (await answer.json()) as Answer;
 }
 
-export async function refusal(answer: Response): Promise<Refusal> {
+/** Return what to throw for an answer to a request that was `signed` so. */
+export async function refusal(answer: Response, signed: Signed): Promise<Refusal> {
   if (answer.status === 401) {
-    noteRefusal(answer);
+    noteRefusal(answer, signed);
   }
   let message = `The server answered ${answer.status}.`;
   try {

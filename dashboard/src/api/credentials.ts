@@ -6,7 +6,10 @@ const KEY = "canary.authorization";
 /** Whether the server has refused for want of a sign-in, and the ways it offers. */
 export const refused = signal<readonly string[] | null>(null);
 
-export function headers(): Record<string, string> {
+/** What a request is sent with. */
+export type Signed = Readonly<Record<string, string>>;
+
+export function headers(): Signed {
   const known = sessionStorage.getItem(KEY);
   return known === null ? {} : { Authorization: known };
 }
@@ -21,7 +24,11 @@ export function basic(name: string, password: string): string {
   return `Basic ${btoa(String.fromCharCode(...bytes))}`;
 }
 
-export function noteRefusal(answer: Response): void {
+/** Have people sign in, unless somebody has since the refused request was sent. */
+export function noteRefusal(answer: Response, sent: Signed): void {
+  if (sessionStorage.getItem(KEY) !== (sent.Authorization ?? null)) {
+    return;
+  }
   sessionStorage.removeItem(KEY);
   const challenges = answer.headers.get("WWW-Authenticate") ?? "";
   refused.value = ["Basic", "Bearer"].filter((way) => challenges.includes(way));

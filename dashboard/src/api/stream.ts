@@ -116,13 +116,14 @@ export class Stream {
     const connection = (this.#connection = new AbortController());
     this.#heard = performance.now();
     const resuming = this.#lastId === null ? {} : { "Last-Event-ID": this.#lastId };
+    const signed = headers();
     const answer = await fetch(address("v2/stream", this.#query), {
       cache: "no-store",
-      headers: { ...headers(), ...resuming, Accept: "application/x-ndjson" },
+      headers: { ...signed, ...resuming, Accept: "application/x-ndjson" },
       signal: connection.signal,
     });
     if (!answer.ok || answer.body === null) {
-      throw await refusal(answer);
+      throw await refusal(answer, signed);
     }
     this.#tries = 1;
     this.#listener.opened();
