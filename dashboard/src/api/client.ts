@@ -112,17 +112,17 @@ export async function boards(query: Query = []): Promise<Board[]> {
   return (await all("boards", query)).rows;
 }
 
-export async function conductors(query: Query = []): Promise<Conductor[]> {
-  return (await all("conductors", query)).rows;
+export async function conductors(query: Query, signal: AbortSignal): Promise<Conductor[]> {
+  return (await all("conductors", query, signal)).rows;
 }
 
-export async function series(query: Query): Promise<Series[]> {
-  return (await all("series", query)).rows;
+export async function series(query: Query, signal: AbortSignal): Promise<Series[]> {
+  return (await all("series", query, signal)).rows;
 }
 
 /** The newest gaps, 100 at most. */
-export async function gaps(query: Query = []): Promise<Gap[]> {
-  return (await page("gaps", [...query, ["limit", "100"]])).rows;
+export async function gaps(query: Query, signal: AbortSignal): Promise<Gap[]> {
+  return (await page("gaps", [...query, ["limit", "100"]], signal)).rows;
 }
 
 /** Jobs, some `most` of them, and whether there are more. */
@@ -135,10 +135,10 @@ export async function jobs(
   return { rows, isMore: next !== null };
 }
 
-export function job(name: string, path: string | null): Promise<JobAnswer> {
-  return ask(`v2/jobs/${encodeURIComponent(name)}`, path === null ? [] : [["path", path]]);
+export function job(name: string, path: string | null, signal: AbortSignal): Promise<JobAnswer> {
+  return ask(`v2/jobs/${encodeURIComponent(name)}`, path === null ? [] : [["path", path]], signal);
 }
 
-export function itself(): Promise<Itself> {
-  return ask("v2/canary");
+export function itself(signal?: AbortSignal): Promise<Itself> {
+  return ask("v2/canary", [], signal);
 }

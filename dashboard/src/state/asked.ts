@@ -2,6 +2,7 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { onReset } from "./changes";
 import { connection, paused } from "./connection";
+import { Turns } from "./turns";
 
 export interface Asked<Answer> {
   answer: Answer | null;
@@ -12,11 +13,12 @@ export interface Asked<Answer> {
 
 /**
  * Fetch when `key` changes, every `interval` milliseconds while the page is live, and when `again`
- * is called, but never more often than every `least` milliseconds.
+ * is called, but never more often than every `least` milliseconds: but for when the page becomes
+ * live and when something was missed, which give up what is under way.
  */
 export function useAsked<Answer>(
   key: string,
-  fetchIt: () => Promise<Answer>,
+  fetchIt: (signal: AbortSignal) => Promise<Answer>,
   { interval, least = 1_000 }: { interval: number; least?: number },
 ): Asked<Answer> {
   const [state, setState] = useState<{ key: string; answer: Answer | null; error: string | null }>({
@@ -29,66 +31,35 @@ export function useAsked<Answer>(
   const again = useRef<() => void>(() => undefined);
 
   useEffect(() => {
-    const end = new AbortController();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const turn = { isUnderWay: false, isDue: false, next: 0 };
-
-    const run = async () => {
-      turn.isUnderWay = true;
-      turn.isDue = false;
-      const begun = performance.now();
-      let pause = least;
-      try {
-        const answer = await latest.current();
-        pause = Math.max(least, 10 * (performance.now() - begun)); // a slow server is asked less often
-        if (!end.signal.aborted) {
-          setState({ key, answer, error: null });
-        }
-      } catch (error) {
-        if (!end.signal.aborted) {
-          const text = error instanceof Error ? error.message : String(error);
-          setState((before) => ({
-            key,
-            answer: before.key === key ? before.answer : null,
-            error: text,
-          }));
-        }
-      }
-      turn.isUnderWay = false;
-      turn.next = performance.now() + pause;
-      if ((turn as { isDue: boolean }).isDue) {
-        schedule();
-      }
+    const taker = {
+      answered: (answer: Answer) => setState({ key, answer, error: null }),
+      failed(error: unknown) {
+        const text = error instanceof Error ? error.message : String(error);
+        setState((before) => ({
+          key,
+          answer: before.key === key ? before.answer : null,
+          error: text,
+        }));
+      },
     };
-    const schedule = () => {
-      turn.isDue = true;
-      if (!end.signal.aborted && !turn.isUnderWay) {
-        clearTimeout(timer);
-        timer = setTimeout(() => void run(), Math.max(0, turn.next - performance.now()));
-      }
-    };
-    const scheduleNow = () => {
-      turn.next = 0;
-      schedule();
-    };
+    const turns = new Turns((signal) => latest.current(signal), taker, least);
     const tick = () => {
       if (!document.hidden && !paused.value && connection.value.condition === "live") {
-        schedule();
+        turns.soon();
       }
     };
-    again.current = schedule;
-    schedule();
+    again.current = () => turns.soon();
+    turns.soon();
     const clock = setInterval(tick, interval);
     document.addEventListener("visibilitychange", tick);
-    const endResets = onReset(scheduleNow);
+    const endResets = onReset(() => turns.now());
     const endConnection = connection.subscribe(({ condition }) => {
       if (condition === "live") {
-        scheduleNow();
+        turns.now();
       }
     });
     return () => {
-      end.abort();
-      clearTimeout(timer);
+      turns.close();
       clearInterval(clock);
       document.removeEventListener("visibilitychange", tick);
       endResets();

@@ -59,21 +59,30 @@ function Board({ board, isOwn }: { board: Shown; isOwn: boolean }) {
   const window = valueOf(query, "window") ?? "10m";
   const series = useAsked(
     `series ${path} ${window}`,
-    () =>
-      api.series([
-        ["path", path],
-        ["window", window],
-        ["steps", String(STEPS)],
-      ]),
+    (signal) =>
+      api.series(
+        [
+          ["path", path],
+          ["window", window],
+          ["steps", String(STEPS)],
+        ],
+        signal,
+      ),
     { interval: 10_000, least: 2_000 },
   );
-  const conductors = useAsked(`conductors ${path}`, () => api.conductors([["path", path]]), {
-    interval: 10_000,
-    least: 1_000,
-  });
+  const conductors = useAsked(
+    `conductors ${path}`,
+    (signal) => api.conductors([["path", path]], signal),
+    {
+      interval: 10_000,
+      least: 1_000,
+    },
+  );
   const { again: againSeries } = series;
   const { again: againConductors } = conductors;
-  const gaps = useAsked(`gaps ${path}`, () => api.gaps([["path", path]]), { interval: 30_000 });
+  const gaps = useAsked(`gaps ${path}`, (signal) => api.gaps([["path", path]], signal), {
+    interval: 30_000,
+  });
   useEffect(
     () =>
       onChanges((changes) => {

@@ -8,7 +8,7 @@ import { useAsked } from "../state/asked";
 const SHOWN = 20; // held jobs of one conductor
 
 export function Conductors() {
-  const { answer, error } = useAsked("all conductors", () => api.conductors(), {
+  const { answer, error } = useAsked("all conductors", (signal) => api.conductors([], signal), {
     interval: 3_000,
     least: 1_000,
   });

@@ -13,7 +13,7 @@ import { GapList } from "./gaps";
 
 export function ItselfView() {
   const { answer, error } = useAsked("itself", api.itself, { interval: 2_000 });
-  const gaps = useAsked("all gaps", () => api.gaps(), { interval: 30_000 });
+  const gaps = useAsked("all gaps", (signal) => api.gaps([], signal), { interval: 30_000 });
   const { again } = gaps;
   useEffect(() => onGap(again), [again]);
   const own = answer?.jobboard;

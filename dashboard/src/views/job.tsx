@@ -18,7 +18,7 @@ export function JobView() {
   const name = valueOf(query, "uuid") ?? valueOf(query, "znode") ?? "";
   const { answer, error, again } = useAsked(
     `job ${path ?? ""} ${name}`,
-    () => api.job(name, path),
+    (signal) => api.job(name, path, signal),
     { interval: 30_000, least: 200 },
   );
   const znode = answer?.job.znode;

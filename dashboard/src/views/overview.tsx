@@ -23,17 +23,20 @@ export function Overview() {
   const search = valueOf(place.value.query, "q") ?? "";
   const series = useAsked(
     "series",
-    () =>
-      api.series([
-        ["window", "10m"],
-        ["steps", String(STEPS)],
-      ]),
+    (signal) =>
+      api.series(
+        [
+          ["window", "10m"],
+          ["steps", String(STEPS)],
+        ],
+        signal,
+      ),
     {
       interval: 15_000,
       least: 5_000,
     },
   );
-  const conductors = useAsked("conductors", () => api.conductors(), {
+  const conductors = useAsked("conductors", (signal) => api.conductors([], signal), {
     interval: 10_000,
     least: 5_000,
   });
