@@ -86,7 +86,7 @@ describe("a row", () => {
   });
 
   it("is claimed, abandoned and ended by changes, each told once", () => {
-    const claimed = moved(rowOf(job), change(6, "CLAIMED"));
+    const claimed = moved(rowOf(job), change(6, "CLAIMED", { running: 0 }));
     expect(claimed).toMatchObject({ state: "CLAIMED", owner: "ann", claims: 1, waitingFrom: null });
     expect(claimed?.runningFrom).toBe(Date.parse("2026-11-25T10:01:00.000Z"));
     expect(moved(claimed, change(6, "CLAIMED"))).toBe(claimed);
@@ -103,8 +103,22 @@ describe("a row", () => {
   });
 
   it("begins with the change that posts it", () => {
-    const posted = moved(undefined, change(6, "UNCLAIMED", { kind: "posted", waiting: 0 }));
+    const first = { kind: "posted", state_before: null, waiting: 0 } as const;
+    const posted = moved(undefined, change(6, "UNCLAIMED", first));
     expect(posted).toMatchObject({ key: keyOf("job0000000001", POSTED), name: "build", claims: 0 });
+  });
+
+  it("begins with a later change without what that does not tell", () => {
+    const claimed = moved(undefined, change(6, "CLAIMED", { running: 3 }));
+    expect(claimed).toMatchObject({ state: "CLAIMED", owner: "ann", claims: null });
+    expect(claimed?.runningFrom).toBe(Date.parse("2026-11-25T10:00:57.000Z"));
+    const again = moved(claimed, change(7, "CLAIMED", { running: 3 }));
+    expect(again?.claims).toBeNull();
+  });
+
+  it("has a timer only where it is known for how long it has run", () => {
+    const claimed = moved(rowOf(job), change(6, "CLAIMED", { running: null }));
+    expect(claimed).toMatchObject({ claims: 1, running: null, runningFrom: null });
   });
 
   it("is none for a node that is no job", () => {

@@ -3,9 +3,11 @@
 import type { Board, Change, Job } from "../api/types";
 
 /** A job as a row: with the moments from which its timers count, by the server's clock. */
-export interface Row extends Job {
+export interface Row extends Omit<Job, "claims"> {
   key: string;
-  /** Milliseconds since 1970 from which it waits, or runs; null while it does not. */
+  /** Null where the page has seen but its later changes, which do not tell it. */
+  claims: number | null;
+  /** Milliseconds since 1970 from which it waits, or runs; null while it does not or is unknown. */
   waitingFrom: number | null;
   runningFrom: number | null;
   /** When it was posted and when its state began, so that sorting thousands of rows parses none. */
@@ -56,11 +58,11 @@ export function moved(row: Row | undefined, change: Change): Row | undefined {
         ...common,
         owner,
         claimed_at: at,
-        claims: before.claims + 1,
+        claims: before.claims === null ? null : before.claims + 1,
         waiting,
         running,
         waitingFrom: null,
-        runningFrom: moment - (running ?? 0) * 1000,
+        runningFrom: running === null ? null : moment - running * 1000,
       };
     case "COMPLETE":
       return {
@@ -94,7 +96,7 @@ function begun(change: Change): Row {
     age: 0,
     waiting: null,
     running: null,
-    claims: 0,
+    claims: change.state_before === null ? 0 : null,
     malformed: change.kind === "malformed" ? "malformed" : null,
     revision: 0,
     waitingFrom: null,

@@ -219,7 +219,7 @@ function Cell({ row, column, narrow }: Pick<RowProperties, "row" | "narrow"> & {
     case "running":
       return <Timer from={row.runningFrom} spent={row.running} />;
     case "claims":
-      return <>{row.claims}</>;
+      return <>{row.claims ?? "–"}</>;
   }
 }
 
