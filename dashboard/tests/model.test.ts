@@ -14,8 +14,7 @@ import {
 import { counted, keyOf, moved, rowOf, type Row } from "../src/model/moves";
 import { pretty, visible } from "../src/model/text";
 import { duration, exact, precise, zones } from "../src/model/times";
-
-const POSTED = "2026-11-25T10:00:00.000Z";
+import { board, POSTED } from "./board";
 
 const job: Job = {
   uuid: "u-1",
@@ -35,25 +34,6 @@ const job: Job = {
   claims: 0,
   malformed: null,
   revision: 5,
-};
-
-const board: Board = {
-  path: "/a/jobs",
-  registered: true,
-  freshness: "live",
-  freshness_since: POSTED,
-  watcher: "w",
-  epoch: 1,
-  revision: 5,
-  watched_since: POSTED,
-  live_until: POSTED,
-  drift: 0,
-  unclaimed: 1,
-  claimed: 0,
-  ended: 0,
-  oldest_unclaimed: 30,
-  per_minute: { posted: 0, claimed: 0, ended: 0 },
-  account: { unseen_creates: 0, unseen_deletes: 0, complete: true },
 };
 
 function change(revision: number, state: Job["state"], more: Partial<Change> = {}): Change {

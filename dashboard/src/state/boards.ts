@@ -6,7 +6,7 @@ import type { Board, BoardState, Change, Gap } from "../api/types";
 import { counted } from "../model/moves";
 import { compare, paused, serverNow } from "./connection";
 
-const DIRTY = 2_000; // milliseconds between fetches of boards whose oldest job may be another one
+const DIRTY = 2_000; // milliseconds between fetches of boards of which changes and gaps tell too little
 const NEW = 100; // milliseconds until new boards are fetched, together
 const MOST = 100; // boards that are asked for by name at once, as many as the server takes
 
@@ -25,6 +25,8 @@ export const owned = new Set<string>();
 
 /** What the stream said last of each board, and when. */
 const told = new Map<string, { state: BoardState; at: number }>();
+/** When the stream told the last gap of a board, which answers to earlier questions may lack. */
+const gapped = new Map<string, number>();
 const wanted = new Set<string>();
 let timer: ReturnType<typeof setTimeout> | undefined;
 let generation = 0;
@@ -58,6 +60,7 @@ export async function fetchAll(): Promise<boolean> {
       want(path, NEW);
     }
   }
+  gapped.forEach((at, path) => at < begun && gapped.delete(path));
   return true;
 }
 
@@ -102,10 +105,25 @@ function show(fetched: readonly Board[], begun: number, whole: boolean): void {
     if (state !== null && !state.registered && !owned.has(answer.path)) {
       all.delete(answer.path);
     } else {
-      all.set(answer.path, merged({ ...answer, ...state }, boards.value.get(answer.path)));
+      const board = merged({ ...answer, ...state }, boards.value.get(answer.path));
+      all.set(answer.path, accounted(board, begun));
     }
   }
   boards.value = all;
+}
+
+/** Return a board that was fetched since `begun` with what a gap says that has come since. */
+function accounted(board: Shown, begun: number): Shown {
+  const at = gapped.get(board.path);
+  if (at === undefined || at < begun) {
+    return board;
+  }
+  want(board.path, DIRTY);
+  return gappy(board);
+}
+
+function gappy(board: Shown): Shown {
+  return { ...board, account: { ...board.account, complete: false }, hasGaps: true };
 }
 
 /** Return a board as it was just fetched, but for what changes have told since. */
@@ -136,15 +154,13 @@ export function takeState(state: BoardState): void {
   }
 }
 
-export function takeGap(gap: Gap): void {
-  const board = boards.value.get(gap.path);
+/** Take a gap. What it adds is fetched: nothing tells whether an answer holds it already. */
+export function takeGap({ path }: Gap): void {
+  gapped.set(path, performance.now());
+  const board = boards.value.get(path);
   if (board) {
-    const account = {
-      unseen_creates: board.account.unseen_creates + (gap.creates ?? 0),
-      unseen_deletes: board.account.unseen_deletes + (gap.deletes ?? 0),
-      complete: false,
-    };
-    boards.value = new Map(boards.value).set(gap.path, { ...board, account, hasGaps: true });
+    boards.value = new Map(boards.value).set(path, gappy(board));
+    want(path, DIRTY);
   }
 }
 

@@ -1,0 +1,102 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Board, Gap } from "../src/api/types";
+import { boards, fetchAll, refresh, takeGap } from "../src/state/boards";
+import { board, POSTED } from "./board";
+import { later, type Later } from "./later";
+
+const { asked, ask } = vi.hoisted(() => {
+  const made: Later<Board[]>[] = [];
+  return { asked: made, ask: vi.fn<() => Promise<Board[]>>() };
+});
+
+vi.mock("../src/api/client", () => ({ boards: ask }));
+
+const SOON = 2_000; // milliseconds within which a gap's numbers are there
+
+const gap: Gap = {
+  path: board.path,
+  from: POSTED,
+  to: POSTED,
+  reason: "late",
+  creates: 3,
+  deletes: 0,
+};
+const WITH_GAP: Board = {
+  ...board,
+  account: { unseen_creates: 3, unseen_deletes: 0, complete: false },
+};
+
+describe("a gap", () => {
+  beforeEach(async () => {
+    vi.useFakeTimers();
+    asked.length = 0;
+    ask.mockImplementation(() => {
+      const answer = later<Board[]>();
+      asked.push(answer);
+      return answer.promise;
+    });
+    const first = fetchAll();
+    asked[0]?.resolve([board]);
+    await first;
+  });
+
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  const shown = () => boards.value.get(board.path)?.account;
+  const answer = async (told: Board) => {
+    asked.at(-1)?.resolve([told]);
+    await vi.advanceTimersByTimeAsync(0);
+  };
+
+  it("that an answer held already is not counted twice", async () => {
+    void refresh(null);
+    await vi.advanceTimersByTimeAsync(1);
+    await answer(WITH_GAP);
+    takeGap(gap);
+    expect(shown()).toEqual(WITH_GAP.account);
+    await vi.advanceTimersByTimeAsync(SOON);
+    await answer(WITH_GAP);
+    expect(shown()).toEqual(WITH_GAP.account);
+  });
+
+  it("that comes while an answer is on its way is not lost", async () => {
+    void refresh(null);
+    await vi.advanceTimersByTimeAsync(1);
+    takeGap(gap);
+    await answer(board);
+    expect(shown()?.complete).toBe(false);
+    await vi.advanceTimersByTimeAsync(SOON);
+    await answer(WITH_GAP);
+    expect(shown()).toEqual(WITH_GAP.account);
+    expect(asked).toHaveLength(3);
+  });
+
+  it("is not lost to an answer that comes late", async () => {
+    void refresh(null);
+    await vi.advanceTimersByTimeAsync(1);
+    takeGap(gap);
+    await vi.advanceTimersByTimeAsync(SOON);
+    await answer(WITH_GAP);
+    asked[1]?.resolve([board]);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(shown()?.complete).toBe(false);
+    await vi.advanceTimersByTimeAsync(SOON);
+    await answer(WITH_GAP);
+    expect(shown()).toEqual(WITH_GAP.account);
+  });
+
+  it("that comes before the board is shown is not lost", async () => {
+    const whole = fetchAll();
+    boards.value = new Map();
+    await vi.advanceTimersByTimeAsync(1);
+    takeGap(gap);
+    await answer(board);
+    await whole;
+    expect(boards.value.get(board.path)).toMatchObject({ hasGaps: true });
+    await vi.advanceTimersByTimeAsync(SOON);
+    await answer(WITH_GAP);
+    expect(shown()).toEqual(WITH_GAP.account);
+  });
+});
