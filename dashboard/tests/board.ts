@@ -1,4 +1,4 @@
-import type { Board } from "../src/api/types";
+import type { Board, Change, Job } from "../src/api/types";
 
 export const POSTED = "2026-11-25T10:00:00.000Z";
 
@@ -21,3 +21,27 @@ export const board: Board = {
   per_minute: { posted: 0, claimed: 0, ended: 0 },
   account: { unseen_creates: 0, unseen_deletes: 0, complete: true },
 };
+
+/** A change of that job: a claim, unless something else is said. */
+export function change(revision: number, state: Job["state"], more: Partial<Change> = {}): Change {
+  return {
+    path: "/a/jobs",
+    revision,
+    kind: "claimed",
+    state,
+    state_before: "UNCLAIMED",
+    uuid: "u-1",
+    name: "job0000000001",
+    job_name: "build",
+    owner: "ann",
+    outcome: null,
+    at: "2026-11-25T10:01:00.000Z",
+    seen_at: "2026-11-25T10:01:00.010Z",
+    posted_at: POSTED,
+    waiting: 60,
+    running: null,
+    creates: 1,
+    deletes: 0,
+    ...more,
+  };
+}

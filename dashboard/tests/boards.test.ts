@@ -35,7 +35,7 @@ describe("a gap", () => {
       asked.push(answer);
       return answer.promise;
     });
-    const first = fetchAll();
+    const first = fetchAll(() => true);
     asked[0]?.resolve([board]);
     await first;
   });
@@ -88,7 +88,7 @@ describe("a gap", () => {
   });
 
   it("that comes before the board is shown is not lost", async () => {
-    const whole = fetchAll();
+    const whole = fetchAll(() => true);
     boards.value = new Map();
     await vi.advanceTimersByTimeAsync(1);
     takeGap(gap);

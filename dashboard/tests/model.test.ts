@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Board, Change, Job } from "../src/api/types";
+import type { Board, Job } from "../src/api/types";
 import { boardAt, hashOf, jobAt, placeOf } from "../src/model/address";
 import { byUrgency } from "../src/model/attention";
 import { orderFrom, sorted } from "../src/model/columns";
@@ -14,7 +14,7 @@ import {
 import { counted, keyOf, moved, rowOf, type Row } from "../src/model/moves";
 import { pretty, visible } from "../src/model/text";
 import { duration, exact, precise, zones } from "../src/model/times";
-import { board, POSTED } from "./board";
+import { board, change, POSTED } from "./board";
 
 const job: Job = {
   uuid: "u-1",
@@ -35,29 +35,6 @@ const job: Job = {
   malformed: null,
   revision: 5,
 };
-
-function change(revision: number, state: Job["state"], more: Partial<Change> = {}): Change {
-  return {
-    path: "/a/jobs",
-    revision,
-    kind: "claimed",
-    state,
-    state_before: "UNCLAIMED",
-    uuid: "u-1",
-    name: "job0000000001",
-    job_name: "build",
-    owner: "ann",
-    outcome: null,
-    at: "2026-11-25T10:01:00.000Z",
-    seen_at: "2026-11-25T10:01:00.010Z",
-    posted_at: POSTED,
-    waiting: 60,
-    running: null,
-    creates: 1,
-    deletes: 0,
-    ...more,
-  };
-}
 
 describe("a row", () => {
   it("waits from when it was posted, by the server's clock", () => {

@@ -214,6 +214,33 @@ class TestLosses:
         expect(rows).to_have_count(2)
         expect(page.locator(".row[data-state=CLAIMED]")).to_contain_text("ann")
 
+    def test_a_page_that_is_paused_stays_as_it_is(
+        self, open_page: Open, site: Site, board: str, zookeeper: KazooClient
+    ) -> None:
+        post(zookeeper, board)
+        page = open_page().go(f"#/board?path={board}")
+        live(page)
+        rows = page.locator(".table.jobs .scroll .row")
+        unclaimed = page.locator("[data-tile=unclaimed] strong")
+        expect(rows).to_have_count(1)
+        expect(page.locator(".loading")).to_have_count(0)
+        page.keyboard.press("p")
+        site.stop("canary-server", is_killed=True)
+        expect(page.locator("#live")).to_have_attribute("data-condition", "disconnected")
+        post(zookeeper, board)
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        site.start("canary-server")
+        eventually(site.is_ready)
+        live(page)
+        go_on = page.get_by_role("button", name="Go on (1 new)")
+        expect(go_on).to_be_visible()
+        assert (rows.count(), unclaimed.inner_text()) == (1, "1")
+        assert not [url for url in asked if re.search("/v2/(boards|jobs|series)", url)]
+        go_on.click()
+        expect(rows).to_have_count(2)
+        expect(unclaimed).to_have_text("2")
+
     def test_a_worker_that_dies_is_not_called_live(
         self, page: Page, site: Site, board: str
     ) -> None:

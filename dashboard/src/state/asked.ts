@@ -31,9 +31,25 @@ export function useAsked<Answer>(
   const again = useRef<() => void>(() => undefined);
 
   useEffect(() => {
+    let hasAnswer = false;
+    let isOwed = false;
+    /** Tell whether the page is paused, so that what is shown stays; then it is fetched later. */
+    const isHeld = () => {
+      const held = paused.value && hasAnswer;
+      isOwed ||= held;
+      return held;
+    };
     const taker = {
-      answered: (answer: Answer) => setState({ key, answer, error: null }),
+      answered(answer: Answer) {
+        if (!isHeld()) {
+          hasAnswer = true;
+          setState({ key, answer, error: null });
+        }
+      },
       failed(error: unknown) {
+        if (isHeld()) {
+          return;
+        }
         const text = error instanceof Error ? error.message : String(error);
         setState((before) => ({
           key,
@@ -54,7 +70,13 @@ export function useAsked<Answer>(
     document.addEventListener("visibilitychange", tick);
     const endResets = onReset(() => turns.now());
     const endConnection = connection.subscribe(({ condition }) => {
-      if (condition === "live") {
+      if (condition === "live" && !isHeld()) {
+        turns.now();
+      }
+    });
+    const endPauses = paused.subscribe((isPaused) => {
+      if (!isPaused && isOwed) {
+        isOwed = false;
         turns.now();
       }
     });
@@ -64,6 +86,7 @@ export function useAsked<Answer>(
       document.removeEventListener("visibilitychange", tick);
       endResets();
       endConnection();
+      endPauses();
     };
   }, [key, interval, least]);
 

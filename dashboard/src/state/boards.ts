@@ -42,16 +42,18 @@ export function distrust(): void {
   isDistrusted = true;
 }
 
-/** Fetch all boards and show them, unless that is outdated meanwhile. Returns whether it was done. */
-export async function fetchAll(): Promise<boolean> {
+/**
+ * Fetch all boards and show them, unless that is outdated meanwhile or not wanted any more. Returns
+ * whether it was done.
+ */
+export async function fetchAll(isWanted: () => boolean): Promise<boolean> {
   const mine = ++generation;
   const begun = performance.now();
-  const fetched = await api.boards();
-  const own = await Promise.all([...owned].map((path) => api.boards([["path", path]])));
-  if (mine !== generation) {
+  const fetched = await everyBoard();
+  if (mine !== generation || !isWanted()) {
     return false;
   }
-  show([...fetched, ...own.flat()], begun, true);
+  show(fetched, begun, true);
   isDistrusted = false;
   for (const [path, { state, at }] of told) {
     if (at < begun) {
@@ -64,18 +66,30 @@ export async function fetchAll(): Promise<boolean> {
   return true;
 }
 
+async function everyBoard(): Promise<Board[]> {
+  const fetched = await api.boards();
+  const own = await Promise.all([...owned].map((path) => api.boards([["path", path]])));
+  return [...fetched, ...own.flat()];
+}
+
 /** Fetch what changes do not tell: of some boards, or of all. What fails is tried again later. */
 export async function refresh(paths: readonly string[] | null): Promise<void> {
   const mine = generation;
   const begun = performance.now();
   try {
-    const fetched = await api.boards((paths ?? []).map((path) => ["path", path] as const));
-    if (mine === generation && !paused.value) {
-      show(fetched, begun, false);
+    const query = paths?.map((path) => ["path", path] as const);
+    const fetched = await (query ? api.boards(query) : everyBoard());
+    if (mine === generation) {
+      show(fetched.filter(mayMove), begun, false);
     }
   } catch {
     // The stream says what is wrong.
   }
+}
+
+/** While the page is paused nothing moves; a board of its own that is opened then is shown. */
+function mayMove({ path }: Board): boolean {
+  return !paused.value || (owned.has(path) && !boards.value.has(path));
 }
 
 /** Fetch a board in a while, with others that are wanted by then. */
@@ -116,7 +130,7 @@ function show(fetched: readonly Board[], begun: number, whole: boolean): void {
 function accounted(board: Shown, begun: number): Shown {
   const at = gapped.get(board.path);
   if (at === undefined || at < begun) {
-    return board;
+    return { ...board, hasGaps: board.hasGaps || at !== undefined };
   }
   want(board.path, DIRTY);
   return gappy(board);
@@ -158,7 +172,7 @@ export function takeState(state: BoardState): void {
 export function takeGap({ path }: Gap): void {
   gapped.set(path, performance.now());
   const board = boards.value.get(path);
-  if (board) {
+  if (board && !paused.value) {
     boards.value = new Map(boards.value).set(path, gappy(board));
     want(path, DIRTY);
   }

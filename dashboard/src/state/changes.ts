@@ -18,7 +18,8 @@ export const lags = signal<readonly number[]>([]);
 export const isReady = signal(false);
 
 let queue: Change[] = [];
-let hasOverflowed = false;
+let count = 0; // changes that came since some were shown last, those of the queue and others
+let isStale = false; // whether all is to be fetched anew, so that none need be queued
 let lastFlush = 0;
 let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -47,21 +48,27 @@ export function tellGap(gap: Gap): void {
   gapTakers.forEach((take) => take(gap));
 }
 
-/** Forget what is queued, and have all be fetched anew. */
+/** Forget what is queued, and have all be fetched anew; while the page is paused, afterwards. */
 export function reset(): void {
   queue = [];
-  hasOverflowed = false;
-  resetters.forEach((fetchAnew) => fetchAnew());
+  isStale = paused.value;
+  if (!isStale) {
+    count = 0;
+    resetters.forEach((fetchAnew) => fetchAnew());
+  }
 }
 
 export function take(change: Change): void {
+  count += 1;
   if (queue.length >= HELD) {
     queue = [];
-    hasOverflowed = true;
+    isStale = true;
   }
-  queue.push(change);
+  if (!isStale) {
+    queue.push(change);
+  }
   if (paused.value) {
-    held.value = queue.length;
+    held.value = count;
   } else {
     // Not at once, even where that is due: what arrived together is shown together.
     timer ??= setTimeout(flush, Math.max(0, lastFlush + FLUSH - performance.now()));
@@ -73,15 +80,16 @@ export function flush(): void {
   clearTimeout(timer);
   timer = undefined;
   if (!isReady.value || paused.value) {
-    held.value = paused.value ? queue.length : 0;
+    held.value = paused.value ? count : 0;
     return;
   }
   lastFlush = performance.now();
   const changes = queue;
   queue = [];
+  count = 0;
   batch(() => {
     held.value = 0;
-    if (hasOverflowed) {
+    if (isStale) {
       reset();
     } else if (changes.length > 0) {
       takeChanges(changes);

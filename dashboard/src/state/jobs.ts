@@ -50,6 +50,7 @@ export class Jobs {
 
   more(): void {
     this.#most += MOST;
+    this.isLoading.value = true;
     void this.load();
   }
 
@@ -64,6 +65,11 @@ export class Jobs {
       const query = [["path", this.#path] as const, ...queryOf(this.#filters)];
       const { rows, isMore } = await api.jobs(query, this.#most, load.signal);
       if (load.signal.aborted) {
+        return;
+      }
+      if (paused.value && !this.isLoading.value) {
+        this.#load = null; // nobody waits for it, and nothing is to move
+        this.#ask();
         return;
       }
       const made = rows.map(rowOf).map((row) => [row.key, row] as const);

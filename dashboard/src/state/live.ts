@@ -26,6 +26,7 @@ export const isLoaded = signal(false);
 export const failure = signal<string | null>(null);
 
 let isOpen = false;
+let isOwed = false; // whether boards are to be fetched once the page goes on
 let hasReached = false; // all that happened before the stream was opened has come
 let hasOwnReached = true; // the same of the stream of Canary's own board, while there is one
 let storeAwaySince: number | null = null;
@@ -42,15 +43,31 @@ function judge(): void {
   }
 }
 
+/** Whether what is shown must stay, and a fetch wait. */
+function isHeld(): boolean {
+  return paused.value && isLoaded.value;
+}
+
+function owe(): void {
+  isOwed = isReady.value = true;
+  judge();
+}
+
 async function load(): Promise<void> {
+  if (isHeld()) {
+    owe();
+    return;
+  }
   isReady.value = false;
   judge();
   try {
-    if (await fetchAll()) {
+    if (await fetchAll(() => !isHeld())) {
       isReady.value = isLoaded.value = true;
       failure.value = null;
       flush();
       judge();
+    } else if (isHeld()) {
+      owe();
     }
   } catch (error) {
     failure.value = error instanceof Error ? error.message : String(error);
@@ -126,6 +143,17 @@ export function followOwn(path: string): () => void {
   };
 }
 
+/** Show what came while the page was paused, and what was not fetched meanwhile. */
+function goOn(): void {
+  if (isOwed) {
+    isOwed = false;
+    void load();
+  } else {
+    flush();
+    void refresh(null);
+  }
+}
+
 /** Try to connect at once, as after signing in. */
 export function retry(): void {
   main?.retry();
@@ -153,9 +181,9 @@ export function begin(): void {
       retry();
     }
   });
-  effect(() => {
-    if (!paused.value) {
-      flush();
+  paused.subscribe((isPaused) => {
+    if (!isPaused && isLoaded.value) {
+      goOn();
     }
   });
   effect(() => {
