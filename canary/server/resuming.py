@@ -155,7 +155,7 @@ class CatchUp:
             while True:
                 told = tellings(self._found)
                 wanted = [each for each in told if subscription.wants(each)]
-                yield [*wanted, Heartbeat(self._past.position)]
+                yield [*wanted, Heartbeat(self._past.position, is_reached=False)]
                 if self._audience.join(subscription, self._past.position):
                     return
                 if time.monotonic() > deadline:

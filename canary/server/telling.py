@@ -26,8 +26,11 @@ class Form(Protocol):
     def event(self, name: str, identity: str | None, data: str) -> bytes:
         """Return one event."""
 
-    def heartbeat(self, identity: str | None) -> bytes:
-        """Return what says that all was sent up to ``identity``, where that is known."""
+    def heartbeat(self, identity: str | None, *, is_reached: bool) -> bytes:
+        """Return what says that all was sent up to ``identity``, where that is known.
+
+        ``is_reached`` says that there is nothing else by now.
+        """
 
 
 class _ServerSentEvents:
@@ -38,8 +41,9 @@ class _ServerSentEvents:
         head = f"id: {identity}\n" if identity else ""
         return f"{head}event: {name}\ndata: {data}\n\n".encode()
 
-    def heartbeat(self, identity: str | None) -> bytes:
-        # An id alone is remembered by the client, and is no event.
+    def heartbeat(self, identity: str | None, *, is_reached: bool) -> bytes:
+        # An id alone is remembered by the client, and is no event: it can say nothing else.
+        del is_reached
         return f"id: {identity}\n\n".encode() if identity else b": still here\n\n"
 
 
@@ -51,8 +55,8 @@ class _JSONLines:
         head = json.dumps({"event": name, "id": identity})
         return f'{head[:-1]}, "data": {data}}}\n'.encode()
 
-    def heartbeat(self, identity: str | None) -> bytes:
-        return json.dumps({"event": "heartbeat", "id": identity}).encode() + b"\n"
+    def heartbeat(self, identity: str | None, *, is_reached: bool) -> bytes:
+        return self.event("heartbeat", identity, json.dumps({"reached": is_reached}))
 
 
 SERVER_SENT_EVENTS: Final[Form] = _ServerSentEvents()
@@ -90,14 +94,18 @@ class Telling:
 
 
 class Heartbeat:
-    """What says that a stream lives, and that its client has everything up to ``position``."""
+    """What says that a stream lives, and that its client has everything up to ``position``.
 
-    def __init__(self, position: str | None) -> None:
+    ``is_reached`` says that this is all that the process knows: the client has caught up with it.
+    """
+
+    def __init__(self, position: str | None, *, is_reached: bool) -> None:
         self._identity = identity_of(position) if position else None
+        self._is_reached = is_reached
 
     def sent(self, form: Form) -> bytes:
         """Return it as it is sent in ``form``."""
-        return form.heartbeat(self._identity)
+        return form.heartbeat(self._identity, is_reached=self._is_reached)
 
 
 def telling(event: Event) -> Telling:

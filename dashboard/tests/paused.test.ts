@@ -107,6 +107,13 @@ describe("a page that is paused", () => {
     end();
   });
 
+  it("is not called live between a reset and when all has come again", () => {
+    stream.reset();
+    expect(connection.value.condition).toBe("catching_up");
+    stream.reached();
+    expect(connection.value.condition).toBe("live");
+  });
+
   it("counts all that is new, however much", () => {
     const fetchAnew = vi.fn();
     const end = onReset(fetchAnew);

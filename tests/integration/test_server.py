@@ -9,7 +9,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -41,7 +41,7 @@ from canary.server.protection import gate
 from canary.server.representation import iso
 from canary.server.resuming import Resuming
 from canary.server.subscription import QUEUE_LIMIT, TOO_SLOW, Subscription
-from canary.server.telling import JSON_LINES, SERVER_SENT_EVENTS, Telling
+from canary.server.telling import JSON_LINES, SERVER_SENT_EVENTS, Heartbeat, Telling
 from canary.server.v2 import stream
 from canary.server.v2.stream import Sought
 from canary.stores import feed as feed_module
@@ -716,6 +716,12 @@ def ready(limit: int = 10) -> Audience:
     return audience
 
 
+def said(wave: Sequence[Telling | Heartbeat]) -> Any:
+    """Return the one thing that a wave holds, as JSON lines have it."""
+    [one] = wave
+    return json.loads(one.sent(JSON_LINES))
+
+
 def taken(subscription: Subscription) -> list[tuple[str, int | None]]:
     """Take what is queued: each event's name and, of a change, its number."""
     return [(told.name, _number(told)) for told in subscription.take(0) or []]
@@ -825,6 +831,18 @@ class TestAudience:
             audience.tell(change_event(number))
         assert taken(back) == [("change", 4)]
         assert audience.place_of(back) == PLACES[4]
+
+    def test_a_heartbeat_says_whether_all_has_been_sent(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(stream, "HEARTBEAT", 0.0)
+        audience = ready()
+        ahead = audience.resubscribe(Sought(frozenset()), PLACES[3])
+        waves = stream._waves(audience, ahead, None)
+        assert said(next(waves)) == {"event": "heartbeat", "id": None, "data": {"reached": False}}
+        audience.reach(PLACES[3])
+        place = identity_of(PLACES[3])
+        assert said(next(waves)) == {"event": "heartbeat", "id": place, "data": {"reached": True}}
 
     def test_no_place_is_told_before_all_up_to_it_is_sent(self) -> None:
         audience = ready()

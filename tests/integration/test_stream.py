@@ -17,7 +17,7 @@ from canary.server.audience import Audience
 from canary.server.problems import Crowded
 from canary.server.recent import LIMIT, Recent
 from canary.server.resuming import CATCH_UPS, Resuming
-from canary.server.telling import Telling
+from canary.server.telling import JSON_LINES, Heartbeat, Telling
 from canary.server.v2.stream import Sought, StreamQuery, _waves
 from canary.stores import filtering
 from canary.stores.documents import Document
@@ -331,6 +331,27 @@ class TestPast:
             assert not audience.covers(start)
             assert come_back(resuming, identity_of(start)) == numbers(1, 50)
             assert opener.opened == 1
+
+    def test_a_heartbeat_says_when_all_that_was_missed_has_come(
+        self,
+        connected: Database[Document],
+        written: WrittenBoard,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(resuming_module, "PIECE", 7)
+        with followed(connected, Recent(limit=10)) as audience:
+            start = place(audience)
+            tell(audience, written, 50)
+            resuming = Resuming(audience, Opener(connected))
+            subscription, catch_up = resuming.resume(Sought(frozenset()), identity_of(start))
+            said: list[bool] = []
+            for wave in _waves(audience, subscription, catch_up):
+                beats = [each for each in wave if isinstance(each, Heartbeat)]
+                said += [json.loads(each.sent(JSON_LINES))["data"]["reached"] for each in beats]
+                if subscription.is_joined and subscription.is_empty:
+                    break
+            assert said == [False] * (len(said) - 1) + [True]
+            assert len(said) > 2
 
     def test_what_a_new_process_reads_for_one_it_has_for_all(
         self, connected: Database[Document], written: WrittenBoard

@@ -7,12 +7,14 @@
     reset    events may be missing: fetch anew what is shown; the state of every board follows
     dropped  the last one, with its reason: connect again with the last id
 
+and, as JSON lines, ``heartbeat``, which says whether all that is known here has been sent.
+
 An id says that everything up to it has been sent. Who comes back with it, in ``Last-Event-ID`` or
 as the parameter ``last_event_id``, gets what came after it, or a ``reset``. Changes and gaps have
 one; another comes by itself, in a heartbeat, behind the first events and every
-``HEARTBEAT`` seconds, so that who asked for little need not go far back. A heartbeat is also how
-gunicorn notices a client that is gone. A stream ends within a second or so of the process being
-told to stop.
+``HEARTBEAT`` seconds, sooner where none was known, so that who asked for little need not go far
+back. A heartbeat is also how gunicorn notices a client that is gone. A stream ends within a second
+or so of the process being told to stop.
 """
 
 import time
@@ -172,8 +174,9 @@ def _waves(
         if taken is None:
             return
         if time.monotonic() >= due:
-            due = time.monotonic() + HEARTBEAT
-            yield [*taken, Heartbeat(audience.place_of(subscription))]
+            place = audience.place_of(subscription)  # None: somebody waits for it to be known
+            due = time.monotonic() + (TURN if place is None else HEARTBEAT)
+            yield [*taken, Heartbeat(place, is_reached=place is not None)]
         elif taken:
             yield taken
 

@@ -17,7 +17,7 @@ export interface Listener {
   /** Events were missed: everything that is shown is to be fetched anew. */
   reset(): void;
   opened(): void;
-  /** Everything that happened up to now has come; so it is again with every heartbeat. */
+  /** Everything that happened up to now has come; so it is said again and again. */
   reached(): void;
   lost(why: string): void;
 }
@@ -165,7 +165,10 @@ export class Stream {
         this.#listener.reset();
         break;
       case "heartbeat":
-        this.#listener.reached();
+        // One within what was missed, or of a server that has lost its place, says otherwise.
+        if ((data as { reached: boolean }).reached) {
+          this.#listener.reached();
+        }
         break;
       case "dropped":
         throw new Error((data as { reason: string }).reason);

@@ -27,7 +27,7 @@ export const failure = signal<string | null>(null);
 
 let isOpen = false;
 let isOwed = false; // whether boards are to be fetched once the page goes on
-let hasReached = false; // all that happened before the stream was opened has come
+let hasReached = false; // all that happened before the stream was opened, or reset, has come
 let hasOwnReached = true; // the same of the stream of Canary's own board, while there is one
 let storeAwaySince: number | null = null;
 let main: Stream | null = null;
@@ -90,7 +90,11 @@ const listener: Listener = {
     storeAwaySince = available ? null : Date.parse(since);
     judge();
   },
-  reset,
+  reset() {
+    hasReached = false;
+    judge();
+    reset();
+  },
   opened() {
     isOpen = true;
     hasReached = false;
@@ -130,6 +134,10 @@ export function followOwn(path: string): () => void {
         isNew = false;
         reset(); // what was fetched before it was listened to may have missed something
       }
+    },
+    reset() {
+      has(false);
+      reset();
     },
     reached: () => has(true),
     lost: () => has(false),
