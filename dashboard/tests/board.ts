@@ -22,6 +22,26 @@ export const board: Board = {
   account: { unseen_creates: 0, unseen_deletes: 0, complete: true },
 };
 
+export const job: Job = {
+  uuid: "u-1",
+  name: "build",
+  path: "/a/jobs",
+  znode: "job0000000001",
+  state: "UNCLAIMED",
+  outcome: null,
+  owner: null,
+  posted_at: POSTED,
+  since: POSTED,
+  claimed_at: null,
+  ended_at: null,
+  age: 30,
+  waiting: 30,
+  running: null,
+  claims: 0,
+  malformed: null,
+  revision: 5,
+};
+
 /** A change of that job: a claim, unless something else is said. */
 export function change(revision: number, state: Job["state"], more: Partial<Change> = {}): Change {
   return {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Board, Job } from "../src/api/types";
+import type { Board } from "../src/api/types";
 import { boardAt, hashOf, jobAt, placeOf } from "../src/model/address";
 import { byUrgency } from "../src/model/attention";
 import { orderFrom, sorted } from "../src/model/columns";
@@ -14,27 +14,7 @@ import {
 import { counted, keyOf, moved, rowOf, type Row } from "../src/model/moves";
 import { pretty, visible } from "../src/model/text";
 import { duration, exact, precise, zones } from "../src/model/times";
-import { board, change, POSTED } from "./board";
-
-const job: Job = {
-  uuid: "u-1",
-  name: "build",
-  path: "/a/jobs",
-  znode: "job0000000001",
-  state: "UNCLAIMED",
-  outcome: null,
-  owner: null,
-  posted_at: POSTED,
-  since: POSTED,
-  claimed_at: null,
-  ended_at: null,
-  age: 30,
-  waiting: 30,
-  running: null,
-  claims: 0,
-  malformed: null,
-  revision: 5,
-};
+import { board, change, job, POSTED } from "./board";
 
 describe("a row", () => {
   it("waits from when it was posted, by the server's clock", () => {

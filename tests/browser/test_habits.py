@@ -4,7 +4,7 @@ import re
 
 import pytest
 from kazoo.client import KazooClient
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Open, screenshot
 from tests.browser.site import Site
@@ -127,6 +127,30 @@ class TestAddress:
         page.reload()
         expect(page.locator(".cell.name").first).to_have_text("gamma")
         expect(page.locator(".cell.uuid")).to_have_count(0)
+
+
+def test_what_is_loaded_further_down_is_there(open_page: Open, full: str, site: Site) -> None:
+    """A server's job told many times: to post ten thousand takes long."""
+    job = site.ask("/v2/jobs", path=full)["jobs"][0]
+
+    def answer(route: Route) -> None:
+        cursor = re.search(r"cursor=after-(\d+)", route.request.url)
+        first = int(cursor[1]) if cursor else 0
+        names = [f"job{100_000 - number}" for number in range(first, first + 1_000)]
+        jobs = [job | {"znode": name, "name": name} for name in names]
+        route.fulfill(json={"jobs": jobs, "next": f"after-{first + 1_000}"})
+
+    page = open_page().page
+    page.route(re.compile(r"/v2/jobs\?"), answer)
+    page.goto(f"{site.url}/#/board?path={full}")
+    table = page.locator(".table.jobs")
+    expect(table).to_have_attribute("aria-rowcount", "10001")
+    table.locator(".scroll").evaluate("element => element.scrollTo(0, 3000)")
+    expect(table.locator(".scroll .row").first).not_to_have_attribute("aria-rowindex", "2")
+    page.get_by_role("button", name="Load more").click()
+    expect(table).to_have_attribute("aria-rowcount", "20001")
+    assert table.locator(".scroll").evaluate("element => element.scrollTop") == 3_000
+    expect(page.locator(".news")).to_have_count(0)
 
 
 class TestTimes:

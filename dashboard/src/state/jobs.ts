@@ -15,8 +15,11 @@ const SLOW = 10; // times what a fetch took: so long it is until the next at lea
 
 export class Jobs {
   /** All rows, in no order. Anew whenever one has changed, around a map that is changed in place:
-   * there are too many of them to be copied each time. */
-  readonly rows = signal<{ readonly byKey: ReadonlyMap<string, Row> }>({ byKey: new Map() });
+   * there are too many of them to be copied each time. `extent` is how many were asked for. */
+  readonly rows = signal<{ readonly byKey: ReadonlyMap<string, Row>; readonly extent: number }>({
+    byKey: new Map(),
+    extent: MOST,
+  });
   /** Keys of rows that are about to go. */
   readonly leaving = signal<ReadonlySet<string>>(new Set());
   readonly isLoading = signal(true);
@@ -33,6 +36,7 @@ export class Jobs {
   #next: ReturnType<typeof setTimeout> | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #most = MOST;
+  #extent = MOST;
   #isOver = false;
 
   constructor(path: string, filters: readonly Filter[]) {
@@ -63,7 +67,8 @@ export class Jobs {
     const begun = performance.now();
     try {
       const query = [["path", this.#path] as const, ...queryOf(this.#filters)];
-      const { rows, isMore } = await api.jobs(query, this.#most, load.signal);
+      const most = this.#most;
+      const { rows, isMore } = await api.jobs(query, most, load.signal);
       if (load.signal.aborted) {
         return;
       }
@@ -79,6 +84,7 @@ export class Jobs {
       this.isLoading.value = false;
       this.leaving.value = new Set();
       this.#byKey = new Map(made);
+      this.#extent = most;
       this.#apply(this.#during);
       this.#during = [];
       this.#goOn(performance.now() - begun);
@@ -130,7 +136,7 @@ export class Jobs {
       }
     }
     this.leaving.value = leaving;
-    this.rows.value = { byKey: this.#byKey };
+    this.rows.value = { byKey: this.#byKey, extent: this.#extent };
   }
 
   #remove(key: string): void {
@@ -141,7 +147,7 @@ export class Jobs {
     leaving.delete(key);
     this.leaving.value = leaving;
     this.#byKey.delete(key);
-    this.rows.value = { byKey: this.#byKey };
+    this.rows.value = { byKey: this.#byKey, extent: this.#extent };
   }
 
   /** Fetch it anew in a while; once for all that wish it by then. */

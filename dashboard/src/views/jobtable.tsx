@@ -3,6 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { jobAt } from "../model/address";
+import { Calm } from "../model/calm";
 import { COLUMNS, sorted, type Column, type Order } from "../model/columns";
 import type { Filter } from "../model/filters";
 import type { Row } from "../model/moves";
@@ -34,20 +35,11 @@ export function JobTable({ jobs, columns, order, sort, narrow }: Properties) {
   const moment = isTimed ? now.value : 0;
   const all = useMemo(() => sorted(rows.byKey.values(), order, moment), [rows, order, moment]);
 
-  // Whoever has scrolled down sees the rows that were there; the others wait.
-  const atTop = useRef<readonly Row[] | null>(null);
-  const kept = useRef<ReadonlySet<string> | null>(null);
+  const [calm] = useState(() => new Calm());
   const isAtTop = (scroller.current?.scrollTop ?? 0) <= TOP;
-  if (isAtTop || atTop.current === null) {
-    atTop.current = all;
-    kept.current = null;
-  } else {
-    kept.current ??= new Set(atTop.current.map(({ key }) => key));
-  }
-  const known = kept.current;
   const shown = useMemo(
-    () => (known === null ? all : all.filter(({ key }) => known.has(key))),
-    [all, known],
+    () => calm.rows(all, isAtTop, rows.extent),
+    [calm, all, isAtTop, rows.extent],
   );
   const waiting = all.length - shown.length;
 
@@ -89,15 +81,7 @@ export function JobTable({ jobs, columns, order, sort, narrow }: Properties) {
       aria-rowcount={shown.length + 1}
     >
       {waiting > 0 && (
-        <button
-          type="button"
-          class="news"
-          onClick={() => {
-            atTop.current = null;
-            kept.current = null;
-            scroller.current?.scrollTo({ top: 0 });
-          }}
-        >
+        <button type="button" class="news" onClick={() => scroller.current?.scrollTo({ top: 0 })}>
           ↑ {waiting} new
         </button>
       )}
