@@ -129,6 +129,14 @@ class TestAddress:
         expect(page.locator(".cell.uuid")).to_have_count(0)
 
 
+def test_what_the_filters_find_is_saved(open_page: Open, full: str) -> None:
+    page = open_page().go(f"#/board?path={full}&state=CLAIMED")
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="CSV").click()
+    assert saved.value.suggested_filename == "jobs.csv"
+    assert len(saved.value.path().read_text().splitlines()) == 3
+
+
 def test_what_is_loaded_further_down_is_there(open_page: Open, full: str, site: Site) -> None:
     """A server's job told many times: to post ten thousand takes long."""
     job = site.ask("/v2/jobs", path=full)["jobs"][0]

@@ -84,6 +84,21 @@ class TestSigningIn:
         expect(page.locator("#live")).to_have_attribute("data-condition", "live")
         assert page.evaluate("localStorage.getItem('canary.authorization')") is None
 
+    def test_what_is_saved_by_who_signed_in_by_the_form(
+        self, open_page: Open, site: Site, token: tuple[str, str]
+    ) -> None:
+        page = open_page(site).go(f"#/board?path={site.jobboard}")
+        page.get_by_label("Token").fill(token[0])
+        page.get_by_role("button", name="Sign in").click()
+        link = page.get_by_role("link", name="CSV")
+        with page.expect_download() as saved:
+            link.click()
+        assert saved.value.suggested_filename == "jobs.csv"
+        assert saved.value.path().read_text().startswith("uuid,name,path,")
+        page.evaluate("sessionStorage.setItem('canary.authorization', 'Bearer canary_gone')")
+        link.click()
+        expect(page.locator("h1")).to_have_text("Sign in")
+
     @pytest.fixture
     def by_password(self, tmp_path: Path) -> Iterator[Site]:
         people = tmp_path / "htpasswd"

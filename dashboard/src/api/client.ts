@@ -48,6 +48,16 @@ async function ask<Answer>(
   return (await answer.json()) as Answer;
 }
 
+/** Fetch what is to be saved, however long that takes. The browser keeps it, on disk if it is large. */
+export async function file(address: string, signal: AbortSignal): Promise<Blob> {
+  const signed = headers();
+  const answer = await fetch(address, { cache: "no-store", headers: signed, signal });
+  if (!answer.ok) {
+    throw await refusal(answer, signed);
+  }
+  return answer.blob();
+}
+
 /** Return what to throw for an answer to a request that was `signed` so. */
 export async function refusal(answer: Response, signed: Signed): Promise<Refusal> {
   if (answer.status === 401) {

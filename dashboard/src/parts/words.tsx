@@ -118,10 +118,11 @@ export function Note({ kind, children }: { kind: string; children: ComponentChil
   );
 }
 
-export function Failure({ error }: { error: string | null }) {
+/** What went wrong; nothing that is `final` is tried again. */
+export function Failure({ error, isFinal = false }: { error: string | null; isFinal?: boolean }) {
   return error === null ? null : (
     <Note kind="bad">
-      <Foreign text={error} most={1_000} /> Trying again by itself.
+      <Foreign text={error} most={1_000} /> {!isFinal && "Trying again by itself."}
     </Note>
   );
 }

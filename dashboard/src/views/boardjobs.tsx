@@ -4,6 +4,7 @@ import * as api from "../api/client";
 import { hashOf, valueOf, withValue } from "../model/address";
 import { COLUMNS, DEFAULT, isColumn, orderFrom, type Column } from "../model/columns";
 import { filtersFrom, queryOf, withFilter, type Filter } from "../model/filters";
+import { Download } from "../parts/download";
 import { Failure } from "../parts/words";
 import { onChanges, onReset } from "../state/changes";
 import { Jobs } from "../state/jobs";
@@ -64,13 +65,12 @@ export function JobsOf({ path }: { path: string }) {
           columns={columns}
           change={(picked) => refine(withValue(query, "columns", picked.join(",")))}
         />
-        <a
-          class="small"
+        <Download
           href={api.address("v2/jobs", [["path", path], ...queryOf(filters), ["format", "csv"]])}
-          download
+          name="jobs.csv"
         >
           CSV
-        </a>
+        </Download>
       </div>
       <FilterBar filters={filters} change={change} />
       <Failure error={jobs.error.value} />
