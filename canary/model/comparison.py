@@ -68,9 +68,10 @@ class Comparison:
         if not gaps:
             gap = account.unwatched(self.state, listing, changes, gap, reason)
         unread = frozenset(name for name in self.touched if self._is_unread(name))
+        # Where the account closes, the lock that is listed is the one that is known.
         doubtful = frozenset(
             name
-            for name in unread
+            for name in (unread if gap else unread & self.state.doubtful)
             if (job := self.jobs[name]).lock is not None
             and job.lock.czxid is not None
             and self._is_late(self.reads.locks.get(lock_name(name)))

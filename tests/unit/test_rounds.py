@@ -318,9 +318,22 @@ def test_the_ending_under_a_lock_that_may_be_another_s_names_nobody() -> None:
     assert doubtful.state.unread == doubtful.state.doubtful == {JOB}
     gone = round_of(doubtful.state, listing(10, 108, 3), Reads(trash={JOB: Unread.GONE}))
     assert [(change.kind, change.owner) for change in gone.changes] == [(Kind.CONSUMED, None)]
-    read = Reads({JOB: job_read(102)}, {LOCK: lock_read(106, owner="bob")})
+    read = Reads({JOB: job_read(101)}, {LOCK: lock_read(106, owner="bob")})
     known = round_of(doubtful.state, listing(10, 106, 3, JOB, LOCK), read)
     assert not known.state.doubtful
+    still = Reads({JOB: job_read(101)}, {LOCK: Unread.GONE})
+    later = round_of(doubtful.state, listing(10, 106, 3, JOB, LOCK), still)
+    assert later.state.doubtful == {JOB}, "no account that closes afterwards takes it back"
+
+
+def test_the_ending_under_a_lock_that_is_surely_the_known_one_names_who_held_it() -> None:
+    """It was gone when it was to be read again, but listed, and nothing else had happened."""
+    gone = Reads({}, {LOCK: Unread.GONE})
+    listed = round_of(RUNNING, listing(9, 102, 2, JOB, LOCK), gone)
+    assert listed.state.unread == {JOB}
+    assert not listed.gaps
+    ended = round_of(listed.state, listing(10, 104, 2), Reads(trash={JOB: Unread.GONE}))
+    assert [(change.kind, change.owner) for change in ended.changes] == [(Kind.CONSUMED, "ann")]
 
 
 def test_a_lock_gone_before_it_could_be_read_and_another_that_outlives_the_job() -> None:
