@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Board } from "../src/api/types";
 import { boardAt, hashOf, jobAt, placeOf } from "../src/model/address";
 import { byUrgency } from "../src/model/attention";
-import { orderFrom, sorted } from "../src/model/columns";
+import { gridOf, orderFrom, sorted } from "../src/model/columns";
 import {
   filtersFrom,
   findsEnded,
@@ -197,6 +197,14 @@ describe("the order of rows", () => {
     expect(keys("-running")).toEqual(["2", "1", "3"]);
   });
 
+  it("gives exact times the room that they take", () => {
+    const relative = gridOf(["state", "posted_at"], false);
+    const exact = gridOf(["state", "posted_at"], true);
+    expect(relative.grid).toBe("minmax(5.75rem, 1fr) minmax(7rem, 1fr)");
+    expect(exact.grid).toBe("minmax(5.75rem, 1fr) minmax(12.5rem, 1fr)");
+    expect([relative.least, exact.least]).toEqual([15, 20.5]);
+  });
+
   it("is the newest first for nonsense", () => {
     expect(orderFrom("toString")).toEqual({ column: "posted_at", isDescending: true });
   });
@@ -204,7 +212,8 @@ describe("the order of rows", () => {
 
 describe("times", () => {
   it("are told in two units at most", () => {
-    expect([0.44, 12, 185, 7_260, 100_000, null, -5].map(duration)).toEqual([
+    expect([0.063, 0.44, 12, 185, 7_260, 100_000, null, -5].map(duration)).toEqual([
+      "63 ms",
       "0.4 s",
       "12 s",
       "3 min 5 s",

@@ -171,7 +171,7 @@ class TestTimes:
         expect(posted).to_have_text(re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}$"))
         utc = posted.inner_text()
         zones = page.get_by_label("Time zone")
-        expect(zones.locator("option").nth(1)).to_have_text("America/New_York")
+        expect(zones.locator("option").nth(1)).to_have_text("America/New_York (here)")
         zones.select_option("Pacific/Auckland")
         expect(posted).not_to_have_text(utc)
         expect(posted).to_have_attribute("title", re.compile("Pacific/Auckland$"))
@@ -189,3 +189,14 @@ def test_a_phone(open_page: Open, full: str, view: str) -> None:
     screenshot(page, f"phone-{name}")
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= 390, "nothing is beside the screen: what is wide scrolls by itself"
+    for table in page.locator(".wide, .table").all():
+        is_whole = table.evaluate("element => element.scrollWidth <= element.clientWidth")
+        assert is_whole, f"{table.get_attribute('aria-label')} is cut off"
+
+
+def test_a_small_window_shows_whether_all_was_seen(open_page: Open, full: str) -> None:
+    page = open_page(viewport={"width": 1000, "height": 700}).go("#/")
+    table = page.locator(".table.boards")
+    expect(table).to_contain_text(full)
+    assert table.evaluate("element => element.scrollWidth <= element.clientWidth")
+    expect(page.get_by_role("columnheader", name="Seen")).to_be_in_viewport(ratio=1)

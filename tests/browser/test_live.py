@@ -116,6 +116,23 @@ def test_a_job_comes_when_it_has_waited_for_as_long_as_is_asked(
     expect(page.locator(".table.jobs .scroll .row")).to_have_count(1)
 
 
+def test_a_row_that_begins_with_a_job_s_end_tells_when_it_was_claimed(
+    page: Page, site: Site, board: str, zookeeper: KazooClient
+) -> None:
+    job = post(zookeeper, board, posting("short"))
+    claim(zookeeper, board, job)
+    page.goto(f"{site.url}/#/board?path={board}&state=COMPLETE")
+    live(page)
+    expect(page.locator(".empty")).to_contain_text("No job fits these filters")
+    consume(zookeeper, board, job)
+    page.locator(".table.jobs .scroll .row").click()
+    page.keyboard.press("Space")
+    claimed = page.locator(".unfolded dd").nth(3).locator("time")
+    expect(claimed).to_have_attribute(
+        "datetime", site.ask("/v2/jobs", path=board)["jobs"][0]["claimed_at"]
+    )
+
+
 def test_what_ended_stays_for_a_moment_and_goes(
     open_page: Open, board: str, zookeeper: KazooClient
 ) -> None:

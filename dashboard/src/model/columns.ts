@@ -26,6 +26,36 @@ export const DEFAULT: readonly Column[] = [
   "running",
 ];
 
+/** Those that a phone has room for. */
+export const FEW: readonly Column[] = ["state", "name", "waiting", "running"];
+
+const TIME = { least: 7, share: 1 };
+const EXACT = { least: 12.5, share: 1 };
+/** How wide a column is: in rem at least, and what share it takes of the room that is left. */
+const WIDTHS: Record<Column, { least: number; share: number }> = {
+  state: { least: 5.75, share: 1 },
+  name: { least: 5, share: 1.5 },
+  uuid: { least: 7, share: 1.2 },
+  owner: { least: 7, share: 1.5 },
+  posted_at: TIME,
+  waiting: { least: 4, share: 0.6 },
+  running: { least: 4, share: 0.6 },
+  claims: { least: 4, share: 0.4 },
+  since: TIME,
+};
+const GAP = 0.75; // rem between two columns, and at both ends
+
+/** Return the columns as CSS's grid has them, and how wide all of them are at least, in rem. */
+export function gridOf(columns: readonly Column[], isExact: boolean) {
+  const widths = columns.map((column) =>
+    isExact && WIDTHS[column] === TIME ? EXACT : WIDTHS[column],
+  );
+  return {
+    grid: widths.map(({ least, share }) => `minmax(${least}rem, ${share}fr)`).join(" "),
+    least: widths.reduce((sum, { least }) => sum + least + GAP, GAP),
+  };
+}
+
 export function isColumn(name: string): name is Column {
   return Object.hasOwn(COLUMNS, name);
 }

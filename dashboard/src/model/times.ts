@@ -3,12 +3,15 @@ const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** Seconds as text: 0.4 s, 12 s, 3 min 5 s, 2 h 10 min, 3 d 4 h. */
+/** Seconds as text: 63 ms, 0.4 s, 12 s, 3 min 5 s, 2 h 10 min, 3 d 4 h. */
 export function duration(seconds: number | null): string {
   if (seconds === null || !Number.isFinite(seconds)) {
     return "–";
   }
   const whole = Math.floor(Math.max(0, seconds));
+  if (seconds > 0 && seconds < 0.1) {
+    return `${Math.ceil(seconds * 1000)} ms`;
+  }
   if (seconds < 10) {
     return `${Math.max(0, seconds).toFixed(1)} s`;
   }

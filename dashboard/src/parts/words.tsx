@@ -122,7 +122,10 @@ export function Note({ kind, children }: { kind: string; children: ComponentChil
 export function Failure({ error, isFinal = false }: { error: string | null; isFinal?: boolean }) {
   return error === null ? null : (
     <Note kind="bad">
-      <Foreign text={error} most={1_000} /> {!isFinal && "Trying again by itself."}
+      <p>
+        <Foreign text={error} most={1_000} />
+      </p>
+      {!isFinal && <p class="quiet">Trying again by itself.</p>}
     </Note>
   );
 }

@@ -23,7 +23,8 @@ export class Jobs {
   /** Keys of rows that are about to go. */
   readonly leaving = signal<ReadonlySet<string>>(new Set());
   readonly isLoading = signal(true);
-  readonly error = signal<string | null>(null);
+  /** What went wrong, and whether it is tried again. */
+  readonly error = signal<{ readonly text: string; readonly isFinal: boolean } | null>(null);
   readonly isMore = signal(false);
 
   readonly #path: string;
@@ -92,8 +93,12 @@ export class Jobs {
       if (!load.signal.aborted) {
         this.#load = null;
         this.isLoading.value = false;
-        this.error.value = error instanceof Error ? error.message : String(error);
-        if (!(error instanceof api.Refusal && error.isFinal)) {
+        const isFinal = error instanceof api.Refusal && error.isFinal;
+        this.error.value = {
+          text: error instanceof Error ? error.message : String(error),
+          isFinal,
+        };
+        if (!isFinal) {
           this.#retry = setTimeout(() => void this.load(), ASK);
         }
       }

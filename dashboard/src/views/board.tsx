@@ -2,6 +2,7 @@
 import { useEffect } from "preact/hooks";
 import * as api from "../api/client";
 import { valueOf, withValue } from "../model/address";
+import { duration } from "../model/times";
 import {
   Completeness,
   Failure,
@@ -12,7 +13,7 @@ import {
   Timer,
 } from "../parts/words";
 import { useAsked } from "../state/asked";
-import { boards, type Shown } from "../state/boards";
+import { boards, interval, type Shown } from "../state/boards";
 import { onChanges } from "../state/changes";
 import { followOwn, isLoaded } from "../state/live";
 import { place, refine } from "../state/place";
@@ -143,16 +144,16 @@ function Board({ board, isOwn }: { board: Shown; isOwn: boolean }) {
 }
 
 function Tiles({ board }: { board: Shown }) {
-  const tiles: readonly (readonly [string, string])[] = [
-    ["Unclaimed", board.unclaimed.toLocaleString("en")],
-    ["Claimed", board.claimed.toLocaleString("en")],
-    ["Ended", board.ended.toLocaleString("en")],
-  ];
+  const tiles = [
+    ["unclaimed", "Unclaimed", board.unclaimed],
+    ["claimed", "Claimed", board.claimed],
+    ["ended", `Ended, last ${duration(interval.value)}`, board.ended],
+  ] as const;
   return (
     <ul class="tiles">
-      {tiles.map(([name, value]) => (
-        <li data-tile={name.toLowerCase()}>
-          <strong>{value}</strong> {name}
+      {tiles.map(([tile, words, value]) => (
+        <li data-tile={tile}>
+          <strong>{value.toLocaleString("en")}</strong> {words}
         </li>
       ))}
       <li>

@@ -2,12 +2,13 @@
 import { useCallback, useEffect, useMemo } from "preact/hooks";
 import * as api from "../api/client";
 import { hashOf, valueOf, withValue } from "../model/address";
-import { COLUMNS, DEFAULT, isColumn, orderFrom, type Column } from "../model/columns";
+import { COLUMNS, DEFAULT, FEW, isColumn, orderFrom, type Column } from "../model/columns";
 import { filtersFrom, queryOf, withFilter, type Filter } from "../model/filters";
 import { Download } from "../parts/download";
 import { Failure } from "../parts/words";
 import { onChanges, onReset } from "../state/changes";
 import { Jobs } from "../state/jobs";
+import { narrow } from "../parts/narrow";
 import { place, refine, step } from "../state/place";
 import { FilterBar } from "./filterbar";
 import { JobTable } from "./jobtable";
@@ -44,14 +45,16 @@ export function JobsOf({ path }: { path: string }) {
   const change = useCallback((changed: Filter[]) => {
     step([...restOf(place.peek().query), ...queryOf(changed)]);
   }, []);
-  const narrow = useCallback(
+  const narrowTo = useCallback(
     (filter: Filter) => change(withFilter(filters, filter)),
     [change, filters],
   );
   const chosen = valueOf(query, "columns")?.split(",").filter(isColumn);
-  const columns: readonly Column[] = chosen?.length ? chosen : DEFAULT;
+  const columns: readonly Column[] = chosen?.length ? chosen : narrow.matches ? FEW : DEFAULT;
   const sort = valueOf(query, "sort");
   const order = useMemo(() => orderFrom(sort), [sort]);
+  const error = jobs.error.value;
+  const isEmpty = jobs.rows.value.byKey.size === 0 && !jobs.isLoading.value;
   return (
     <section>
       <div class="head">
@@ -73,8 +76,8 @@ export function JobsOf({ path }: { path: string }) {
         </Download>
       </div>
       <FilterBar filters={filters} change={change} />
-      <Failure error={jobs.error.value} />
-      {jobs.rows.value.byKey.size === 0 && !jobs.isLoading.value ? (
+      <Failure error={error?.text ?? null} isFinal={error?.isFinal ?? false} />
+      {isEmpty && error !== null ? null : isEmpty ? (
         <p class="empty">
           {isPlain ? (
             "No job is on the board now."
@@ -93,7 +96,7 @@ export function JobsOf({ path }: { path: string }) {
           sort={({ column, isDescending }) =>
             refine(withValue(query, "sort", isDescending ? `-${column}` : column))
           }
-          narrow={narrow}
+          narrow={narrowTo}
         />
       )}
       {jobs.isMore.value && (

@@ -2,6 +2,7 @@
 import * as api from "../api/client";
 import type { Conductor } from "../api/types";
 import { boardAt, jobAt } from "../model/address";
+import { PlainTable, type PlainColumn } from "../parts/plaintable";
 import { Failure, Foreign, Loading, Since } from "../parts/words";
 import { useAsked } from "../state/asked";
 
@@ -47,52 +48,47 @@ export function ConductorTable({ conductors, withPath }: Properties) {
   }
   const sorted = [...conductors].sort((a, b) => Number(a.alive) - Number(b.alive));
   return (
-    <div class="wide" tabIndex={0} role="region" aria-label="Conductors">
-      <table class="plain">
-        <thead>
-          <tr>
-            <th scope="col">Conductor</th>
-            {withPath && <th scope="col">Board</th>}
-            <th scope="col">Alive</th>
-            <th scope="col">Since</th>
-            <th scope="col">Host</th>
-            <th scope="col">Holds</th>
-          </tr>
-        </thead>
-        <tbody>
-          {sorted.map((conductor) => (
-            <tr
-              class={conductor.alive ? "" : "orphan"}
-              key={`${conductor.path} ${conductor.session ?? ""} ${conductor.name ?? conductor.owner ?? ""}`}
-            >
-              <td>
-                <Foreign text={conductor.name ?? conductor.owner} />
-              </td>
-              {withPath && (
-                <td>
-                  <a href={boardAt(conductor.path)}>
-                    <Foreign text={conductor.path} />
-                  </a>
-                </td>
-              )}
-              <td>{conductor.alive ? <Alive conductor={conductor} /> : <Orphan />}</td>
-              <td>
-                <Since iso={conductor.since} />
-              </td>
-              <td>
-                <Foreign text={conductor.host} />
-                {conductor.pid !== null && ` (${conductor.pid})`}
-              </td>
-              <td>
-                <Holds conductor={conductor} />
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <PlainTable
+      label="Conductors"
+      columns={withPath ? [WHO, BOARD, ...REST] : [WHO, ...REST]}
+      rows={sorted}
+      keyOf={({ path, session, name, owner }) => `${path} ${session ?? ""} ${name ?? owner ?? ""}`}
+      classOf={({ alive }) => (alive ? "" : "orphan")}
+    />
   );
 }
+
+const WHO: PlainColumn<Conductor> = {
+  name: "Conductor",
+  cell: ({ name, owner }) => <Foreign text={name ?? owner} />,
+};
+
+const BOARD: PlainColumn<Conductor> = {
+  name: "Board",
+  cell: ({ path }) => (
+    <a href={boardAt(path)}>
+      <Foreign text={path} />
+    </a>
+  ),
+};
+
+const REST: readonly PlainColumn<Conductor>[] = [
+  {
+    name: "Alive",
+    cell: (conductor) => (conductor.alive ? <Alive conductor={conductor} /> : <Orphan />),
+  },
+  { name: "Since", cell: ({ since }) => <Since iso={since} /> },
+  {
+    name: "Host",
+    cell: ({ host, pid }) => (
+      <>
+        <Foreign text={host} />
+        {pid !== null && ` (${pid})`}
+      </>
+    ),
+  },
+  { name: "Holds", cell: (conductor) => <Holds conductor={conductor} /> },
+];
 
 function Alive({ conductor }: { conductor: Conductor }) {
   return conductor.freshness === "live" || conductor.freshness === "catching_up" ? (

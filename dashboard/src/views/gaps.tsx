@@ -1,6 +1,7 @@
 // Intervals in which not everything was seen one by one: how much, and why.
 import type { Gap } from "../api/types";
 import { boardAt } from "../model/address";
+import { PlainTable, type PlainColumn } from "../parts/plaintable";
 import { At, Foreign, Loading } from "../parts/words";
 
 const REASONS: Record<Gap["reason"], string> = {
@@ -24,44 +25,30 @@ export function GapList({ gaps, withPath }: { gaps: readonly Gap[] | null; withP
     return <p class="quiet">None are on record: everything was seen one by one.</p>;
   }
   return (
-    <div class="wide" tabIndex={0} role="region" aria-label="Gaps">
-      <table class="plain">
-        <thead>
-          <tr>
-            {withPath && <th scope="col">Board</th>}
-            <th scope="col">From</th>
-            <th scope="col">To</th>
-            <th scope="col">Unseen</th>
-            <th scope="col">Why</th>
-          </tr>
-        </thead>
-        <tbody>
-          {gaps.map((gap) => (
-            <tr>
-              {withPath && (
-                <td>
-                  <a href={boardAt(gap.path)}>
-                    <Foreign text={gap.path} />
-                  </a>
-                </td>
-              )}
-              <td>
-                <At iso={gap.from} />
-              </td>
-              <td>
-                <At iso={gap.to} />
-              </td>
-              <td>{unseen(gap)}</td>
-              <td>
-                {gap.reason}: {REASONS[gap.reason]}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <PlainTable
+      label="Gaps"
+      columns={withPath ? [BOARD, ...REST] : REST}
+      rows={gaps}
+      keyOf={({ path, from, to, reason }) => `${path} ${from} ${to} ${reason}`}
+    />
   );
 }
+
+const BOARD: PlainColumn<Gap> = {
+  name: "Board",
+  cell: ({ path }) => (
+    <a href={boardAt(path)}>
+      <Foreign text={path} />
+    </a>
+  ),
+};
+
+const REST: readonly PlainColumn<Gap>[] = [
+  { name: "From", cell: ({ from }) => <At iso={from} /> },
+  { name: "To", cell: ({ to }) => <At iso={to} /> },
+  { name: "Unseen", cell: unseen },
+  { name: "Why", cell: ({ reason }) => `${reason}: ${REASONS[reason]}` },
+];
 
 function unseen({ creates, deletes }: Gap): string {
   if (creates === null || deletes === null) {

@@ -4,6 +4,7 @@ import * as api from "../api/client";
 import type { Worker } from "../api/types";
 import { boardAt } from "../model/address";
 import { duration } from "../model/times";
+import { PlainTable, type PlainColumn } from "../parts/plaintable";
 import { Completeness, Failure, Foreign, FreshnessBadge, Loading, Since } from "../parts/words";
 import { useAsked } from "../state/asked";
 import { boards, type Shown } from "../state/boards";
@@ -73,7 +74,7 @@ function Lag() {
         <strong>{milliseconds(at(0.5))}</strong> Watch lag, median
       </li>
       <li>
-        <strong>{milliseconds(at(0.99))}</strong> 99th percentile
+        <strong>{milliseconds(at(0.99))}</strong> Watch lag, 99th percentile
       </li>
       <li>
         <strong>{sorted.length}</strong> Changes measured since this page was opened
@@ -94,50 +95,51 @@ function OwnBoard({ board }: { board: Shown }) {
   );
 }
 
+const WORKERS: readonly PlainColumn<Worker>[] = [
+  { name: "Worker", cell: ({ name }) => <Foreign text={name} /> },
+  {
+    name: "Alive",
+    cell: ({ alive, seen_at }) =>
+      alive ? (
+        <span class="badge good">● alive</span>
+      ) : (
+        <span class="badge bad">
+          ✕ last seen <Since iso={seen_at} />
+        </span>
+      ),
+  },
+  { name: "Since", cell: ({ started_at }) => <Since iso={started_at} /> },
+  { name: "Boards", isFigure: true, cell: ({ boards: count }) => count },
+  {
+    name: "Behind",
+    meaning: "Boards of which something that happened is not stored yet",
+    isFigure: true,
+    cell: ({ behind }) => behind,
+  },
+  {
+    name: "Compared",
+    meaning: "How often a board was compared with ZooKeeper",
+    isFigure: true,
+    cell: ({ reconciled }) => reconciled,
+  },
+  {
+    name: "Differences",
+    meaning: "What was found to differ from ZooKeeper, and mended",
+    isFigure: true,
+    cell: ({ drift }) => drift,
+  },
+  { name: "Last checkpoint", cell: checkpoint },
+];
+
 function Workers({ workers }: { workers: readonly Worker[] }) {
   return (
-    <div class="wide" tabIndex={0} role="region" aria-label="Workers">
-      <table class="plain">
-        <thead>
-          <tr>
-            <th scope="col">Worker</th>
-            <th scope="col">Alive</th>
-            <th scope="col">Since</th>
-            <th scope="col">Boards</th>
-            <th scope="col">Behind</th>
-            <th scope="col">Compared</th>
-            <th scope="col">Differences</th>
-            <th scope="col">Last checkpoint</th>
-          </tr>
-        </thead>
-        <tbody>
-          {workers.map((worker) => (
-            <tr key={worker.name} class={worker.alive ? "" : "orphan"}>
-              <td>
-                <Foreign text={worker.name} />
-              </td>
-              <td>
-                {worker.alive ? (
-                  <span class="badge good">● alive</span>
-                ) : (
-                  <span class="badge bad">
-                    ✕ last seen <Since iso={worker.seen_at} />
-                  </span>
-                )}
-              </td>
-              <td>
-                <Since iso={worker.started_at} />
-              </td>
-              <td class="figure">{worker.boards}</td>
-              <td class="figure">{worker.behind}</td>
-              <td class="figure">{worker.reconciled}</td>
-              <td class="figure">{worker.drift}</td>
-              <td>{checkpoint(worker)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <PlainTable
+      label="Workers"
+      columns={WORKERS}
+      rows={workers}
+      keyOf={({ name }) => name}
+      classOf={({ alive }) => (alive ? "" : "orphan")}
+    />
   );
 }
 
@@ -156,44 +158,40 @@ function checkpoint({ checkpoints }: Worker) {
   );
 }
 
+const WATCHED: readonly PlainColumn<Shown>[] = [
+  {
+    name: "Board",
+    cell: ({ path }) => (
+      <a href={boardAt(path)}>
+        <Foreign text={path} />
+      </a>
+    ),
+  },
+  { name: "Watcher", cell: ({ watcher }) => <Foreign text={watcher} /> },
+  { name: "Freshness", cell: (board) => <FreshnessBadge board={board} /> },
+  { name: "Seen", cell: (board) => <Completeness board={board} /> },
+  {
+    name: "Changes",
+    meaning: "How many were ever recorded",
+    isFigure: true,
+    cell: ({ revision }) => revision.toLocaleString("en"),
+  },
+  {
+    name: "Differences",
+    meaning: "What was found to differ from ZooKeeper, and mended",
+    isFigure: true,
+    cell: ({ drift }) => drift,
+  },
+];
+
 function Watched({ boards: all }: { boards: readonly Shown[] }) {
   const sorted = [...all].sort((a, b) => (a.watcher ?? "").localeCompare(b.watcher ?? ""));
   return (
-    <div class="wide" tabIndex={0} role="region" aria-label="Boards and their watchers">
-      <table class="plain">
-        <thead>
-          <tr>
-            <th scope="col">Board</th>
-            <th scope="col">Watcher</th>
-            <th scope="col">Freshness</th>
-            <th scope="col">Seen</th>
-            <th scope="col">Changes</th>
-            <th scope="col">Differences</th>
-          </tr>
-        </thead>
-        <tbody>
-          {sorted.map((board) => (
-            <tr key={board.path}>
-              <td>
-                <a href={boardAt(board.path)}>
-                  <Foreign text={board.path} />
-                </a>
-              </td>
-              <td>
-                <Foreign text={board.watcher} />
-              </td>
-              <td>
-                <FreshnessBadge board={board} />
-              </td>
-              <td>
-                <Completeness board={board} />
-              </td>
-              <td class="figure">{board.revision.toLocaleString("en")}</td>
-              <td class="figure">{board.drift}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <PlainTable
+      label="Boards and their watchers"
+      columns={WATCHED}
+      rows={sorted}
+      keyOf={({ path }) => path}
+    />
   );
 }

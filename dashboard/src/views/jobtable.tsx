@@ -4,15 +4,17 @@ import { useSignal } from "@preact/signals";
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { jobAt } from "../model/address";
 import { Calm } from "../model/calm";
-import { COLUMNS, sorted, type Column, type Order } from "../model/columns";
+import { COLUMNS, gridOf, sorted, type Column, type Order } from "../model/columns";
 import type { Filter } from "../model/filters";
 import type { Row } from "../model/moves";
 import { useVirtual } from "../parts/virtual";
-import { At, Foreign, Since, StateBadge, Timer } from "../parts/words";
+import { Foreign, Since, StateBadge, Timer } from "../parts/words";
 import type { Jobs } from "../state/jobs";
 import { asList } from "../state/keys";
 import { now } from "../state/connection";
 import { go } from "../state/place";
+import { times } from "../state/settings";
+import { Unfolded } from "./unfolded";
 
 const ROW = 34; // pixels
 const UNFOLDED = 168; // more pixels of a row that is unfolded
@@ -73,9 +75,11 @@ export function JobTable({ jobs, columns, order, sort, narrow }: Properties) {
     [virtual, selected],
   );
 
+  const { grid, least } = gridOf(columns, times.value === "exact");
   return (
     <div
-      class={`table jobs columns-${columns.length}`}
+      class="table jobs"
+      style={{ "--grid": grid, "--least": `${least}rem` }}
       role="table"
       aria-label="Jobs"
       aria-rowcount={shown.length + 1}
@@ -205,31 +209,4 @@ function Cell({ row, column, narrow }: Pick<RowProperties, "row" | "narrow"> & {
     case "claims":
       return <>{row.claims ?? "–"}</>;
   }
-}
-
-function Unfolded({ row }: { row: Row }) {
-  return (
-    <dl class="unfolded">
-      <dt>UUID</dt>
-      <dd>
-        <Foreign text={row.uuid} />
-      </dd>
-      <dt>Znode</dt>
-      <dd>
-        <Foreign text={`${row.path}/${row.znode}`} />
-      </dd>
-      <dt>Posted</dt>
-      <dd>
-        <At iso={row.posted_at} />
-      </dd>
-      <dt>Claimed</dt>
-      <dd>
-        <At iso={row.claimed_at} />
-      </dd>
-      <dt>Ended</dt>
-      <dd>
-        <At iso={row.ended_at} />
-      </dd>
-    </dl>
-  );
 }

@@ -5,6 +5,7 @@ import * as api from "../api/client";
 import type { Conductor, Series } from "../api/types";
 import { boardAt, valueOf, withValue } from "../model/address";
 import { byUrgency } from "../model/attention";
+import { narrow } from "../parts/narrow";
 import { Sparkline } from "../parts/sparkline";
 import { useVirtual } from "../parts/virtual";
 import { Completeness, Failure, Foreign, FreshnessBadge, Loading, Timer } from "../parts/words";
@@ -15,9 +16,12 @@ import { failure, isLoaded } from "../state/live";
 import { go, place, refine } from "../state/place";
 
 const ROW = 44; // pixels
-const NARROW = 84; // pixels of a row on a phone, which has two lines
-const narrow = matchMedia("(max-width: 44rem)");
+const NARROW = 106; // pixels of a row on a phone, which has four lines
 const STEPS = 30;
+const COLUMNS = [
+  ...["Board", "Freshness", "Seen", "Unclaimed", "Claimed", "Ended"],
+  ...["Per minute", "Oldest waits", "Conductors"],
+];
 
 export function Overview() {
   const search = valueOf(place.value.query, "q") ?? "";
@@ -166,14 +170,12 @@ function Boards({ boards: shown, series, alive, orphans }: ListProperties) {
   return (
     <div class="table boards" role="table" aria-label="Boards" aria-rowcount={shown.length + 1}>
       <div class="row header" role="row" aria-rowindex={1}>
-        {["Board", "Freshness", "Unclaimed", "Claimed", "Ended", "Per minute", "Oldest waits"].map(
-          (name) => (
-            <span role="columnheader">{name}</span>
-          ),
-        )}
-        <span role="columnheader">Conductors</span>
-        <span role="columnheader">Seen</span>
-        <span role="columnheader">Changes</span>
+        {COLUMNS.map((name) => (
+          <span role="columnheader">{name}</span>
+        ))}
+        <span role="columnheader" class="drawn">
+          Changes
+        </span>
       </div>
       <div class="scroll" ref={scroller} role="rowgroup" tabIndex={0} aria-label="List of boards">
         <div class="tall" style={{ height: `${rows.getTotalSize()}px` }}>
@@ -230,13 +232,16 @@ function BoardRow(properties: RowProperties) {
       <span role="cell">
         <FreshnessBadge board={board} />
       </span>
+      <span role="cell">
+        <Completeness board={board} />
+      </span>
       <Figure name="unclaimed" value={board.unclaimed} />
       <Figure name="claimed" value={board.claimed} />
       <Figure name="ended" value={board.ended} />
       <span role="cell" class="figure spare">
         +{round(posted)} −{round(ended)}
       </span>
-      <span role="cell" class="figure spare">
+      <span role="cell" class="figure" data-figure="oldest">
         <Timer from={board.oldestFrom} />
       </span>
       <span role="cell" class="figure spare">
@@ -248,10 +253,7 @@ function BoardRow(properties: RowProperties) {
           </strong>
         )}
       </span>
-      <span role="cell">
-        <Completeness board={board} />
-      </span>
-      <span role="cell" class="spare">
+      <span role="cell" class="spare drawn">
         <Sparkline series={series} />
       </span>
     </div>

@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { refused } from "../api/credentials";
 import { valueOf } from "../model/address";
 import { visible } from "../model/text";
-import { timeOfDay, zones } from "../model/times";
+import { BROWSER_ZONE, timeOfDay, zones } from "../model/times";
 import { Foreign } from "../parts/words";
 import { isHelpOpen, KEYS } from "../state/keys";
 import { held } from "../state/changes";
@@ -140,7 +140,10 @@ function Tools() {
           onChange={(event) => (zone.value = event.currentTarget.value)}
         >
           {zones().map((each) => (
-            <option>{each}</option>
+            <option value={each}>
+              {each}
+              {each === BROWSER_ZONE && each !== "UTC" && " (here)"}
+            </option>
           ))}
         </select>
       </label>

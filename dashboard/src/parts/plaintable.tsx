@@ -1,0 +1,48 @@
+// A table that is in the page as a whole. On a phone each row is a card, with its columns' names.
+import type { ComponentChildren } from "preact";
+
+export interface PlainColumn<Row> {
+  name: string;
+  cell: (row: Row) => ComponentChildren;
+  isFigure?: boolean;
+  /** What the name stands for, where that is not plain. */
+  meaning?: string;
+}
+
+interface Properties<Row> {
+  label: string;
+  columns: readonly PlainColumn<Row>[];
+  rows: readonly Row[];
+  keyOf: (row: Row) => string;
+  classOf?: (row: Row) => string;
+}
+
+/** Roles are said as well: who shows a table's parts as blocks takes their own from them. */
+export function PlainTable<Row>({ label, columns, rows, keyOf, classOf }: Properties<Row>) {
+  return (
+    <div class="wide" tabIndex={0} role="region" aria-label={label}>
+      <table class="plain" role="table" aria-label={label}>
+        <thead role="rowgroup">
+          <tr role="row">
+            {columns.map(({ name, meaning }) => (
+              <th scope="col" role="columnheader" title={meaning}>
+                {name}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody role="rowgroup">
+          {rows.map((row) => (
+            <tr key={keyOf(row)} class={classOf?.(row) ?? ""} role="row">
+              {columns.map(({ name, cell, isFigure }) => (
+                <td class={isFigure ? "figure" : ""} role="cell" data-name={name}>
+                  <div>{cell(row)}</div>
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
