@@ -123,8 +123,8 @@ class Reason(StrEnum):
     COALESCED = "coalesced"  # several between two reads: ZooKeeper's watches fire once
     LATE = "late"  # nobody looked for a while: a server or the worker stood still, or a look lasted
     SUSPENDED = "suspended"  # the connection to ZooKeeper was lost
-    HANDOVER = "handover"  # from one worker to the next, both alive
-    RESTART = "restart"  # nobody watched
+    HANDOVER = "handover"  # a worker gave the board up in good order, until one took it again
+    RESTART = "restart"  # a worker ended without giving the board up, until one took it again
     OVERFLOW = "overflow"  # the store was slower than the board for too long
     DENIED = "denied"  # the board's ACL did not let Canary read it
     BOARD_DELETED = "board_deleted"  # what happened just before it is known from below only

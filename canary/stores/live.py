@@ -184,8 +184,7 @@ class LiveStore:
             session.end_session()
             return None
         reason = Reason.RESTART
-        is_handover = before["registered"] or is_own
-        if before["writer"] is None and is_handover and before["released"]:
+        if before["writer"] is None and before["released"]:
             reason = Reason(before["released"])
         if before["epoch"] is not None and before["epoch"] > epoch:
             reason = Reason.ERA

@@ -306,7 +306,10 @@ class TestTake:
         board = store.take(PATH, 10, yes, now())
         board.release(now(), None, Reason.HANDOVER)
         store.forget_all_but([], list, now())
-        assert store.take(PATH, 11, yes, now()).reason is Reason.RESTART
+        board = store.take(PATH, 11, yes, now())
+        assert board.reason is Reason.HANDOVER, "removed and added again: no worker was restarted"
+        store.forget_all_but([], list, now())
+        assert store.take(PATH, 12, yes, now()).reason is Reason.RESTART, "nobody gave it up"
 
 
 class TestWhatIsKnown:
