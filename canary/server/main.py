@@ -1,4 +1,4 @@
-"""canary-server: the API, the event stream and the plain page.
+"""canary-server: the API, the event stream and the dashboard.
 
 It starts and answers whatever is away, says in ``/readyz`` what that is, and recovers when it comes
 back. On SIGTERM and SIGINT it ends its event streams and exits within seconds. Exit status 2: an
@@ -105,7 +105,7 @@ def make_parts(config: Config, guarded: Gate, folder: Path) -> Parts:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` and return the exit status."""
-    command = parser("canary-server", "Serve Canary's API, its event stream and a plain page.")
+    command = parser("canary-server", "Serve Canary's API, its event stream and its dashboard.")
     command.add_argument(
         "--make-token",
         metavar="NAME",
