@@ -1,10 +1,11 @@
 """The server's filters as options: the same for every list and for ``tail``, and NOT for each.
 
 Values are the server's to check. What it says of a wrong one names its own parameter; ``by_option``
-names the option instead.
+names the option instead, and fields to sort by as that takes them.
 """
 
 import argparse
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -94,7 +95,13 @@ def by_option(said: str) -> str:
     if not separator or option is None:
         return said
     negation = "not-" if parameter.endswith("!") else ""
-    return f"--{negation}{option} is {rest}"
+    return f"--{negation}{option} is {_directions(rest) if option == 'sort' else rest}"
+
+
+def _directions(said: str) -> str:
+    """Return what is said of fields to sort by, ``-age`` as ``age:desc``, as the option has it."""
+    words = re.sub(r"(?<=[' ])-(\w+)", r"\1:desc", said)
+    return words.replace("; - for descending", "; with :desc for descending")
 
 
 def _parameters(options: argparse.Namespace) -> Iterator[tuple[str, str]]:

@@ -162,6 +162,11 @@ class TestAnswers:
             (problem(400, "state is 'x'. Allowed: CLAIMED"), 2, "--state is 'x'. Allowed: CLAIMED"),
             (problem(400, "age>! is 'x'. Allowed: 5m"), 2, "--not-age-over is 'x'. Allowed: 5m"),
             (problem(400, "window is 'x'"), 2, "--window is 'x'"),
+            (
+                problem(400, "sort is '-x'. Allowed: one of -posted_at, name; - for descending."),
+                2,
+                "--sort is 'x:desc'. Allowed: one of posted_at:desc, name; with :desc for desc",
+            ),
             (problem(400, "cursor is 'x'"), 2, ": cursor is 'x'"),
             (problem(401, "Nobody signed in"), 1, "CANARY_TOKEN"),
             (problem(403, "Not you"), 1, "CANARY_TOKEN"),
