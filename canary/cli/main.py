@@ -114,11 +114,16 @@ class Canary(App):  # type: ignore[misc,unused-ignore]
         try:
             self.command_manager.find_command(argv)
         except ValueError:
-            near = self.get_fuzzy_matches(argv[0])
-            hint = f" (did you mean {near[0]}?)" if near else ""
-            self.parser.error(f"there is no command {argv[0]!a}{hint}")
+            self.parser.error(f"there is no command {argv[0]!a}{self._near(argv[0])}")
         status: int = super().run_subcommand(argv)
         return status if self._failure is None else _status(self._failure)
+
+    def _near(self, word: str) -> str:
+        """Return which commands may be meant: all that begin so, else the one most like it."""
+        begun = sorted(name for name, _ in self.command_manager if name.startswith(word))
+        *others, last = begun or self.get_fuzzy_matches(word)[:1] or [""]
+        names = f"{', '.join(others)} or {last}" if others else last
+        return f" (did you mean {names}?)" if names else ""
 
     def clean_up(self, cmd: Any, result: int, err: BaseException | None) -> None:  # noqa: ARG002
         """Close what a command opened, and note what it failed with."""

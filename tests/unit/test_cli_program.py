@@ -127,7 +127,9 @@ class TestWrongWords:
         ("words", "said"),
         [
             ([], "which command"),
-            (["bords"], "did you mean boards"),
+            (["bords"], "did you mean boards?"),
+            (["c"], "did you mean changes, complete or conductors?"),
+            (["jo"], "did you mean job or jobs?"),
             (["boards", "--frob"], "--frob"),
             (["boards", "-f", "xml"], "'xml'"),
             (["jobs", "--limit", "-1"], "-1"),
