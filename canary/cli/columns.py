@@ -9,7 +9,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, TextIO
 
 from cliff.formatters.base import ListFormatter, SingleFormatter
@@ -135,9 +135,22 @@ class Shown(ListFormatter, SingleFormatter):
 
     def _rows(self, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
         for row in rows:
-            yield [self._value(name, value) for name, value in zip(names, row, strict=True)]
+            now = self._moment(dict(zip(names, row, strict=True)))
+            yield [self._value(name, value, now) for name, value in zip(names, row, strict=True)]
 
-    def _value(self, name: str, value: Any) -> Any:
+    def _moment(self, row: Mapping[str, Any]) -> datetime:
+        """Return the moment to reckon a row from: where its job tells its age, when it had that."""
+        posted: Any = row.get("posted_at")
+        age: Any = row.get("age")
+        told = shown.parsed(posted) if isinstance(posted, str) else None
+        if told is None or not is_number(age):
+            return self._now()
+        try:
+            return told + timedelta(seconds=float(age))
+        except OverflowError:
+            return self._now()
+
+    def _value(self, name: str, value: Any, now: datetime) -> Any:
         if self._style in EXACT:
             return value
         if self._style == "shell":
@@ -146,7 +159,7 @@ class Shown(ListFormatter, SingleFormatter):
             return "" if value is None else _cell(value)
         look = self._looks[name]
         if self._style == "table" and not (look is text and is_number(value)):
-            return look(value, self._now())
+            return look(value, now)
         return shown.NOTHING if value is None else _cell(value)
 
 

@@ -244,6 +244,14 @@ class TestNumbers:
         for style in ("json", "yaml", "csv", "value"):
             assert told in printed(style, [column], [told])
 
+    def test_a_row_reckons_all_times_from_one_moment(self) -> None:
+        columns = [*(Column(name, moment) for name in ("posted_at", "claimed_at"))]
+        columns.append(Column("age", seconds))
+        row = ["2026-11-25T02:59:50.000Z", "2026-11-25T02:59:52.000Z", 8]
+        assert "| 8.0s ago  | 6.0s ago   | 8.0s |" in printed("table", columns, row)
+        for age in (None, "old", 1e13):  # one that is told by nobody, and one of no calendar
+            assert "| 10s ago   | 8.0s ago   |" in printed("table", columns, [*row[:2], age])
+
     def test_a_moment_to_come_was_now(self) -> None:
         assert ago(NOW + timedelta(seconds=1), NOW) == "0ms ago"
 
