@@ -1,11 +1,13 @@
 """A command that prints a list of the server's, read page by page.
 
 A table on a terminal ends after ``SCREEN`` rows, and a line on standard error says so if there are
-more; elsewhere, and with ``--limit 0``, all of it is printed.
+more; elsewhere, and with ``--limit 0``, all of it is printed. Where there is nothing to print, the
+same line says that instead.
 """
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from cliff.lister import Lister
@@ -86,7 +88,7 @@ class Listing(Lister, Command):
         if not parsed_args.columns and style in SHORT and not parsed_args.long:
             parsed_args.columns = list(self.few)
             names = (*self.few, *(name for name in names if name not in self.few))
-        is_screen = style == "table" and self.app.stdout.isatty()
+        is_screen = self._is_screen(parsed_args)
         limit = parsed_args.limit
         if limit is None and is_screen:
             limit = SCREEN
@@ -95,6 +97,27 @@ class Listing(Lister, Command):
         rows = client.rows(self.resource, self.query(parsed_args), limit or None)
         told = self._told(rows, names, is_cut=is_screen and parsed_args.limit is None)
         return names, told
+
+    def produce_output(
+        self,
+        parsed_args: argparse.Namespace,
+        column_names: Sequence[str],
+        data: Iterable[Sequence[Any]],
+    ) -> int:
+        """Print the rows; say on a terminal that there are none."""
+        if self._is_screen(parsed_args):
+            rows = iter(data)
+            first = list(islice(rows, 1))
+            if not first:
+                self.app.stderr.write(f"canary: there are no {self.resource} to show\n")
+                if not parsed_args.print_empty:
+                    return 0
+            data = chain(first, rows)
+        status: int = super().produce_output(parsed_args, column_names, data)
+        return status
+
+    def _is_screen(self, parsed_args: argparse.Namespace) -> bool:
+        return parsed_args.formatter == "table" and bool(self.app.stdout.isatty())
 
     def _told(
         self, rows: "Rows", names: tuple[str, ...], *, is_cut: bool

@@ -263,6 +263,23 @@ class TestTerminal:
         piped = run("canary", "jobs", CANARY_URL=server.address)
         assert (piped.stdout.count("uuid-"), piped.stderr) == (101, "")
 
+    @pytest.mark.parametrize("words", [["gaps"], ["jobs", "--name", "none"]])
+    def test_a_list_of_nothing_says_so(
+        self,
+        screen: Callable[..., Terminal],
+        run: Run,
+        server: Server,
+        written: WrittenBoard,
+        words: list[str],
+    ) -> None:
+        assert written
+        _, output, errors = screen(*words).wait()
+        assert (output, errors) == ("", f"canary: there are no {words[0]} to show\n")
+        for style in ("json", "yaml", "csv", "value"):
+            assert screen(*words, "-f", style).wait()[2] == ""
+        piped = run("canary", *words, CANARY_URL=server.address)
+        assert (piped.stdout, piped.stderr) == ("\n", "")
+
     def test_a_table_fits_the_terminal(
         self, server: Server, written: WrittenBoard, environment: dict[str, str]
     ) -> None:
