@@ -15,6 +15,7 @@ monkey.patch_all()
 # ruff: noqa: E402 -- nothing may be imported before gevent has patched the standard library
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -35,6 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = load(arguments.config_files)
         logs.setup(config.log.level, config.log.format)
+        if config.log.level != "DEBUG":
+            # It warns at every try; the one line in which this ends says why none succeeded.
+            logging.getLogger("kazoo").setLevel(logging.ERROR)
         return _run(config, arguments)
     except (ConfigError, UsageError) as error:
         print(f"canary-producer: {error}", file=sys.stderr)

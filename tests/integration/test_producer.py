@@ -139,8 +139,8 @@ class TestZooKeeperAway:
             OS_ZOOKEEPER__CALL_TIMEOUT="2",
         )
         assert (away.returncode, away.stdout) == (1, "")
-        assert "ZooKeeper at 127.0.0.1:1 does not answer within 2 s" in away.stderr
-        assert "Traceback" not in away.stderr
+        [line] = away.stderr.splitlines()
+        assert "ZooKeeper at 127.0.0.1:1 does not answer within 2 s" in line
         assert time.monotonic() - started < 2 + START
 
     def test_it_stands_still(self, run: Run) -> None:
