@@ -21,6 +21,7 @@ from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
 from canary.model.changes import ENDINGS, Kind
+from canary.model.freshness import Freshness
 from canary.model.jobs import JobState, Outcome
 from canary.model.timeline import JobThen, Move, fold, then
 from canary.stores.boards import BoardNow, boards_now
@@ -52,6 +53,21 @@ class BoardJobs:
     at: datetime
     complete: bool
     jobs: Iterator[JobSeen]
+
+    @property
+    def freshness(self) -> Freshness:
+        """The board's, as of now; unwatched where nobody had looked at it yet at ``at``."""
+        return Freshness.UNWATCHED if self._is_before_watch else self.board.freshness
+
+    @property
+    def freshness_since(self) -> datetime | None:
+        """Since when it is that; None where nobody had looked at it yet."""
+        return None if self._is_before_watch else self.board.freshness_since
+
+    @property
+    def _is_before_watch(self) -> bool:
+        first = self.board.watched_since
+        return first is not None and self.at < first
 
 
 class Reading:

@@ -212,6 +212,16 @@ class TestJobs:
             "complete": True,
         }
 
+    def test_a_moment_before_the_first_look_is_not_called_live(
+        self, client: FlaskClient, database: Database[Document]
+    ) -> None:
+        WrittenBoard(database, watched_since=ago(60)).beat()
+        told = []
+        for moment in (ago(61), ago(30)):
+            [board] = client.get(f"/v1.0/jobs?path={PATH}&interval=0&at={iso(moment)}").get_json()
+            told.append((board["freshness"], board["freshness_since"] is None, board["complete"]))
+        assert told == [("unwatched", True, False), ("live", False, True)]
+
     @pytest.mark.parametrize(
         "payload",
         [

@@ -73,8 +73,8 @@ def _head(
         "path": path,
         "at": representation.iso(moment),
         "interval": int(interval.total_seconds()),
-        "freshness": (found.board.freshness if found else Freshness.UNWATCHED).value,
-        "freshness_since": representation.iso(found.board.freshness_since) if found else None,
+        "freshness": (found.freshness if found else Freshness.UNWATCHED).value,
+        "freshness_since": representation.optional_iso(found.freshness_since if found else None),
         "complete": found.complete if found else False,
     }
     return b"[" + json.dumps(head).encode()[:-1] + b', "jobs": ['
