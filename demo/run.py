@@ -1,12 +1,13 @@
 """One demo from its first process to its last.
 
-The dashboard's address is said when the API answers and both boards are live; only then the load
-begins, so that Canary watches from the first job on. A process that ends by itself ends the demo,
-with the end of its log and exit status 1.
+The dashboard's address, and what another shell needs to know, are said when the API answers and
+both boards are live; only then the load begins, so that Canary watches from the first job on. A
+process that ends by itself ends the demo, with the end of its log and exit status 1.
 """
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import tempfile
@@ -27,6 +28,7 @@ from demo.children import Children
 from demo.outcome import Outcome
 from demo.progress import DemoError, say, show, until
 from demo.settings import Settings
+from demo.shell import export
 from devstack.ports import Ports
 from devstack.reaper import Reaper
 
@@ -160,7 +162,9 @@ class _Demo:
             raise DemoError(f"{error}\n{self._children.tails()}") from error
         took = time.monotonic() - self._began
         say(f"Canary is up after {took:.1f} s and watches {' and '.join(paths)}")
-        show("", f"    the dashboard: {self._api.address}", "")
+        show("", f"    the dashboard: {self._api.address}")
+        show("    for canary, canary doctor and curl in another shell, this line:", "")
+        show(export(self._api.address, os.environ), "")
 
     def _start_loads(self) -> list[str]:
         names = []

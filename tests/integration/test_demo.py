@@ -1,6 +1,7 @@
 """`python -m demo` for real: it agrees where Canary saw all, says where not, and leaves nothing."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -134,6 +135,26 @@ def test_a_signal_ends_it_and_all_its_processes(demo: Start, number: int) -> Non
     assert command.end(number) == 0, command.output
 
     eventually(lambda: not [each for each in processes if each.is_running()])
+
+
+def test_another_shell_finds_everything_by_the_line_that_it_prints(
+    demo: Start, tmp_path: Path
+) -> None:
+    command = demo()
+    shown(command, WORKS)
+    [line] = [line for line in command.output.splitlines() if line.startswith("export ")]
+    canary = Path(sys.executable).parent / "canary"
+    done = subprocess.run(
+        ["sh", "-c", f"{line}\n{canary} doctor -f json"],
+        env={"HOME": str(tmp_path), "PATH": os.defpath},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {finding["check"]: finding["status"] for finding in json.loads(done.stdout)}
+    assert {found[name] for name in ("zookeeper", "mongodb", "workers", "server")} == {"ok"}
 
 
 def test_a_process_that_ends_by_itself_ends_it_with_the_end_of_its_log(demo: Start) -> None:
