@@ -5,7 +5,6 @@ boards, and read from one snapshot, so that how many jobs there were at the end 
 is there now less what happened since. Raises StoreUnavailable or StoreRefused, and writes nothing.
 """
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -48,7 +47,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """``count`` steps from ``start`` on, each ``step`` long."""
+    """``count`` steps from ``start`` on, each ``step`` long: whole milliseconds, as times are."""
 
     start: datetime
     step: timedelta
@@ -133,7 +132,7 @@ def _happened(boards: Document, scale: Scale) -> list[Document]:
     is_claim = {"$eq": ["$kind", Kind.CLAIMED.value]}
     is_end = {"$in": ["$kind", sorted(ENDINGS)]}
     since = {"$subtract": ["$seen_at", scale.start]}
-    milliseconds = math.ceil(scale.step / timedelta(milliseconds=1))
+    milliseconds = scale.step // timedelta(milliseconds=1)
     return [
         {"$match": boards | {"seen_at": {"$gte": scale.start}, "kind": {"$in": kinds}}},
         {

@@ -1,15 +1,19 @@
 """``/v2/series``, beside a replay of the log: how many jobs there were, came and went, when."""
 
+import math
+import random
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from pymongo.database import Database
 
 from canary.model.changes import Reason
 from canary.model.jobs import Outcome
-from canary.server.v2.series import SeriesOfBoard
+from canary.server.v2 import answers
+from canary.server.v2.series import SeriesOfBoard, scale_at
 from canary.stores.documents import Document
 from tests.integration.test_lists import Get, busy, client, get, reading
 from tests.integration.written_board import WrittenBoard, ago, claimed, ended, now, posted
@@ -58,7 +62,9 @@ def test_it_is_what_a_replay_of_the_log_says(
         start = datetime.fromisoformat(told["start"])
         expected = replayed(list(database.changes.find({"board": path})), start, told["step"])
         unknown = sum(each is None for each in told["posted"])
-        assert unknown == 9, "a thousand seconds of which not all is known"
+        [since] = database.boards.distinct("watched_since", {"_id": path})
+        first = math.ceil((since - start).total_seconds() / told["step"])
+        assert 8 <= unknown == first, "what was not watched from its beginning"
         for name, of in (
             ("posted", "posted"),
             ("claimed", "claimed"),
@@ -71,18 +77,66 @@ def test_it_is_what_a_replay_of_the_log_says(
         assert [gap["reason"] for gap in told["gaps"]] == ["coalesced", "board_deleted"]
 
 
+def test_who_asks_again_is_told_the_same_of_what_is_over(
+    database: Database[Document], get: Get, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = WrittenBoard(database, watched_since=ago(5_000))
+    board.beat()
+    chance = random.Random(11)
+    for number in range(200):
+        start = ago(chance.uniform(20, 700))
+        ends = start + timedelta(seconds=chance.uniform(2, 20))
+        board.write(posted(number, start), claimed(number, start + timedelta(seconds=1)))
+        board.write(ended(number, ends, Outcome.CONSUMED))
+    moment, before = now(), dict[datetime, dict[str, Any]]()
+    for later in (0, 3.7, 7, 23):
+        # Only the clock of who answers goes on.
+        monkeypatch.setattr(answers, "now", Mock(return_value=moment + timedelta(seconds=later)))
+        [told] = get("series", window="600", steps=60)["series"]
+        by_start = steps_of(told)
+        both = before.keys() & by_start
+        assert len(both) >= 57 or not before, "hardly a step is in both"
+        assert {start: by_start[start] for start in both} == {at: before[at] for at in both}
+        assert len(told["posted"]) == 60
+        assert datetime.fromisoformat(told["start"]).timestamp() % 10 == 0
+        last = datetime.fromisoformat(told["start"]) + timedelta(seconds=590)
+        assert last <= datetime.fromisoformat(told["until"]) < last + timedelta(seconds=10)
+        before = dict(list(by_start.items())[:-1])
+
+
+@pytest.mark.parametrize(
+    ("window", "steps", "step"),
+    [(600, 60, 10), (1_000, 7, 142.858), (0.5, 600, 0.1), (86_400, 60, 1_440)],
+)
+def test_steps_lie_at_multiples_of_their_length(window: float, steps: int, step: float) -> None:
+    moment = datetime(2026, 11, 26, 13, 33, 7, 123_000, UTC)
+    scale = scale_at(moment, timedelta(seconds=window), steps)
+    assert scale.step.total_seconds() == step
+    since = scale.start - datetime(1970, 1, 1, tzinfo=UTC)
+    assert since % scale.step == timedelta(0)
+    assert scale.end - scale.step <= moment < scale.end
+    on_time = scale_at(scale.start, timedelta(seconds=window), steps)
+    assert on_time.end == scale.start + scale.step, "a step that begins now"
+
+
 def test_how_long_jobs_waited_and_ran(database: Database[Document], get: Get) -> None:
     board = WrittenBoard(database, watched_since=ago(1_000))
     board.beat()
+    minute = timedelta(seconds=60)
+    third = datetime.fromtimestamp(now().timestamp() // 60 * 60, UTC) - minute
+    second = third - minute
     for number, waits in enumerate([10, 20, 30]):
-        start = ago(100 + waits)
+        start = second + timedelta(seconds=40 - waits)
         board.write(posted(number, start), claimed(number, start + timedelta(seconds=waits)))
-    board.write(ended(0, ago(40), Outcome.CONSUMED, "ann"))
-    [told] = get("series", window="120", steps=2)["series"]
-    assert told["waiting_p50"] == [pytest.approx(20, rel=0.02), None]
-    assert told["waiting_p95"] == [pytest.approx(20, rel=0.02), None]  # of three, DDSketch's rank
-    assert told["running_p50"] == [None, pytest.approx(60, rel=0.05)]
-    assert told["jobs_claimed"] == [3, 2]
+    board.write(ended(0, third + timedelta(seconds=40), Outcome.CONSUMED, "ann"))
+    [told] = get("series", window="300", steps=5)["series"]
+    told = steps_of(told)
+    then, later = told[second], told[third]
+    # Of three, DDSketch's rank.
+    assert then["waiting_p50"] == then["waiting_p95"] == pytest.approx(20, rel=0.02)
+    assert later["waiting_p50"] is later["waiting_p95"] is then["running_p50"] is None
+    assert later["running_p50"] == pytest.approx(60, rel=0.05)
+    assert (then["jobs_claimed"], later["jobs_claimed"]) == (3, 2)
 
 
 def test_what_nobody_watched_is_unknown(database: Database[Document], get: Get) -> None:
@@ -91,7 +145,9 @@ def test_what_nobody_watched_is_unknown(database: Database[Document], get: Get) 
     board.gap(ago(45), ago(40), 2, 1, reason=Reason.COALESCED)
     [told] = get("series", window="100", steps=10)["series"]
     known = [each is not None for each in told["posted"]]
-    assert known == [False] * 5 + [True] * 3 + [False] * 2
+    first = known.index(True)
+    assert known == [number in range(first, first + 3) for number in range(10)], "thirty seconds"
+    assert known[-2:] == [False, False]
     assert [(gap["creates"], gap["deletes"]) for gap in told["gaps"]] == [(2, 1)]
 
 
@@ -104,6 +160,18 @@ def test_pages_and_wrong_questions(database: Database[Document], get: Get, clien
     assert ([row["path"] for row in rest["series"]], rest["next"]) == (["/3/jobs", "/4/jobs"], None)
     answer = client.get("/v2/series?steps=1000")
     assert (answer.status_code, "steps is '1000'" in answer.json["detail"]) == (400, True)
+
+
+def steps_of(told: dict[str, Any]) -> dict[datetime, dict[str, Any]]:
+    """Return what is told of each step, by when it begins."""
+    start, names = datetime.fromisoformat(told["start"]), told.keys() - {"gaps"}
+    columns = {name: told[name] for name in names if isinstance(told[name], list)}
+    return {
+        start + timedelta(seconds=told["step"] * number): {
+            name: column[number] for name, column in columns.items()
+        }
+        for number in range(len(told["posted"]))
+    }
 
 
 def set_watched_since(database: Database[Document], path: str, since: datetime) -> None:

@@ -1,12 +1,14 @@
 """``GET /v2/series``: how the boards fared over time, in equal steps, as charts show it.
 
-A step of which nothing is known, since nobody watched then, has nulls. What was not seen one by one
-is in ``gaps``.
+Promises: steps begin at multiples of their length since 1970, in UTC, whenever is asked: of a step
+that is over, who asks again is told the same. A step of which nothing is known, since nobody
+watched then, has nulls. What was not seen one by one is in ``gaps``.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 from flask import Response
@@ -29,7 +31,9 @@ from canary.stores.series import Course, Scale, Series, Step
 
 DEFAULT_STEPS: Final = 60
 MAX_STEPS: Final = 600
-SHORTEST_STEP: Final = timedelta(milliseconds=100)
+SHORTEST_STEP: Final = 100  # milliseconds
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 class SeriesQuery(ListQuery):
@@ -46,12 +50,19 @@ class SeriesOfBoard(Answer):
     """How a board fared, step by step. A step of which nothing is known has nulls."""
 
     path: str
-    start: datetime = Field(description="when the first step begins")
+    start: datetime = Field(
+        description="when the first step begins: a multiple of `step` since 1970"
+    )
     step: float = Field(description="how long each step is, seconds")
+    until: datetime = Field(
+        description="up to when is told: a moment in the last step, which is not over"
+    )
     posted: list[int | None]
     claimed: list[int | None]
     ended: list[int | None]
-    jobs_unclaimed: list[int | None] = Field(description="how many there were at each step's end")
+    jobs_unclaimed: list[int | None] = Field(
+        description="how many there were at each step's end, in the last at `until`"
+    )
     jobs_claimed: list[int | None]
     waiting_p50: list[float | None] = Field(description="by the time of each claim, seconds")
     waiting_p95: list[float | None]
@@ -84,11 +95,10 @@ class SeriesList:
         behind = "" if after is None else after.identity
         boards = asked_boards(self.reading, filters, moment)
         boards = [board for board in boards if board.path > behind][:limit]
-        step = max(self.window / self.steps, SHORTEST_STEP)
-        scale = Scale(moment - step * self.steps, step, self.steps)
+        scale = scale_at(moment, self.window, self.steps)
         courses = self.series.courses([board.path for board in boards], scale)
         return [
-            (Place(board.path, board.path), _row(board, courses[board.path], scale))
+            (Place(board.path, board.path), _row(board, courses[board.path], scale, moment))
             for board in boards
         ]
 
@@ -97,7 +107,17 @@ class SeriesList:
         return by_pages(self, filters, moment, sort, limit)
 
 
-def _row(board: BoardNow, course: Course, scale: Scale) -> JSON:
+def scale_at(moment: datetime, window: timedelta, steps: int) -> Scale:
+    """Return the scale of ``steps`` steps, the last of which ``moment`` lies in.
+
+    A step is as long as that part of the window, rounded up to what MongoDB's times can tell apart.
+    """
+    step = max(math.ceil(window / _MILLISECOND / steps), SHORTEST_STEP) * _MILLISECOND
+    last = _EPOCH + (moment - _EPOCH) // step * step
+    return Scale(last - step * (steps - 1), step, steps)
+
+
+def _row(board: BoardNow, course: Course, scale: Scale, moment: datetime) -> JSON:
     known = [
         board.watched_since is not None
         and board.live_until is not None
@@ -119,6 +139,7 @@ def _row(board: BoardNow, course: Course, scale: Scale) -> JSON:
         "path": board.path,
         "start": iso(scale.start),
         "step": scale.step.total_seconds(),
+        "until": iso(moment),
         "posted": column(lambda step: step.posted),
         "claimed": column(lambda step: step.claimed),
         "ended": column(lambda step: step.ended),

@@ -770,7 +770,7 @@ export interface components {
             /**
              * Start
              * Format: date-time
-             * @description when the first step begins
+             * @description when the first step begins: a multiple of `step` since 1970
              */
             start: string;
             /**
@@ -778,6 +778,12 @@ export interface components {
              * @description how long each step is, seconds
              */
             step: number;
+            /**
+             * Until
+             * Format: date-time
+             * @description up to when is told: a moment in the last step, which is not over
+             */
+            until: string;
             /** Posted */
             posted: (number | null)[];
             /** Claimed */
@@ -786,7 +792,7 @@ export interface components {
             ended: (number | null)[];
             /**
              * Jobs Unclaimed
-             * @description how many there were at each step's end
+             * @description how many there were at each step's end, in the last at `until`
              */
             jobs_unclaimed: (number | null)[];
             /** Jobs Claimed */
