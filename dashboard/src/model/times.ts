@@ -2,6 +2,7 @@
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /** Seconds as text: 63 ms, 0.4 s, 12 s, 3 min 5 s, 2 h 10 min, 3 d 4 h. */
 export function duration(seconds: number | null): string {
@@ -65,6 +66,12 @@ export function precise(iso: string, zone: string): string {
 /** Only the time of day: 16:00:00. */
 export function timeOfDay(milliseconds: number, zone: string): string {
   return format(zone).format(new Date(milliseconds)).slice(-8);
+}
+
+/** Only the day: 25 Nov. */
+export function dayOf(milliseconds: number, zone: string): string {
+  const [, month = "", day = ""] = format(zone).format(new Date(milliseconds)).split(/[- ]/);
+  return `${Number(day)} ${MONTHS[Number(month) - 1] ?? ""}`;
 }
 
 export const BROWSER_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
