@@ -1,155 +1,119 @@
-// uPlot in Preact: lines that break where nothing is known, and gaps as bands of their own.
-import { useEffect, useRef } from "preact/hooks";
+// A chart: uPlot in Preact, as large as its card lets it be, above the values at the crosshair.
+import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import type { Gap } from "../api/types";
-import { timeOfDay } from "../model/times";
+import type { Axis } from "../model/axes";
+import { isEmpty, latest, type Course, type Line } from "../model/course";
+import { dayOf, timeOfDay } from "../model/times";
 import { zone } from "../state/settings";
-
-export interface Line {
-  label: string;
-  /** A CSS variable's name. */
-  colour: string;
-  values: readonly (number | null)[];
-  isFilled?: boolean;
-  dash?: readonly number[];
-}
+import { Legend } from "./legend";
+import { dataOf, optionsOf, type Drawing } from "./plot";
 
 interface Properties {
   title: string;
   unit: string;
-  /** Seconds since 1970. */
-  moments: readonly number[];
+  course: Course;
   lines: readonly Line[];
-  gaps: readonly Gap[];
+  isStacked?: boolean;
+  /** Whether values are of a step from its beginning to its end, not of its end. */
+  isOfStep?: boolean;
+  axis: Axis;
   show: (value: number) => string;
-}
-
-function colour(name: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-}
-
-function hatch(context: CanvasRenderingContext2D): CanvasPattern | string {
-  const tile = document.createElement("canvas");
-  tile.width = tile.height = 8;
-  const pen = tile.getContext("2d");
-  if (!pen) {
-    return colour("--gap");
-  }
-  pen.strokeStyle = colour("--gap");
-  pen.lineWidth = 1.5;
-  pen.beginPath();
-  pen.moveTo(0, 8);
-  pen.lineTo(8, 0);
-  pen.stroke();
-  return context.createPattern(tile, "repeat") ?? colour("--gap");
-}
-
-function bands(gaps: () => readonly Gap[]): uPlot.Plugin {
-  return {
-    hooks: {
-      drawClear: (plot) => {
-        const { ctx, bbox } = plot;
-        const there = gaps();
-        if (there.length === 0) {
-          return;
-        }
-        ctx.save();
-        ctx.beginPath();
-        ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
-        ctx.clip();
-        ctx.fillStyle = hatch(ctx);
-        for (const gap of there) {
-          const from = plot.valToPos(Date.parse(gap.from) / 1000, "x", true);
-          const to = plot.valToPos(Date.parse(gap.to) / 1000, "x", true);
-          ctx.fillRect(from - 1, bbox.top, Math.max(3, to - from + 2), bbox.height);
-        }
-        ctx.restore();
-      },
-    },
-  };
-}
-
-/** The points that no line leads to or from: only they are drawn as points. */
-function alone(plot: uPlot, series: number): number[] {
-  const values = plot.data[series] ?? [];
-  const isThere = (index: number) => values[index] !== null && values[index] !== undefined;
-  return [...values.keys()].filter(
-    (index) => isThere(index) && !isThere(index - 1) && !isThere(index + 1),
-  );
-}
-
-function options({ lines, show }: Properties, gaps: () => readonly Gap[]): uPlot.Options {
-  const axis = {
-    stroke: colour("--quiet"),
-    grid: { stroke: colour("--line"), width: 1 },
-    ticks: { stroke: colour("--line"), width: 1 },
-    font: "11px system-ui, sans-serif",
-  };
-  return {
-    width: 300,
-    height: 180,
-    legend: { live: false },
-    cursor: { drag: { x: false, y: false }, points: { show: false } },
-    scales: {
-      x: { time: true },
-      y: { range: (_plot, _low, high) => [0, Math.max(1, high * 1.1)] },
-    },
-    axes: [
-      {
-        ...axis,
-        values: (_plot, ticks) => ticks.map((tick) => timeOfDay(tick * 1000, zone.value)),
-      },
-      { ...axis, size: 56, values: (_plot, ticks) => ticks.map(show) },
-    ],
-    series: [
-      {},
-      ...lines.map((line): uPlot.Series => {
-        const stroke = colour(line.colour);
-        return {
-          label: line.label,
-          stroke,
-          width: 1.5,
-          spanGaps: false,
-          points: { show: true, size: 5, filter: alone },
-          ...(line.isFilled ? { fill: `${stroke}33` } : {}),
-          ...(line.dash ? { dash: [...line.dash] } : {}),
-        };
-      }),
-    ],
-    plugins: [bands(gaps)],
-  };
+  /** What to say where there is nothing to draw. */
+  empty: string;
 }
 
 export function Chart(properties: Properties) {
-  const { title, unit, moments, lines, gaps, show } = properties;
+  const { title, unit, course, lines, show } = properties;
+  const [at, setAt] = useState<number | null>(null);
+  const step = at !== null && at in course.moments ? at : latest(lines);
+  const valueAt = (line: Line) => line.values[step] ?? null;
+  const isNothing = lines.every((line) => valueAt(line) === null);
+  const told = (line: Line) => {
+    const value = valueAt(line);
+    return value !== null ? show(value) : isNothing ? "–" : missing(course, step);
+  };
+  const last = lines.map((line) => {
+    const value = line.values.findLast((each) => each !== null);
+    return `${line.label} ${value === undefined ? "unknown" : show(value)}`;
+  });
+  const isDrawn = !isEmpty(lines) || course.gaps.length > 0;
+  return (
+    <figure class="chart">
+      <figcaption>
+        {title} <span class="quiet">{unit}</span>
+      </figcaption>
+      {isDrawn ? (
+        <Plot
+          drawing={{
+            moments: course.moments,
+            lines,
+            isStacked: properties.isStacked ?? false,
+            gaps: course.gaps,
+            axis: properties.axis,
+          }}
+          label={`${title}: ${last.join(", ")}; ${course.gaps.length} gaps`}
+          pointedAt={setAt}
+        />
+      ) : (
+        <p class="nothing quiet">{properties.empty}</p>
+      )}
+      {isDrawn && (
+        <Legend
+          lines={lines}
+          when={[
+            at === null ? "Latest: " : "",
+            when(course, step, properties.isOfStep ?? false),
+            isNothing ? `: ${missing(course, step)}` : "",
+          ].join("")}
+          isInGap={course.inGap[step] ?? false}
+          valueOf={told}
+        />
+      )}
+    </figure>
+  );
+}
+
+function missing(course: Course, step: number): string {
+  const word = course.words[step] ?? "unknown";
+  return word === "none" && step === course.moments.length - 1 ? "not over yet" : word;
+}
+
+function when(course: Course, step: number, isOfStep: boolean): string {
+  const [begin = 0, end = 0] = [course.begins[step], course.moments[step]];
+  const time = (moment: number) => timeOfDay(moment * 1000, zone.value);
+  const day = (moment: number | undefined) => dayOf((moment ?? 0) * 1000, zone.value);
+  const isDated = day(course.begins[0]) !== day(course.moments.at(-1));
+  const date = isDated ? `${day(end)} ` : "";
+  return `${date}${isOfStep ? `${time(begin)}–${time(end)}` : time(end)}`;
+}
+
+interface PlotProperties {
+  drawing: Drawing;
+  label: string;
+  pointedAt: (step: number | null) => void;
+}
+
+function Plot({ drawing, label, pointedAt }: PlotProperties) {
   const holder = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
-  const current = useRef(gaps);
-  current.current = gaps;
-  const latest = useRef(properties);
-  latest.current = properties;
-  const scheme = `${zone.value} ${lines.map(({ label }) => label).join()}`;
+  const current = useRef(drawing);
+  current.current = drawing;
+  const scheme = `${zone.value} ${drawing.lines.map((line) => line.label).join()}`;
 
   useEffect(() => {
     const place = holder.current;
     if (!place) {
       return;
     }
+    const size = () => ({ width: place.clientWidth, height: place.clientHeight });
     const make = () => {
       plot.current?.destroy();
-      plot.current = new uPlot(
-        options(latest.current, () => current.current),
-        [[]],
-        place,
-      );
-      plot.current.setSize({ width: place.clientWidth, height: 180 });
-      plot.current.setData(dataOf(latest.current));
+      const options = optionsOf(() => current.current, pointedAt);
+      plot.current = new uPlot({ ...options, ...size() }, dataOf(current.current), place);
     };
     make();
-    const resized = new ResizeObserver(() => {
-      plot.current?.setSize({ width: place.clientWidth, height: 180 });
-    });
+    const resized = new ResizeObserver(() => plot.current?.setSize(size()));
     resized.observe(place);
     const dark = matchMedia("(prefers-color-scheme: dark)");
     dark.addEventListener("change", make);
@@ -159,31 +123,12 @@ export function Chart(properties: Properties) {
       plot.current?.destroy();
       plot.current = null;
     };
-  }, [scheme]);
+  }, [scheme, pointedAt]);
 
+  const { moments, lines, gaps } = drawing;
   useEffect(() => {
-    plot.current?.setData(dataOf(latest.current));
+    plot.current?.setData(dataOf(current.current));
   }, [moments, lines, gaps]);
 
-  const last = lines.map(({ label, values }) => {
-    const value = values.findLast((each) => each !== null);
-    return `${label} ${value === undefined ? "unknown" : show(value)}`;
-  });
-  return (
-    <figure class="chart">
-      <figcaption>
-        {title} <span class="quiet">{unit}</span>
-      </figcaption>
-      <div
-        ref={holder}
-        role="img"
-        aria-label={`${title}: ${last.join(", ")}; ${gaps.length} gaps`}
-        data-gaps={gaps.length}
-      />
-    </figure>
-  );
-}
-
-function dataOf({ moments, lines }: Properties): uPlot.AlignedData {
-  return [[...moments], ...lines.map(({ values }) => [...values])];
+  return <div ref={holder} role="img" aria-label={label} data-gaps={gaps.length} />;
 }
