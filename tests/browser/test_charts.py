@@ -125,3 +125,15 @@ def test_bands_lie_on_each_other_and_have_their_own_colours(open_page: Open, boa
     red, _, blue = chart.evaluate(COLOUR_AT, [right, 15 / 22])
     assert red - blue > 20, "unclaimed, on top of it, is orange"
     expect(page.locator(".chart").first.locator("figcaption")).to_contain_text("stacked")
+
+
+def test_a_window_of_which_nothing_is_known_says_since_when(open_page: Open, board: str) -> None:
+    told = answer(board) | {"gaps": [], "step": 1440.0}
+    told |= {"start": "2020-01-01T00:00:00.000Z", "until": "2020-01-01T02:10:00.000Z"}
+    told |= {
+        name: [None] * 6 for name, column in told.items() if isinstance(column, list) and column
+    }
+    page = charts(open_page, board, told)
+    note = page.locator(".note", has_text="Watched since")
+    expect(note).to_contain_text("a point each 24 min")
+    expect(page.locator(".chart")).to_have_count(0)

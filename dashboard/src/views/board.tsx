@@ -123,7 +123,7 @@ function Board({ board, isOwn }: { board: Shown; isOwn: boolean }) {
         ))}
       </div>
       <Failure error={series.error} />
-      <Charts series={series.answer?.[0]} />
+      <Charts series={series.answer?.[0]} since={board.watched_since} />
       <JobsOf path={path} />
       <section>
         <h2>Conductors</h2>
