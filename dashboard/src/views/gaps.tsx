@@ -8,7 +8,7 @@ const REASONS: Record<Gap["reason"], string> = {
   coalesced: "more happened at once than can be seen one by one",
   late: "a look came late",
   suspended: "ZooKeeper was not heard",
-  handover: "the board changed hands between workers",
+  handover: "a worker gave the board up, until one took it again",
   restart: "no worker watched",
   overflow: "more waited to be stored than may",
   denied: "the board’s ACL hid it",
