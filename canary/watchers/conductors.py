@@ -31,7 +31,9 @@ LOG = logging.getLogger(__name__)
 MAX_CONDUCTORS: Final = 1_000  # of one board; a document of MongoDB holds 16 MB
 RETRY_DELAY: Final = 1.0  # seconds before the first new try after a failure; doubled each time
 MAX_RETRY_DELAY: Final = 30.0  # seconds
-CHECK_INTERVAL: Final = 60.0  # seconds without a change until the watches are looked after
+# Seconds without a change until the watches are looked after. Only an ACL that forbids reading the
+# folder for a while ends one without a word.
+CHECK_INTERVAL: Final = 300.0
 
 Tell = Callable[[list[Conductor], datetime], None]
 
