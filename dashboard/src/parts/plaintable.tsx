@@ -1,5 +1,7 @@
 // A table that is in the page as a whole. On a phone each row is a card, with its columns' names.
 import type { ComponentChildren } from "preact";
+import { boardAt } from "../model/address";
+import { Foreign } from "./words";
 
 export interface PlainColumn<Row> {
   name: string;
@@ -8,6 +10,16 @@ export interface PlainColumn<Row> {
   /** What the name stands for, where that is not plain. */
   meaning?: string;
 }
+
+/** The board that a row is about. */
+export const BOARD: PlainColumn<{ path: string }> = {
+  name: "Board",
+  cell: ({ path }) => (
+    <a href={boardAt(path)}>
+      <Foreign text={path} />
+    </a>
+  ),
+};
 
 interface Properties<Row> {
   label: string;

@@ -5,13 +5,13 @@ import type { Change } from "../api/types";
 import { findsEnded, isTimed, matches, queryOf, type Filter } from "../model/filters";
 import { keyOf, moved, rowOf, type Row } from "../model/moves";
 import { isLive, paused } from "./connection";
+import { SLOW } from "./turns";
 
 const MOST = 10_000; // rows that are fetched at once
 const LINGER = 3_000; // milliseconds for which a row stays that the filters find no longer
 const ASK = 2_000; // milliseconds between fetches where only the server knows what the filters find
 const TIMED = 5_000; // milliseconds between fetches where time alone changes what they find
 const ENDED = 60_000; // and where they find ended jobs, of which no change tells that they expired
-const SLOW = 10; // times what a fetch took: so long it is until the next at least
 
 export class Jobs {
   /** All rows, in no order. Anew whenever one has changed, around a map that is changed in place:

@@ -1,7 +1,7 @@
 // When something is fetched again: soon, or now; each answer once, and no more often than a server
 // bears.
 
-const SLOW = 10; // times what a fetch took: so long it is until the next at least
+export const SLOW = 10; // times what a fetch took: so long it is until the next at least
 
 interface Taker<Answer> {
   answered(answer: Answer): void;

@@ -77,17 +77,19 @@ export function JobsOf({ path }: { path: string }) {
       </div>
       <FilterBar filters={filters} change={change} />
       <Failure error={error?.text ?? null} isFinal={error?.isFinal ?? false} />
-      {isEmpty && error !== null ? null : isEmpty ? (
-        <p class="empty">
-          {isPlain ? (
-            "No job is on the board now."
-          ) : (
-            <>
-              No job fits these filters.{" "}
-              <a href={hashOf({ view: "board", query: rest })}>Without filters</a>
-            </>
-          )}
-        </p>
+      {isEmpty ? (
+        error === null && (
+          <p class="empty">
+            {isPlain ? (
+              "No job is on the board now."
+            ) : (
+              <>
+                No job fits these filters.{" "}
+                <a href={hashOf({ view: "board", query: rest })}>Without filters</a>
+              </>
+            )}
+          </p>
+        )
       ) : (
         <JobTable
           jobs={jobs}

@@ -1,8 +1,8 @@
 // Who is registered on the boards, who holds what, and claims that nobody alive has.
 import * as api from "../api/client";
 import type { Conductor } from "../api/types";
-import { boardAt, jobAt } from "../model/address";
-import { PlainTable, type PlainColumn } from "../parts/plaintable";
+import { jobAt } from "../model/address";
+import { BOARD, PlainTable, type PlainColumn } from "../parts/plaintable";
 import { Failure, Foreign, Loading, Since } from "../parts/words";
 import { useAsked } from "../state/asked";
 
@@ -61,15 +61,6 @@ export function ConductorTable({ conductors, withPath }: Properties) {
 const WHO: PlainColumn<Conductor> = {
   name: "Conductor",
   cell: ({ name, owner }) => <Foreign text={name ?? owner} />,
-};
-
-const BOARD: PlainColumn<Conductor> = {
-  name: "Board",
-  cell: ({ path }) => (
-    <a href={boardAt(path)}>
-      <Foreign text={path} />
-    </a>
-  ),
 };
 
 const REST: readonly PlainColumn<Conductor>[] = [

@@ -1,8 +1,7 @@
 // Intervals in which not everything was seen one by one: how much, and why.
 import type { Gap } from "../api/types";
-import { boardAt } from "../model/address";
-import { PlainTable, type PlainColumn } from "../parts/plaintable";
-import { At, Foreign, Loading } from "../parts/words";
+import { BOARD, PlainTable, type PlainColumn } from "../parts/plaintable";
+import { At, Loading } from "../parts/words";
 
 const REASONS: Record<Gap["reason"], string> = {
   coalesced: "more happened at once than can be seen one by one",
@@ -33,15 +32,6 @@ export function GapList({ gaps, withPath }: { gaps: readonly Gap[] | null; withP
     />
   );
 }
-
-const BOARD: PlainColumn<Gap> = {
-  name: "Board",
-  cell: ({ path }) => (
-    <a href={boardAt(path)}>
-      <Foreign text={path} />
-    </a>
-  ),
-};
 
 const REST: readonly PlainColumn<Gap>[] = [
   { name: "From", cell: ({ from }) => <At iso={from} /> },

@@ -4,7 +4,7 @@ import * as api from "../api/client";
 import type { Worker } from "../api/types";
 import { boardAt } from "../model/address";
 import { duration } from "../model/times";
-import { PlainTable, type PlainColumn } from "../parts/plaintable";
+import { BOARD, PlainTable, type PlainColumn } from "../parts/plaintable";
 import { Completeness, Failure, Foreign, FreshnessBadge, Loading, Since } from "../parts/words";
 import { useAsked } from "../state/asked";
 import { boards, type Shown } from "../state/boards";
@@ -159,14 +159,7 @@ function checkpoint({ checkpoints }: Worker) {
 }
 
 const WATCHED: readonly PlainColumn<Shown>[] = [
-  {
-    name: "Board",
-    cell: ({ path }) => (
-      <a href={boardAt(path)}>
-        <Foreign text={path} />
-      </a>
-    ),
-  },
+  BOARD,
   { name: "Watcher", cell: ({ watcher }) => <Foreign text={watcher} /> },
   { name: "Freshness", cell: (board) => <FreshnessBadge board={board} /> },
   { name: "Seen", cell: (board) => <Completeness board={board} /> },
