@@ -45,6 +45,7 @@ def run(fault: Fault, scene: Scene, seed: int) -> Outcome:
         fault.happen(scene, seed)
         outcome = settle(scene)
     except BaseException as error:
+        print(scene.story())
         _write({"fault": fault.name, "seed": seed, "failed": f"{type(error).__name__}: {error}"})
         raise
     findings = "\n".join(map(str, outcome.verdict.findings))

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from kazoo.client import KazooClient
 from pymongo.database import Database
+from pymongo.errors import PyMongoError
 
 from tests.faults.account import Course, Life, Window
 from tests.faults.findings import Finding, What
@@ -27,7 +28,7 @@ from tests.waiting import eventually
 
 HUMAN_PACE: Final = 0.05  # seconds between two operations on the board
 BURST: Final = 0.001  # seconds: faster than ZooKeeper's watches tell one by one
-SECONDS_TO_LIVE: Final = 60.0  # until a board is live again after a fault; far more than it takes
+SECONDS_TO_LIVE: Final = 120.0  # until a board is live again after a fault; twenty times what it takes
 SESSION_TIMEOUT: Final = 4.0  # seconds: the workers'
 SHARE: Final = {"OS_CANARY__NAME": "a"}  # a worker to whom one board goes, and
 STAND_BY: Final = {"OS_CANARY__NAME": "b"}  # one to whom it does not while the other is there
@@ -207,6 +208,17 @@ class Scene:
         """Return how many operations the load has done."""
         with self.log.open("rb") as log:
             return sum(1 for _ in log)
+
+    def story(self) -> str:
+        """Return what may tell why a run came to no verdict."""
+        lines = [f"{self.operations()} operations"]
+        lines += [f"{each.at:.1f} s: the API says {each.freshness}" for each in self.api.told[-20:]]
+        lines.append(f"{time.monotonic():.1f} s: this is told")
+        try:
+            lines += [str(self.stored()), *map(str, self.database.workers.find())]
+        except PyMongoError as error:
+            lines.append(f"MongoDB: {error}")
+        return "\n".join(lines)
 
     # Waiting.
 

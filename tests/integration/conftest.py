@@ -23,6 +23,7 @@ COMMANDS = Path(sys.executable).parent  # where the console scripts of this envi
 #: ends no session that is not to end.
 SESSION_TIMEOUT = 10.0
 STOP_TIMEOUT = 60.0  # seconds; a worker has promised to be gone within 10, given a processor
+LAST_LINES, LINE_LIMIT = 40, 400  # of a program's output, and characters of each, after a failure
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -101,6 +102,10 @@ class Command:
         """What it has written so far, to both of its outputs."""
         return self.log.read_text(errors="replace")
 
+    def last_lines(self) -> list[str]:
+        """Return the end of its output: what may tell why a test failed."""
+        return [line[:LINE_LIMIT] for line in self.output.splitlines()[-LAST_LINES:]]
+
     def end(self, number: int = signal.SIGTERM) -> int:
         """Send a signal, wait for the end, and return the exit status."""
         if self.process.poll() is None:
@@ -138,6 +143,7 @@ def spawn(environment: dict[str, str], tmp_path: Path) -> Iterator[Spawn]:
         except subprocess.TimeoutExpired:
             command.process.kill()
             command.process.wait()
+        print(f"{command.log.name} ends:", *command.last_lines(), sep="\n")  # pytest shows failures
 
 
 @pytest.fixture
