@@ -75,7 +75,7 @@ class Follower:
     def _read(self, response: requests.Response) -> None:
         name, data = "", ""
         identity = self._last
-        for line in response.iter_lines(chunk_size=1):
+        for line in response.iter_lines(chunk_size=None):  # as it comes, not byte by byte
             if self._stopping.is_set():
                 return
             field, _, value = line.decode().partition(": ")
@@ -95,6 +95,7 @@ class Follower:
                     if name == "dropped":
                         return
                     name, data, self._last = "", "", identity
+                    gevent.sleep(0)  # what always has more to read would let nobody else run
 
     def _take(self, name: str, data: str) -> None:
         if name == "reset":

@@ -38,7 +38,7 @@ class Client:
             yield self._lines(answer)
 
     def _lines(self, answer: requests.Response) -> Iterator[Told]:
-        for line in answer.iter_lines(chunk_size=1):
+        for line in answer.iter_lines(chunk_size=None):
             told = json.loads(line)
             self.last = told["id"] or self.last
             if told["event"] != "heartbeat":

@@ -81,7 +81,7 @@ class Listening:
     def __init__(self, url: str, headers: dict[str, str]) -> None:
         self._answer = open_stream(url, headers=headers)
         self.headers = self._answer.headers
-        self._lines = self._answer.iter_lines(chunk_size=1)
+        self._lines = self._answer.iter_lines(chunk_size=None)
         self.id = ""
 
     def next(self) -> tuple[str, dict[str, Any]]:

@@ -46,7 +46,7 @@ class Stream:
     def _read(self) -> None:
         name = ""
         try:
-            for line in self._response.iter_lines(chunk_size=1):
+            for line in self._response.iter_lines(chunk_size=None):
                 field, _, value = line.decode().partition(": ")
                 if field == "event":
                     name = value

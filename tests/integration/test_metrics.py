@@ -174,7 +174,7 @@ def test_what_was_done_on_a_board_is_what_both_tell(
     assert (shown.value("canary_board_freshness_age_seconds", board=board) or 0) < 600
 
     with open_stream(server.url) as stream:
-        lines = stream.iter_lines(chunk_size=1)
+        lines = stream.iter_lines(chunk_size=None)
         events = events_to(lines, b"event: board")
         assert server.scrape().value("canary_stream_clients") == 1
         post(zookeeper, board, posting())

@@ -188,7 +188,7 @@ class TestForms:
         events = []
         with open_stream(server.address, params={"last_event_id": start}) as answer:
             event: Told = {"id": None}
-            for line in answer.iter_lines(chunk_size=1, decode_unicode=True):
+            for line in answer.iter_lines(chunk_size=None, decode_unicode=True):
                 field, _, value = line.partition(": ")
                 if field == "data":
                     events.append(event | {"data": json.loads(value)})
