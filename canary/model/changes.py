@@ -124,6 +124,7 @@ class Reason(StrEnum):
     LATE = "late"  # nobody looked for a while: a server or the worker stood still, or a look lasted
     SUSPENDED = "suspended"  # the connection to ZooKeeper was lost
     HANDOVER = "handover"  # a worker gave the board up in good order, until one took it again
+    UNREGISTERED = "unregistered"  # nobody was to watch the board, until it was registered again
     RESTART = "restart"  # a worker ended without giving the board up, until one took it again
     OVERFLOW = "overflow"  # the store was slower than the board for too long
     DENIED = "denied"  # the board's ACL did not let Canary read it

@@ -186,6 +186,8 @@ class LiveStore:
         reason = Reason.RESTART
         if before["writer"] is None and before["released"]:
             reason = Reason(before["released"])
+        if not (before["registered"] or is_own):
+            reason = Reason.UNREGISTERED
         if before["epoch"] is not None and before["epoch"] > epoch:
             reason = Reason.ERA
         state, pasts = self._restore(after)

@@ -307,9 +307,9 @@ class TestTake:
         board.release(now(), None, Reason.HANDOVER)
         store.forget_all_but([], list, now())
         board = store.take(PATH, 11, yes, now())
-        assert board.reason is Reason.HANDOVER, "removed and added again: no worker was restarted"
+        assert board.reason is Reason.UNREGISTERED, "removed and added again: nobody's fault"
         store.forget_all_but([], list, now())
-        assert store.take(PATH, 12, yes, now()).reason is Reason.RESTART, "nobody gave it up"
+        assert store.take(PATH, 12, yes, now()).reason is Reason.UNREGISTERED, "whoever had it"
 
 
 class TestWhatIsKnown:

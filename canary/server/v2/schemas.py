@@ -17,6 +17,7 @@ ReasonName = Literal[
     "late",
     "suspended",
     "handover",
+    "unregistered",
     "restart",
     "overflow",
     "denied",

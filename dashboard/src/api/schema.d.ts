@@ -620,7 +620,7 @@ export interface components {
              * Reason
              * @enum {string}
              */
-            reason: "coalesced" | "late" | "suspended" | "handover" | "restart" | "overflow" | "denied" | "board_deleted" | "drift" | "era";
+            reason: "coalesced" | "late" | "suspended" | "handover" | "unregistered" | "restart" | "overflow" | "denied" | "board_deleted" | "drift" | "era";
             /**
              * Creates
              * @description unseen ones; null: unknown, 0: all was found

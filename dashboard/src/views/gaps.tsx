@@ -8,6 +8,7 @@ const REASONS: Record<Gap["reason"], string> = {
   late: "a look came late",
   suspended: "ZooKeeper was not heard",
   handover: "a worker gave the board up, until one took it again",
+  unregistered: "the board was removed from Canary, until it was added again",
   restart: "no worker watched",
   overflow: "more waited to be stored than may",
   denied: "the board’s ACL hid it",
