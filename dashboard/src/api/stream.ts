@@ -1,5 +1,6 @@
 // The event stream, kept alive: JSON lines by fetch, since an EventSource can't sign in, can't be
 // told that a laptop slept, and hides why it failed.
+import { messageOf } from "../model/text";
 import { address, refusal, type Query } from "./client";
 import { headers } from "./credentials";
 import type { BoardState, Change, Gap } from "./types";
@@ -89,7 +90,7 @@ export class Stream {
         this.#lose("the server ended the stream");
       } catch (error) {
         this.#connection?.abort(); // it may be what came that was wrong, and not the connection
-        this.#lose(error instanceof Error ? error.message : String(error));
+        this.#lose(messageOf(error));
       }
     }
   }

@@ -12,6 +12,11 @@ export function visible(text: string, most = 300): string {
   });
 }
 
+/** Return what to show of something that was thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
 export interface Excerpt {
   text: string;
   isCut: boolean;

@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import * as api from "../api/client";
 import { headers } from "../api/credentials";
+import { messageOf } from "../model/text";
 import { Failure } from "./words";
 
 const SAVED = 60_000; // milliseconds after which a browser has taken over what it saves
@@ -41,7 +42,7 @@ export function Download({ href, name, children }: Properties) {
       }
     } catch (problem) {
       if (!mine.signal.aborted) {
-        setError(problem instanceof Error ? problem.message : String(problem));
+        setError(messageOf(problem));
       }
     }
     if (fetching.current === mine) {

@@ -1,5 +1,6 @@
 // What is fetched again and again while it is looked at.
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { messageOf } from "../model/text";
 import { onReset } from "./changes";
 import { connection, paused } from "./connection";
 import { Turns } from "./turns";
@@ -50,7 +51,7 @@ export function useAsked<Answer>(
         if (isHeld()) {
           return;
         }
-        const text = error instanceof Error ? error.message : String(error);
+        const text = messageOf(error);
         setState((before) => ({
           key,
           answer: before.key === key ? before.answer : null,

@@ -4,6 +4,7 @@ import * as api from "../api/client";
 import type { Change } from "../api/types";
 import { findsEnded, isTimed, matches, queryOf, type Filter } from "../model/filters";
 import { keyOf, moved, rowOf, type Row } from "../model/moves";
+import { messageOf } from "../model/text";
 import { isLive, paused } from "./connection";
 import { SLOW } from "./turns";
 
@@ -95,7 +96,7 @@ export class Jobs {
         this.isLoading.value = false;
         const isFinal = error instanceof api.Refusal && error.isFinal;
         this.error.value = {
-          text: error instanceof Error ? error.message : String(error),
+          text: messageOf(error),
           isFinal,
         };
         if (!isFinal) {

@@ -14,6 +14,7 @@ import {
   takeGap,
   takeState,
 } from "./boards";
+import { messageOf } from "../model/text";
 import { flush, isReady, onReset, reset, take, tellGap } from "./changes";
 import { isLive, now, paused, serverNow, settle } from "./connection";
 
@@ -70,7 +71,7 @@ async function load(): Promise<void> {
       owe();
     }
   } catch (error) {
-    failure.value = error instanceof Error ? error.message : String(error);
+    failure.value = messageOf(error);
     setTimeout(() => {
       if (isOpen && !isReady.value) {
         void load();
