@@ -13,7 +13,7 @@ import {
 } from "../src/model/filters";
 import { counted, keyOf, moved, rowOf, type Row } from "../src/model/moves";
 import { pretty, visible } from "../src/model/text";
-import { duration, exact, precise, zones } from "../src/model/times";
+import { duration, exact, NEAREST, precise, regions } from "../src/model/times";
 import { board, change, job, POSTED } from "./board";
 
 describe("a row", () => {
@@ -227,7 +227,14 @@ describe("times", () => {
   it("are exact in the zone that is wished", () => {
     expect(exact(POSTED, "UTC")).toBe("2026-11-25 10:00:00 UTC");
     expect(precise("2026-11-25T23:59:59.007Z", "Europe/Berlin")).toBe("2026-11-26 00:59:59.007");
-    expect(zones()[0]).toBe("UTC");
+  });
+
+  it("offer each zone once, UTC first", () => {
+    const all = [...NEAREST, ...[...regions().values()].flat()];
+    expect(all[0]).toBe("UTC");
+    expect(new Set(all).size).toBe(all.length);
+    expect(all.length).toBeGreaterThan(300);
+    expect(regions().get("Pacific")).toContain("Pacific/Auckland");
   });
 });
 

@@ -172,6 +172,8 @@ class TestTimes:
         utc = posted.inner_text()
         zones = page.get_by_label("Time zone")
         expect(zones.locator("option").nth(1)).to_have_text("America/New_York (here)")
+        auckland = zones.locator("optgroup[label=Pacific] option", has_text="Auckland")
+        expect(auckland).to_have_attribute("value", "Pacific/Auckland")
         zones.select_option("Pacific/Auckland")
         expect(posted).not_to_have_text(utc)
         expect(posted).to_have_attribute("title", re.compile("Pacific/Auckland$"))

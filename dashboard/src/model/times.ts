@@ -76,7 +76,16 @@ export function dayOf(milliseconds: number, zone: string): string {
 
 export const BROWSER_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-/** UTC first, then the browser's own, then all that it knows. */
-export function zones(): string[] {
-  return [...new Set(["UTC", BROWSER_ZONE, ...Intl.supportedValuesOf("timeZone")])];
+/** UTC first, then the browser's own. */
+export const NEAREST: readonly string[] = [...new Set(["UTC", BROWSER_ZONE])];
+
+/** All other zones that the browser knows, by region: the part of their names before the first /. */
+export function regions(): Map<string, string[]> {
+  const others = Intl.supportedValuesOf("timeZone").filter((each) => !NEAREST.includes(each));
+  const found = new Map<string, string[]>();
+  for (const each of others) {
+    const region = each.includes("/") ? each.slice(0, each.indexOf("/")) : "Other";
+    found.set(region, [...(found.get(region) ?? []), each]);
+  }
+  return found;
 }

@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { refused } from "../api/credentials";
 import { valueOf } from "../model/address";
 import { visible } from "../model/text";
-import { BROWSER_ZONE, timeOfDay, zones } from "../model/times";
+import { BROWSER_ZONE, NEAREST, regions, timeOfDay } from "../model/times";
 import { Foreign } from "../parts/words";
 import { isHelpOpen, KEYS } from "../state/keys";
 import { held } from "../state/changes";
@@ -23,6 +23,8 @@ const VIEWS = [
   ["conductors", "#/conductors", "Conductors"],
   ["canary", "#/canary", "Canary"],
 ] as const;
+
+const REGIONS = regions();
 
 const WITHIN: Record<string, string> = { board: "overview", job: "overview" };
 
@@ -139,11 +141,18 @@ function Tools() {
           value={zone.value}
           onChange={(event) => (zone.value = event.currentTarget.value)}
         >
-          {zones().map((each) => (
+          {NEAREST.map((each) => (
             <option value={each}>
               {each}
               {each === BROWSER_ZONE && each !== "UTC" && " (here)"}
             </option>
+          ))}
+          {[...REGIONS].map(([region, zones]) => (
+            <optgroup label={region}>
+              {zones.map((each) => (
+                <option value={each}>{each.replace(`${region}/`, "").replaceAll("_", " ")}</option>
+              ))}
+            </optgroup>
           ))}
         </select>
       </label>
