@@ -111,14 +111,44 @@ def test_the_crosshair_tells_values_and_never_a_number_of_what_is_unknown(
     expect(throughput.locator(".when")).to_contain_text(": not over yet")
     page.locator("h1").hover()
     expect(there.locator(".when")).to_contain_text("Latest")
-    label = there.locator("[role=img]")
+    label = there.locator("[role=slider]")
     expect(label).to_have_attribute("aria-label", "On the board: unclaimed 10, claimed 10; 1 gaps")
+
+
+def test_the_keyboard_moves_the_crosshair_and_it_is_read_out(open_page: Open, board: str) -> None:
+    page = charts(open_page, board, answer(board))
+    there, throughput = (page.locator(".chart").nth(number) for number in (0, 3))
+    slider = there.get_by_role("slider")
+    expect(slider).to_have_attribute(
+        "aria-valuetext", "Latest: 26 Nov 00:03:20, unclaimed 10, claimed 10"
+    )
+    slider.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    expect(there.locator(".when")).to_have_text("26 Nov 00:01:00: unknown ⚠ in a gap")
+    expect(slider).to_have_attribute("aria-valuetext", "26 Nov 00:01:00: unknown, in a gap")
+    expect(rows(throughput)).to_have_text(["6.0", "6.0", "6.0"])
+    page.keyboard.press("Home")
+    expect(there.locator(".when")).to_have_text("25 Nov 23:59:00: not watched")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowRight")
+    expect(there.locator(".when")).to_have_text("26 Nov 00:00:00")
+    expect(slider).to_have_attribute("aria-valuetext", "26 Nov 00:00:00, unclaimed 5, claimed 2")
+    expect(slider).to_have_attribute("aria-valuenow", "1")
+    screenshot(page, "charts-keyboard")
+    page.keyboard.press("End")
+    expect(there.locator(".when")).to_have_text("26 Nov 00:03:20")
+    page.keyboard.press("Escape")
+    expect(there.locator(".when")).to_contain_text("Latest")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Tab")
+    expect(there.locator(".when")).to_contain_text("Latest")
 
 
 def test_bands_lie_on_each_other_and_have_their_own_colours(open_page: Open, board: str) -> None:
     page = charts(open_page, board, answer(board))
     expect(page.locator(".chart canvas")).to_have_count(4)
-    chart = page.locator(".chart [role=img]").first
+    chart = page.locator(".chart [role=slider]").first
     right = 250 / 260
     red, _, blue = chart.evaluate(COLOUR_AT, [right, 5 / 22])
     assert blue - red > 20, "claimed, at the bottom, is blue"

@@ -119,7 +119,7 @@ def test_the_overview_shows_every_board(open_page: Open, site: Site) -> None:
 def test_a_board_shows_charts_conductors_and_jobs(open_page: Open, site: Site) -> None:
     page = open_page().go(hash_of(site, "board"))
     expect(page.locator(".chart canvas")).to_have_count(4)
-    charts = page.locator(".chart [role=img]")
+    charts = page.locator(".chart [role=slider]")
     expect(charts.nth(1)).to_have_attribute("aria-label", _matching("ended [1-9]"))
     expect(page.get_by_role("region", name="Conductors")).to_contain_text("octavia-conductor-1")
     expect(page.locator("table.plain .badge.good").first).to_contain_text("alive")
@@ -178,7 +178,7 @@ def test_a_gap_is_drawn_as_one(open_page: Open, site: Site, zookeeper: KazooClie
     expect(row).to_contain_text("1 creates, 1 deletes")
     expect(row).to_contain_text("coalesced")
     expect(page.locator(".head").first).to_contain_text("2 unseen")
-    for chart in page.locator(".chart [role=img]").all():
+    for chart in page.locator(".chart [role=slider]").all():
         expect(chart).to_have_attribute("data-gaps", "1")
         expect(chart).to_have_attribute("aria-label", _matching("; 1 gaps"))
         eventually(partial(_shows_a_gap, chart), why="it is drawn")

@@ -1,4 +1,5 @@
-// A chart: uPlot in Preact, as large as its card lets it be, above the values at the crosshair.
+// A chart: uPlot in Preact, as large as its card lets it be, above the values at the crosshair, which
+// the mouse moves, and the arrow keys: to a screen reader it is a slider whose text is those values.
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
@@ -7,7 +8,7 @@ import { isEmpty, latest, type Course, type Line } from "../model/course";
 import { dayOf, timeOfDay } from "../model/times";
 import { zone } from "../state/settings";
 import { Legend } from "./legend";
-import { dataOf, optionsOf, type Drawing } from "./plot";
+import { dataOf, optionsOf, pointAt, type Drawing } from "./plot";
 
 interface Properties {
   title: string;
@@ -37,6 +38,13 @@ export function Chart(properties: Properties) {
     const value = line.values.findLast((each) => each !== null);
     return `${line.label} ${value === undefined ? "unknown" : show(value)}`;
   });
+  const moment = [
+    at === null ? "Latest: " : "",
+    when(course, step, properties.isOfStep ?? false),
+    isNothing ? `: ${missing(course, step)}` : "",
+  ].join("");
+  const isInGap = course.inGap[step] ?? false;
+  const values = isNothing ? [] : lines.map((line) => `${line.label} ${told(line)}`);
   const isDrawn = !isEmpty(lines) || course.gaps.length > 0;
   return (
     <figure class="chart">
@@ -53,23 +61,14 @@ export function Chart(properties: Properties) {
             axis: properties.axis,
           }}
           label={`${title}: ${last.join(", ")}; ${course.gaps.length} gaps`}
+          step={step}
+          told={[moment, ...values, ...(isInGap ? ["in a gap"] : [])].join(", ")}
           pointedAt={setAt}
         />
       ) : (
         <p class="nothing quiet">{properties.empty}</p>
       )}
-      {isDrawn && (
-        <Legend
-          lines={lines}
-          when={[
-            at === null ? "Latest: " : "",
-            when(course, step, properties.isOfStep ?? false),
-            isNothing ? `: ${missing(course, step)}` : "",
-          ].join("")}
-          isInGap={course.inGap[step] ?? false}
-          valueOf={told}
-        />
-      )}
+      {isDrawn && <Legend lines={lines} when={moment} isInGap={isInGap} valueOf={told} />}
     </figure>
   );
 }
@@ -91,10 +90,13 @@ function when(course: Course, step: number, isOfStep: boolean): string {
 interface PlotProperties {
   drawing: Drawing;
   label: string;
+  /** At which step the crosshair is, or would be, and what is told there. */
+  step: number;
+  told: string;
   pointedAt: (step: number | null) => void;
 }
 
-function Plot({ drawing, label, pointedAt }: PlotProperties) {
+function Plot({ drawing, label, step, told, pointedAt }: PlotProperties) {
   const holder = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const current = useRef(drawing);
@@ -130,5 +132,36 @@ function Plot({ drawing, label, pointedAt }: PlotProperties) {
     plot.current?.setData(dataOf(current.current));
   }, [moments, lines, gaps]);
 
-  return <div ref={holder} role="img" aria-label={label} data-gaps={gaps.length} />;
+  const last = moments.length - 1;
+  const point = (to: number | null) => {
+    pointAt(to === null ? null : (moments[Math.min(Math.max(to, 0), last)] ?? null));
+  };
+  const goals: Record<string, () => number | null> = {
+    ArrowLeft: () => step - 1,
+    ArrowRight: () => step + 1,
+    Home: () => 0,
+    End: () => last,
+    Escape: () => null,
+  };
+  return (
+    <div
+      ref={holder}
+      role="slider"
+      tabIndex={0}
+      aria-label={label}
+      aria-valuemin={0}
+      aria-valuemax={last}
+      aria-valuenow={step}
+      aria-valuetext={told}
+      data-gaps={gaps.length}
+      onKeyDown={(event) => {
+        const goal = goals[event.key];
+        if (goal && !event.ctrlKey && !event.metaKey && !event.altKey) {
+          event.preventDefault();
+          point(goal());
+        }
+      }}
+      onBlur={() => point(null)}
+    />
+  );
 }

@@ -18,6 +18,8 @@ const FONT = "11px system-ui, sans-serif";
 const ROOM = 10; // pixels at an axis, for its ticks and some air
 const LINE = 15; // pixels of a line of text below it
 const EDGE = 6; // pixels at the right of the plot
+const TOGETHER = "charts"; // all that show one crosshair
+const AWAY = { left: -10, top: -10 };
 
 export function dataOf({ moments: x, lines, isStacked }: Drawing): uPlot.AlignedData {
   const values = isStacked ? stacked(lines) : lines.map((line) => [...line.values]);
@@ -84,6 +86,13 @@ function seriesOf(line: Line, isStacked: boolean): uPlot.Series {
   };
 }
 
+/** Move the crosshair of all charts to a moment, seconds since 1970; null takes it away. */
+export function pointAt(moment: number | null): void {
+  for (const plot of uPlot.sync(TOGETHER).plots) {
+    plot.setCursor(moment === null ? AWAY : { left: plot.valToPos(moment, "x"), top: 0 });
+  }
+}
+
 /** `drawn` says what is drawn by now, `pointedAt` hears at which step the crosshair is. */
 export function optionsOf(
   drawn: () => Drawing,
@@ -106,7 +115,7 @@ export function optionsOf(
       y: false,
       drag: { x: false, y: false },
       points: { size: 7 },
-      sync: { key: "charts" },
+      sync: { key: TOGETHER },
       // To the step, whose values are told, wherever in it the mouse is.
       move: (plot, left, top) => {
         const at = left < 0 ? undefined : plot.data[0][plot.posToIdx(left)];

@@ -19,6 +19,7 @@ export const KEYS: readonly (readonly [string, string])[] = [
   ["g b", "go to the boards"],
   ["g c", "go to the conductors"],
   ["g y", "go to Canary itself"],
+  ["← or →", "on a chart: the step before, the next step; Home, End"],
   ["u", "up: from a job to its board, from a board to the boards"],
   ["p", "pause, and go on"],
   ["t", "relative or exact times"],
