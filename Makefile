@@ -6,8 +6,7 @@ NPM = PATH=$(CURDIR)/$(BIN):$$PATH $(CURDIR)/$(BIN)/npm --prefix dashboard --sil
 PAGE := canary/server/static/.built
 
 .PHONY: help setup lint unit integration browser test test-faults test-others test-rest test-1 test-2 \
-	faults soak bench demo lock conf \
-	metrics types clean
+	faults soak bench demo lock conf metrics types clean
 
 help:  ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'

@@ -16,11 +16,11 @@ import requests
 from kazoo.client import KazooClient
 
 from demo.ledger import KINDS
+from tests.integration import demos
 from tests.integration.conftest import Command
+from tests.integration.demos import LIMIT
 from tests.waiting import eventually
 
-ROOT = Path(__file__).resolve().parents[2]
-LIMIT = 120.0  # seconds for a whole demo of six; a busy machine takes far longer to start one
 WORKS = "the load works"
 ROW = re.compile(r"^ {4}(\w+) +(?:(\d+) +)?(\d+)(?: |$)", re.MULTILINE)
 
@@ -38,17 +38,8 @@ def demo(environment: dict[str, str], prefix: str, tmp_path: Path) -> Iterator[S
     started: list[Command] = []
 
     def start(**variables: str) -> Command:
-        log = tmp_path / "demo.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "demo"],
-                cwd=ROOT,
-                env={**environment, "DEMO_PREFIX": prefix, **variables},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-        started.append(Command(process, log))
+        told = {**environment, "DEMO_PREFIX": prefix, **variables}
+        started.append(demos.start(tmp_path / "demo.log", told))
         return started[-1]
 
     yield start
@@ -142,7 +133,7 @@ def test_another_shell_finds_everything_by_the_line_that_it_prints(
 ) -> None:
     command = demo()
     shown(command, WORKS)
-    [line] = [line for line in command.output.splitlines() if line.startswith("export ")]
+    line = demos.exported(command)
     canary = Path(sys.executable).parent / "canary"
     done = subprocess.run(
         ["sh", "-c", f"{line}\n{canary} doctor -f json"],

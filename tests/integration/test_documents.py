@@ -14,16 +14,16 @@ from typing import Final
 import pytest
 import requests
 
+from tests.integration import demos
+from tests.integration.demos import ROOT
 from tests.ports import free_port
 from tests.waiting import eventually
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 PAGES: Final = ("README.md", "docs/api.md", "docs/cli.md")
 COMMAND: Final = re.compile(r" {4}(?:\$ )?((?:OS_\S+ )?(?:curl|canary) .+|\w+=\$\(canary .+)")
 REFUSED: Final = " " * 4 + "canary: "  # what the command line prints below a command that is wrong
 FENCED: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ENDLESS: Final = re.compile(r"curl -N|canary tail[^|]+$|stream=True")
-START_LIMIT: Final = 120.0  # seconds
 LIMIT: Final = 60.0  # seconds for one example, most of which take one
 # curl says what the status was, beside what it prints.
 PRELUDE: Final = 'curl() { command curl -sS -w "%{stderr}HTTP %{http_code}\\n" "$@"; }\n'
@@ -98,33 +98,18 @@ class Shell:
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """Start the demo as it is, and wait until it has something of all that is asked for."""
     folder, port = tmp_path_factory.mktemp("documents"), free_port()
-    log = folder / "demo.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "demo"],
-            cwd=ROOT,
-            env={**os.environ, "OS_SERVER__PORT": str(port)},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-
-    def line() -> str | None:
-        assert process.poll() is None, log.read_text()
-        return next((each for each in log.read_text().splitlines() if "CANARY_URL=" in each), None)
-
+    demo = demos.start(folder / "demo.log", {**os.environ, "OS_SERVER__PORT": str(port)})
     try:
-        told = eventually(line, START_LIMIT, "the demo prints its line")
+        told = eventually(lambda: demos.exported(demo), demos.LIMIT, "the demo prints its line")
         assert told is not None
         for outcome in ("consumed", "trashed"):
             url = f"http://127.0.0.1:{port}/v2/jobs?limit=1&outcome={outcome}"
-            eventually(lambda url=url: _rows(url), START_LIMIT, outcome)  # type: ignore[misc]
+            eventually(lambda url=url: _rows(url), demos.LIMIT, outcome)  # type: ignore[misc]
         home = folder / "home"
         home.mkdir()
         yield Shell(told, home)
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(START_LIMIT)
+        demo.end(signal.SIGINT)
 
 
 def _rows(url: str) -> list[object]:
