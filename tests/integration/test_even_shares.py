@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from kazoo.client import KazooClient
 
+from canary import conductor
 from canary.config import Config
 from canary.model.names import conductor_folder
 from canary.zookeeper import Client, connect, disconnect
@@ -105,21 +106,34 @@ def test_who_is_unfit_leaves_its_boards_to_who_is_fit(
 
 
 def test_where_nobody_is_fit_all_stays_where_it_is(
-    join: Join, zookeeper: KazooClient, config: Config
+    join: Join, zookeeper: KazooClient, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a, b = join("a"), join("b")
     add(zookeeper, config.canary.jobboard, *names(4))
     eventually(lambda: counts(a, b) == [2, 2], JOIN_LIMIT)
+    claims = len(a.claims) + len(b.claims)
     folder = conductor_folder(config.canary.jobboard)
+    monkeypatch.setattr(conductor, "SETTLE_DELAY", JOIN_LIMIT)  # one is unfit before the other
     for each in (a, b):
         each.conductor.set_fit(is_fit=False)
     eventually(lambda: zookeeper.get_children(folder) == [])
-    looks = [a.looks, b.looks]
+    look_again(zookeeper, config, a, b)  # the look before may have seen one of them listed
+    monkeypatch.setattr(conductor, "SETTLE_DELAY", 0.0)  # what is given up is given up at once
+    look_again(zookeeper, config, a, b)
+    assert counts(a, b) == [2, 2], "nothing is taken"
+    monkeypatch.setattr(conductor, "SETTLE_DELAY", JOIN_LIMIT)
     for each in (a, b):
         each.conductor.set_fit(is_fit=True)
-    eventually(lambda: len(zookeeper.get_children(folder)) == 2)
-    eventually(lambda: a.looks > looks[0] and b.looks > looks[1])
-    assert len(a.claims) + len(b.claims) == 4, "nothing was given up"
+    eventually(lambda: counts(a, b) == [3, 3], JOIN_LIMIT)
+    assert len(a.claims) + len(b.claims) == claims + 2, "nothing was given up"
+
+
+def look_again(zookeeper: KazooClient, config: Config, *conducted: Conducted) -> None:
+    """Post a watch job, and wait until each has looked at the board because of it."""
+    looks = [each.looks for each in conducted]
+    number = len(zookeeper.get_children(config.canary.jobboard))
+    add(zookeeper, config.canary.jobboard, f"/more-{number}")
+    eventually(lambda: all(each.looks > look for each, look in zip(conducted, looks, strict=True)))
 
 
 def test_a_stranger_among_the_workers_gets_no_share(
