@@ -52,10 +52,12 @@ from canary.stores.history import HistoryStore
 from canary.stores.live import LiveStore
 from canary.stores.mongo import connect as connect_mongodb
 from canary.stores.mongo import ensure_schema
+from canary.stores.stored import of_several
 from canary.stores.writer import LiveBoard
 from canary.watchers.board import BoardWatch
 from canary.watchers.conductors import ConductorsWatch
 from canary.watchers.context import WatchContext
+from canary.watchers.together import Together
 from canary.zookeeper import Pulse, disconnect
 from canary.zookeeper import connect as connect_zookeeper
 
@@ -85,7 +87,11 @@ class Worker:
         observer = metrics or NOBODY
         self._store = LiveStore(self._database, self.conductor.conductor.name, observer)
         self._context = WatchContext(
-            self._client, Pulse(self._client), config.canary.reconcile_interval, observer=observer
+            self._client,
+            Pulse(self._client),
+            config.canary.reconcile_interval,
+            together=Together(partial(of_several, self._database)),
+            observer=observer,
         )
         self._heartbeat = Heartbeat(self._store, self._context, self._of_checkpoints)
         self._own = OwnBoard(self._client, board.path, config.canary.name, self._watch_own)

@@ -63,21 +63,23 @@ def _comparable(name: str, value: Any) -> Any:
     return value
 
 
+def is_still(known: Past, job: Job) -> bool:
+    """Tell whether the past that is known of a job can be that of ``job`` as it is now."""
+    return known.spent.state is job.state and known.spent.is_plausible
+
+
 def past_of(
     database: Database[Document],
     path: str,
     incarnation: int,
     job: Job,
-    known: Past | None,
     now: datetime,
     session: ClientSession,
 ) -> Past:
-    """Return the past of a job: the one that is ``known`` if it can be, else what the log tells.
+    """Return the past of a job as the log tells it.
 
     Where the log says that the job is in another state, how it came to its own is not known.
     """
-    if known is not None and known.spent.state is job.state and known.spent.is_plausible:
-        return known
     of_job = {"board": path, "job": identity(path, incarnation, job)}
     log = list(database.changes.find(of_job, session=session).sort("revision", 1))
     posted_at = log[-1]["posted_at"] if log else job.at or job.seen_at

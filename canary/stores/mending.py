@@ -8,10 +8,10 @@ there and of how many bytes it was made; that is written once, with the job, and
 long a job waited and ran is compared with what its board's writer remembers.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from pymongo import DeleteOne, ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
@@ -21,18 +21,11 @@ from canary.model.changes import ENDINGS, Kind
 from canary.model.jobs import Job, JobState, Outcome
 from canary.model.payload import Payload
 from canary.model.state import BoardState
-from canary.stores.documents import (
-    ON_BOARD,
-    Document,
-    node_document,
-    payload_document,
-    stat_document,
-)
+from canary.stores.documents import Document, node_document, payload_document, stat_document
 from canary.stores.entries import Past, spent_fields
-from canary.stores.expected import difference, expected, identity, past_of
+from canary.stores.expected import difference, expected, identity, is_still, past_of
 from canary.stores.slices import CHANGE_BYTES, SLICE_BYTES, SLICE_CHANGES
-
-BATCH: Final = 1_000
+from canary.stores.stored import COLLECTION, of_one
 
 Fetch = Callable[[Job], Payload | None]
 
@@ -42,12 +35,14 @@ class Found:
     """What a comparison of a board's memory with ZooKeeper found beside the state.
 
     ``fetch`` reads a job's payload; ``sizes`` are how many bytes of data jobs have, by name and
-    czxid; ``since`` is from when on it is not known that all was right.
+    czxid; ``since`` is from when on it is not known that all was right. ``stored`` is what MongoDB
+    held of the board a moment ago, where that was read, together with other boards.
     """
 
     fetch: Fetch
     sizes: Mapping[tuple[str, int], int]
     since: datetime
+    stored: list[Document] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +58,10 @@ class Mending:
     nodes: list[Any] = field(default_factory=list)
     board: Document = field(default_factory=dict)
     pasts: dict[str, Past] = field(default_factory=dict)
+
+
+class _Unsure(Exception):  # noqa: N818 -- never leaves this module
+    """More has to be read before it can be told."""
 
 
 class Differences:
@@ -88,19 +87,34 @@ class Differences:
         self._lost: dict[str, tuple[Job, Past]] = {}  # jobs whose documents are
         self._bare: dict[str, Job] = {}  # jobs whose payloads may be lost
 
+    def are_none(self, stored: Iterable[Document], mine: Mapping[str, Any]) -> bool:
+        """Tell whether ``stored`` is all that should be, and the board's document has ``mine``.
+
+        Nothing more is read: where that would be needed, or anything is otherwise, it is False.
+        """
+        try:
+            board = self._compare_all(stored, None)
+        except _Unsure:
+            return False
+        if board is None or any(board[name] != value for name, value in mine.items()):
+            return False
+        return not (self._wrong or self._lost or self._bare)
+
     def find(self, session: ClientSession) -> Document | None:
         """Read all that is stored, as ``session`` sees it, and compare.
 
         Returns the board's own document, None where there is none.
         """
+        return self._compare_all(of_one(self._database, self._path, session), session)
+
+    def _compare_all(
+        self, stored: Iterable[Document], session: ClientSession | None
+    ) -> Document | None:
         board: Document | None = None
         missing = {self._identity(job): job for job in self._state.jobs.values()}
         nodes: dict[str, str] = {}  # names by identity
-        stored = self._database.boards.aggregate(
-            _all_of(self._path), session=session, batchSize=BATCH
-        )
         for document in stored:
-            match document.pop("collection", None):
+            match document.pop(COLLECTION, None):
                 case "jobs":
                     job = missing.pop(document["_id"], None)
                     if job is None:
@@ -158,7 +172,7 @@ class Differences:
                 setting = UpdateOne({"_id": name}, {"$set": {"payload": payload_document(payload)}})
                 yield Mending([f"the payload of {job.name}"], [setting]), _weight(payload)
 
-    def _compare(self, document: Document, job: Job, session: ClientSession) -> None:
+    def _compare(self, document: Document, job: Job, session: ClientSession | None) -> None:
         """Compare the document of a job that is on the board."""
         name, past = document["_id"], self._past(job, session)
         fields = difference(document, expected(self._path, self._incarnation, job, past))
@@ -178,10 +192,13 @@ class Differences:
     def _identity(self, job: Job) -> str:
         return identity(self._path, self._incarnation, job)
 
-    def _past(self, job: Job, session: ClientSession) -> Past:
+    def _past(self, job: Job, session: ClientSession | None) -> Past:
         known = self._pasts.get(self._identity(job))
-        where = self._database, self._path, self._incarnation
-        return past_of(*where, job, known, self._now, session)
+        if known is not None and is_still(known, job):
+            return known
+        if session is None:
+            raise _Unsure
+        return past_of(self._database, self._path, self._incarnation, job, self._now, session)
 
     def _nodes(self, stored: Mapping[str, str]) -> Iterator[Mending]:
         for name in sorted(set(stored.values()) ^ self._state.others):
@@ -193,8 +210,10 @@ class Differences:
                 [f"the node {name}"], nodes=[write if is_there else DeleteOne(identified)]
             )
 
-    def _ended(self, job: Document, session: ClientSession) -> Mending:
+    def _ended(self, job: Document, session: ClientSession | None) -> Mending:
         """Return what mends the document of a job that is not on the board: what the log says."""
+        if session is None:
+            raise _Unsure
         endings = {"$in": [kind.value for kind in ENDINGS]}
         told: Mapping[str, Any] | None = self._database.changes.find_one(
             {"board": job["board"], "job": job["_id"], "kind": endings}, session=session
@@ -212,24 +231,6 @@ class Differences:
         }
         setting = UpdateOne({"_id": job["_id"]}, {"$set": fields})
         return Mending([f"{job['name']} is not on the board"], [setting])
-
-
-def _all_of(path: str) -> list[Document]:
-    """Return what finds all that is stored of what is on a board.
-
-    It is one question: every board is asked for once a minute, and most are small.
-    """
-    jobs = [
-        {"$match": {"board": path, "state": {"$in": ON_BOARD}}},
-        {"$project": {"payload.text": 0, "payload.excerpt": 0}},
-        {"$set": {"collection": "jobs"}},
-    ]
-    nodes = [{"$match": {"board": path}}, {"$set": {"collection": "nodes"}}]
-    return [
-        {"$match": {"_id": path}},
-        {"$unionWith": {"coll": "jobs", "pipeline": jobs}},
-        {"$unionWith": {"coll": "nodes", "pipeline": nodes}},
-    ]
 
 
 def _weight(payload: Payload | None) -> int:

@@ -2,7 +2,8 @@
 
 A board is read again a portion at a time, each with a look that is made anyway or for nothing else:
 so a board that never stands still is compared as well, and a large one is not blind for a second.
-Then the store's is compared with the state that was written last, whatever waits to be written.
+Then the store's is compared with the state that was written last, whatever waits to be written: of
+a small board, with what is read of many at once; if that does not agree, it is asked for alone.
 
 Promises: what was wrong is mended, counted once, logged as an error, and lies in a gap that begins
 where all was right the last time.
@@ -11,7 +12,7 @@ where all was right the last time.
 import logging
 import random
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -22,6 +23,7 @@ from canary.clock import now
 from canary.errors import CanaryError
 from canary.model.changes import Gap, Reason
 from canary.model.state import BoardState, Step
+from canary.stores.documents import Document
 from canary.stores.mending import Fetch, Found
 from canary.stores.writer import LiveBoard
 from canary.watchers.context import WatchContext
@@ -31,7 +33,8 @@ from canary.watchers.outbox import Comparison
 LOG = logging.getLogger(__name__)
 
 PORTION: Final = 500  # jobs that are read again with one look: some 50 ms
-SLOTS: Final = 12  # in an interval; boards of one slot are compared at once, at half the cost
+SLOTS: Final = 12  # in an interval; boards of one slot are compared at once, at a third of the cost
+SMALL: Final = 20  # jobs; what is stored of boards with more is read alone, piece by piece
 MAX_WORDS: Final = 20  # of differences, in a log line
 
 
@@ -43,6 +46,7 @@ class Audit:
 
     def __init__(self, context: WatchContext, board: LiveBoard) -> None:
         self._interval, self._tally = context.reconcile_interval, context.tally
+        self._path, self._together = board.path, context.together
         self._extra = {"board": board.path, "epoch": board.epoch}
         self._since = board.state.seen_at or now()  # from then on it is not known that all is right
         # Boards that were taken at once are compared evenly spread over the time that there is.
@@ -92,11 +96,22 @@ class Audit:
         gap = Gap(self._since, step.state.seen_at, Reason.DRIFT, 0, 0)
         return replace(step, gaps=(*step.gaps, gap))
 
-    def comparison(self, fetch: Fetch) -> Comparison:
-        """End it, until it is due again; return what compares the store's with what was written."""
+    def compare(self, fetch: Fetch, hand_on: Callable[[Comparison], None]) -> None:
+        """End it, until it is due again; hand on what compares the store's with what was written.
+
+        At once, or when what is stored was read. ``fetch`` reads a job's payload.
+        """
         self._left, self._due = None, self._from_now(self._interval)
         sizes, self._sizes = self._sizes, {}
-        return partial(self._compare, Found(fetch, sizes, self._since), self._begun)
+        found, begun = Found(fetch, sizes, self._since), self._begun
+
+        def compare(stored: list[Document] | None) -> None:
+            hand_on(partial(self._compare, replace(found, stored=stored), begun))
+
+        if self._together is None or len(sizes) > SMALL:
+            compare(None)
+        else:
+            self._together.ask(self._path, compare)
 
     def _compare(self, found: Found, begun: datetime, board: LiveBoard, state: BoardState) -> None:
         wrong, self._wrong = self._wrong, []

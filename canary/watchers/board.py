@@ -229,7 +229,7 @@ class BoardWatch:
             return False
         self._take_on(self._audit.judged(look), Freshness.LIVE, lag, asked)
         if self._audit.checked(checked or (), look.sizes):
-            self._outbox.reconcile(self._audit.comparison(reader.payload))
+            self._audit.compare(reader.payload, self._outbox.reconcile)
         return True
 
     def _missing(self, lag: Lag, asked: datetime, reader: BoardReader) -> None:
@@ -239,7 +239,7 @@ class BoardWatch:
         step = advance_missing(self._state.known_until(lag.since), seen_at, reason)
         self._take_on(step, Freshness.MISSING, lag, asked)
         if self._audit.portion((), seen_at) is not None:
-            self._outbox.reconcile(self._audit.comparison(reader.payload))
+            self._audit.compare(reader.payload, self._outbox.reconcile)
 
     def _take_on(self, step: Step, freshness: Freshness, lag: Lag, asked: datetime) -> None:
         """Go on from what a look found that was begun at ``asked``."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from canary.observer import NOBODY, Observer
 from canary.watchers.budget import Budget
+from canary.watchers.together import Together
 from canary.zookeeper import Client, Pulse
 
 
@@ -19,7 +20,7 @@ class Tally:
 class WatchContext:
     """The connection to ZooKeeper, its pulse, and every how many seconds a board is reconciled.
 
-    ``observer`` is told of each round.
+    ``observer`` is told of each round. Without ``together`` each board's documents are read alone.
     """
 
     client: Client
@@ -27,4 +28,5 @@ class WatchContext:
     reconcile_interval: float
     budget: Budget = field(default_factory=Budget)
     tally: Tally = field(default_factory=Tally)
+    together: Together | None = None
     observer: Observer = NOBODY

@@ -97,6 +97,8 @@ class Outbox:
 
     def lag(self) -> Lag | None:
         """Return what is not written yet, None if there is nothing to write."""
+        if self._since is None and self._lag is None and self._lag_writing is None:
+            return None  # as almost always, and every board is asked once a second
         shown = Lag(self._since, self._since) if self._since is not None else None
         return longest([self._lag_writing, self._lag, shown])
 

@@ -1,7 +1,7 @@
 """The reconciler: what differs from ZooKeeper is found, mended, counted and logged."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -17,14 +17,16 @@ from canary.clock import now
 from canary.config import Config
 from canary.model.jobs import Job, JobState
 from canary.model.payload import Payload
-from canary.stores import mending
+from canary.stores import mending, stored
 from canary.stores.live import LiveStore
 from canary.stores.mongo import connect as connect_mongodb
 from canary.stores.mongo import ensure_schema
 from canary.stores.reading import Reading
+from canary.stores.stored import of_several
 from canary.stores.writer import LiveBoard
 from canary.watchers.context import Tally, WatchContext
 from canary.watchers.reading import BoardReader
+from canary.watchers.together import Together
 from canary.zookeeper import Client, Pulse, connect, disconnect
 from tests.faults.judge import is_mirror
 from tests.integration.boards import claim, consume, post, posting
@@ -60,7 +62,8 @@ def watching(client: Client, config: Config, database: Mongo, path: str) -> Iter
     assert database.name == config.mongo.database
     mongo = connect_mongodb(config.mongo)
     ensure_schema(mongo, config.mongo)
-    context = WatchContext(client, Pulse(client), INTERVAL)
+    together = Together(partial(of_several, mongo))
+    context = WatchContext(client, Pulse(client), INTERVAL, together=together)
     watching = Watching(context, take(LiveStore(mongo, "test"), path))
     eventually(lambda: context.tally.reconciled)
     yield watching
@@ -454,3 +457,99 @@ def without_revision(documents: dict[str, list[dict[str, Any]]]) -> dict[str, An
         if job["lock"]:
             job["lock"].pop("seen_at")
     return documents
+
+
+class TestSmallBoards:
+    """They are asked for together, and a board of which more is to be known alone."""
+
+    BOARDS = 8
+
+    @pytest.fixture
+    def questions(self) -> list[int]:
+        """How many boards each question was about, to be looked at."""
+        return []
+
+    @pytest.fixture
+    def several(
+        self,
+        client: Client,
+        config: Config,
+        zookeeper: KazooClient,
+        path: str,
+        questions: list[int],
+    ) -> Iterator[list[Watching]]:
+        mongo = connect_mongodb(config.mongo)
+        ensure_schema(mongo, config.mongo)
+
+        def read(paths: Collection[str]) -> Any:
+            questions.append(len(paths))
+            return of_several(mongo, paths)
+
+        together, store = Together(read), LiveStore(mongo, "test")
+        several = []
+        for number in range(self.BOARDS):
+            board = f"{path}/{number}"
+            zookeeper.ensure_path(f"{board}/other")
+            claim(zookeeper, board, post(zookeeper, board))
+            post(zookeeper, board)
+            context = WatchContext(client, Pulse(client), INTERVAL, together=together)
+            several.append(Watching(context, take(store, board)))
+        eventually(lambda: all(each.context.tally.reconciled for each in several))
+        yield several
+        for each in several:
+            each.watch.stop()
+        gevent.joinall([each.greenlet for each in several], timeout=30, raise_error=True)
+        mongo.client.close()
+
+    def test_are_asked_for_with_one_question(
+        self, several: list[Watching], questions: list[int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(mending, "of_one", nobody_asks)
+        goals = [each.context.tally.reconciled + 5 for each in several]
+        questions.clear()
+        eventually(
+            lambda: all(
+                each.context.tally.reconciled >= goal
+                for each, goal in zip(several, goals, strict=True)
+            )
+        )
+        assert len(questions) <= sum(questions) / 3, "at least three boards in one"
+        assert [each.context.tally.drift for each in several] == [0] * self.BOARDS
+
+    def test_what_differs_is_found_where_it_is(
+        self, several: list[Watching], database: Mongo, zookeeper: KazooClient
+    ) -> None:
+        wrong = several[3]
+        change_an_owner(database, wrong.watch.path)
+        invent_a_node(database, wrong.watch.path)
+        eventually(lambda: wrong.context.tally.drift == 2)
+        assert sum(each.context.tally.drift for each in several) == 2
+        assert all(is_mirror(database, zookeeper, each.watch.path) for each in several)
+
+    def test_are_read_alone_where_together_they_are_too_much(
+        self, several: list[Watching], database: Mongo, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(stored, "MOST_TOGETHER", 10)
+        assert of_several(several[0].watch.board._database, [several[0].watch.path])
+        assert (
+            of_several(several[0].watch.board._database, [each.watch.path for each in several])
+            is None
+        )
+        lose_a_job(database, several[0].watch.path)
+        eventually(lambda: several[0].context.tally.drift == 1)
+
+    def test_of_what_was_written_meanwhile_no_difference_is_made(
+        self, several: list[Watching], zookeeper: KazooClient
+    ) -> None:
+        goal = several[0].context.tally.reconciled + 10
+        while several[0].context.tally.reconciled < goal:
+            for each in several:
+                board = each.watch.path
+                job = post(zookeeper, board)
+                claim(zookeeper, board, job)
+                consume(zookeeper, board, job)
+        assert [each.context.tally.drift for each in several] == [0] * self.BOARDS
+
+
+def nobody_asks(*_: object) -> Iterator[dict[str, Any]]:
+    raise AssertionError("a board was asked for alone")
