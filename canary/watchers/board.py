@@ -88,7 +88,10 @@ class BoardWatch:
 
     def lag(self) -> Lag | None:
         """Return what there is that is not stored yet, None if there is nothing."""
-        return longest([self._horizon.lag(), self._outbox.lag()])
+        unread, unwritten = self._horizon.lag(), self._outbox.lag()
+        if unread is None or unwritten is None:
+            return unread or unwritten
+        return longest([unread, unwritten])
 
     def run(self) -> None:
         """Watch until ``stop``; see the module for what is raised."""
