@@ -5,6 +5,10 @@ BIN := $(VENV)/bin
 NPM = PATH=$(CURDIR)/$(BIN):$$PATH $(CURDIR)/$(BIN)/npm --prefix dashboard --silent
 PAGE := canary/server/static/.built
 
+# Where Python may not keep what it compiled, a program takes 2.3 s of a processor to start, not 0.9;
+# and the tests start hundreds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup lint unit integration browser test test-faults test-others test-rest test-1 test-2 \
 	faults soak bench demo lock conf metrics types clean
 
