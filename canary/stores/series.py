@@ -19,6 +19,7 @@ from canary.stores.documents import ON_BOARD, Document
 from canary.stores.mongo import errors_as_ours
 from canary.stores.tallies import bucket_of, bucketed
 
+_COUNTS = ("creates", "deletes")
 _UNCLAIMED, _CLAIMED = JobState.UNCLAIMED.value, JobState.CLAIMED.value
 
 
@@ -61,7 +62,10 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """One board over time, and its gaps, the oldest first."""
+    """One board over time, and its gaps, the oldest first.
+
+    Those of one reason that lie within one step are one: a busy board has thousands in a window.
+    """
 
     steps: list[Step]
     gaps: list[Document]
@@ -92,9 +96,8 @@ class Series:
                 move = moves[about["board"]][number]
                 move[about["state"]] += count
                 move[about["before"]] -= count
-            gaps = boards | {"to": {"$gte": scale.start}, "from": {"$lte": scale.end}}
-            for gap in self._database.gaps.find(gaps, session=session).sort("from", 1):
-                found[gap["board"]].gaps.append(gap)
+            for gap in self._aggregate("gaps", _unseen(boards, scale), session):
+                found[gap["_id"]["board"]].gaps.append(_folded(gap))
         now: dict[str, Mapping[str, int]] = defaultdict(dict)
         for each in there:
             now[each["_id"]["board"]] = {
@@ -127,19 +130,54 @@ def _there(boards: Document) -> list[Document]:
     ]
 
 
+def _unseen(boards: Document, scale: Scale) -> list[Document]:
+    begins, ends = _step_of("$from", scale), _step_of("$to", scale)
+    is_within_one = {"$eq": [begins, ends]}
+    return [
+        {"$match": boards | {"to": {"$gte": scale.start}, "from": {"$lte": scale.end}}},
+        {
+            "$group": {
+                "_id": {
+                    "board": "$board",
+                    "reason": "$reason",
+                    "gap": {"$cond": [is_within_one, begins, "$_id"]},
+                },
+                "from": {"$min": "$from"},
+                "to": {"$max": "$to"},
+                **{name: {"$sum": f"${name}"} for name in _COUNTS},
+                "unknown": {
+                    "$max": {"$or": [{"$eq": [f"${name}", None]} for name in _COUNTS]},
+                },
+            }
+        },
+        {"$sort": {"from": 1}},
+    ]
+
+
+def _folded(found: Document) -> Document:
+    """Return the gap that several are together. Of how much nobody can tell, it can't either."""
+    about = {name: found["_id"][name] for name in ("board", "reason")}
+    counts = {name: None if found["unknown"] else found[name] for name in _COUNTS}
+    return {**about, "from": found["from"], "to": found["to"], **counts}
+
+
+def _step_of(moment: str, scale: Scale) -> Document:
+    """Return what computes the number of the step in which a moment lies."""
+    milliseconds = scale.step // timedelta(milliseconds=1)
+    return {"$floor": {"$divide": [{"$subtract": [moment, scale.start]}, milliseconds]}}
+
+
 def _happened(boards: Document, scale: Scale) -> list[Document]:
     kinds = sorted({*BEGINNINGS, *ENDINGS, Kind.CLAIMED, Kind.ABANDONED})
     is_claim = {"$eq": ["$kind", Kind.CLAIMED.value]}
     is_end = {"$in": ["$kind", sorted(ENDINGS)]}
-    since = {"$subtract": ["$seen_at", scale.start]}
-    milliseconds = scale.step // timedelta(milliseconds=1)
     return [
         {"$match": boards | {"seen_at": {"$gte": scale.start}, "kind": {"$in": kinds}}},
         {
             "$group": {
                 "_id": {
                     "board": "$board",
-                    "step": {"$floor": {"$divide": [since, milliseconds]}},
+                    "step": _step_of("$seen_at", scale),
                     "kind": "$kind",
                     "state": "$state",
                     "before": "$state_before",

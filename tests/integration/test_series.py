@@ -151,6 +151,44 @@ def test_what_nobody_watched_is_unknown(database: Database[Document], get: Get) 
     assert [(gap["creates"], gap["deletes"]) for gap in told["gaps"]] == [(2, 1)]
 
 
+def test_gaps_of_one_step_and_reason_are_told_as_one(
+    database: Database[Document], get: Get
+) -> None:
+    board = WrittenBoard(database, watched_since=ago(1_000))
+    board.beat()
+    minute = timedelta(seconds=60)
+    later = datetime.fromtimestamp(now().timestamp() // 60 * 60, UTC) - minute
+    earlier = later - minute
+
+    def gap(begin: datetime, at: int, end: int, counts: tuple[Any, Any], reason: Reason) -> None:
+        start, till = (begin + timedelta(seconds=each) for each in (at, end))
+        board.gap(start, till, *counts, reason=reason, number=at)
+
+    gap(earlier, 10, 12, (1, 2), Reason.COALESCED)
+    gap(earlier, 40, 41, (3, 4), Reason.COALESCED)
+    gap(earlier, 20, 21, (5, 6), Reason.LATE)
+    gap(earlier, 55, 65, (7, 8), Reason.COALESCED)  # into the next
+    gap(later, 20, 22, (None, None), Reason.COALESCED)
+    gap(later, 10, 11, (9, 9), Reason.COALESCED)
+    [told] = get("series", window="300", steps=5)["series"]
+    assert [
+        (each["reason"], seconds(each["from"], earlier), seconds(each["to"], earlier))
+        for each in told["gaps"]
+    ] == [
+        ("coalesced", 10, 41),
+        ("late", 20, 21),
+        ("coalesced", 55, 65),
+        ("coalesced", 70, 82),
+    ]
+    counts = [(each["creates"], each["deletes"]) for each in told["gaps"]]
+    assert counts == [(4, 6), (5, 6), (7, 8), (None, None)]
+    assert len(get("gaps", path=board.path)["gaps"]) == 6
+
+
+def seconds(moment: str, since: datetime) -> float:
+    return (datetime.fromisoformat(moment) - since).total_seconds()
+
+
 def test_pages_and_wrong_questions(database: Database[Document], get: Get, client: Any) -> None:
     for number in range(5):
         WrittenBoard(database, f"/{number}/jobs", watched_since=now()).beat()

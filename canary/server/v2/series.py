@@ -2,7 +2,7 @@
 
 Promises: steps begin at multiples of their length since 1970, in UTC, whenever is asked: of a step
 that is over, who asks again is told the same. A step of which nothing is known, since nobody
-watched then, has nulls. What was not seen one by one is in ``gaps``.
+watched then, has nulls. What was not seen one by one is in ``gaps``, whose number is bounded.
 """
 
 import math
@@ -68,7 +68,9 @@ class SeriesOfBoard(Answer):
     waiting_p95: list[float | None]
     running_p50: list[float | None] = Field(description="by the time of each end, seconds")
     running_p95: list[float | None]
-    gaps: list[Gap]
+    gaps: list[Gap] = Field(
+        description="those of one reason within one step told as one; `/v2/gaps` tells each"
+    )
 
 
 class SeriesPage(Page):

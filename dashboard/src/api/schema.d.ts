@@ -811,7 +811,10 @@ export interface components {
             running_p50: (number | null)[];
             /** Running P95 */
             running_p95: (number | null)[];
-            /** Gaps */
+            /**
+             * Gaps
+             * @description those of one reason within one step told as one; `/v2/gaps` tells each
+             */
             gaps: components["schemas"]["Gap"][];
         };
         /**

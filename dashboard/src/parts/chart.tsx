@@ -60,7 +60,7 @@ export function Chart(properties: Properties) {
             gaps: course.gaps,
             axis: properties.axis,
           }}
-          label={`${title}: ${last.join(", ")}; ${course.gaps.length} gaps`}
+          label={`${title}: ${last.join(", ")}; gaps in ${course.inGap.filter(Boolean).length} of ${course.inGap.length} steps`}
           step={step}
           told={[moment, ...values, ...(isInGap ? ["in a gap"] : [])].join(", ")}
           pointedAt={setAt}

@@ -18,7 +18,7 @@ export function Sparkline({ series }: { series: Series | undefined }) {
   const span = series.step * 1000 * sums.length;
   const x = (iso: string) => Math.min(1, Math.max(0, (Date.parse(iso) - start) / span)) * WIDTH;
   const total = known.reduce((sum, each) => sum + each, 0);
-  const label = `${total} changes in the window, at most ${most} in a step; ${series.gaps.length} gaps`;
+  const label = `${total} changes in the window, at most ${most} in a step; ${series.gaps.length ? "with" : "no"} gaps`;
   return (
     <svg class="sparkline" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={label}>
       {sums.map((sum, step) =>
