@@ -30,6 +30,7 @@ vi.mock("../src/api/stream", () => ({
   },
 }));
 vi.stubGlobal("document", { hidden: false, addEventListener: () => undefined });
+vi.stubGlobal("requestAnimationFrame", (draw: () => void) => setTimeout(draw));
 
 const MANY = 20_000; // changes that are kept while the page is paused
 const AFTER = 100; // milliseconds within which changes are shown

@@ -1,6 +1,7 @@
 """What people are used to: a keyboard, links, the browser's own buttons, a zone, a phone."""
 
 import re
+from typing import Any, Final
 
 import pytest
 from kazoo.client import KazooClient
@@ -63,6 +64,7 @@ class TestKeyboard:
     def test_it_tells_its_keys(self, page: Page) -> None:
         page.keyboard.press("?")
         expect(page.get_by_role("dialog")).to_contain_text("go to the boards")
+        screenshot(page, "help")
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)
 
@@ -181,10 +183,16 @@ class TestTimes:
         expect(posted).to_have_attribute("title", re.compile("Pacific/Auckland$"))
 
 
+PHONE: Final[dict[str, Any]] = {
+    "viewport": {"width": 390, "height": 780},
+    "is_mobile": True,
+    "has_touch": True,
+}
+
+
 @pytest.mark.parametrize("view", ["#/", "#/board?path={}", "#/conductors", "#/canary"])
 def test_a_phone(open_page: Open, full: str, view: str) -> None:
-    phone = {"viewport": {"width": 390, "height": 780}, "is_mobile": True, "has_touch": True}
-    page = open_page(**phone).go(view.format(full))
+    page = open_page(**PHONE).go(view.format(full))
     expect(page.locator("#live")).to_have_attribute("data-condition", "live")
     expect(page.locator(".loading")).to_have_count(0)
     name = re.sub(r"\W+", "", view.partition("?")[0]) or "overview"
@@ -194,6 +202,18 @@ def test_a_phone(open_page: Open, full: str, view: str) -> None:
     for table in page.locator(".wide, .table").all():
         is_whole = table.evaluate("element => element.scrollWidth <= element.clientWidth")
         assert is_whole, f"{table.get_attribute('aria-label')} is cut off"
+
+
+def test_help_on_a_phone_tells_the_words_and_no_keys(open_page: Open) -> None:
+    page = open_page(**PHONE).go("#/")
+    page.get_by_role("button", name="Help").tap()
+    dialog = page.get_by_role("dialog", name="Help")
+    expect(dialog).to_contain_text("What is shown is what ZooKeeper holds.")
+    expect(dialog.get_by_text("go to the boards")).to_be_hidden()
+    assert dialog.evaluate("element => element.scrollWidth <= element.clientWidth")
+    screenshot(page, "phone-help")
+    dialog.get_by_role("button", name="Close").tap()
+    expect(dialog).to_have_count(0)
 
 
 def test_a_small_window_shows_whether_all_was_seen(open_page: Open, full: str) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from kazoo.client import KazooClient
@@ -95,6 +96,19 @@ def test_a_view(open_page: Open, site: Site, view: str, theme: str) -> None:
     assert findings(page) == []
 
 
+@pytest.mark.parametrize("theme", THEMES)
+def test_the_api_s_description_wears_the_theme(open_page: Open, theme: str) -> None:
+    page = open_page(color_scheme=theme).go("docs")
+    expect(page.locator(".opblock").first).to_be_visible()
+    screenshot(page, f"docs-{theme}")
+    background = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    assert max(map(int, re.findall(r"\d+", background)[:3])) < 64 or theme == "light", background
+    other: Literal["dark", "light"] = "dark" if theme == "light" else "light"
+    before = page.locator("html").get_attribute("class") or ""
+    page.emulate_media(color_scheme=other)
+    expect(page.locator("html")).not_to_have_attribute("class", before)
+
+
 def test_axe_would_find_something(open_page: Open) -> None:
     page = open_page().go("#/")
     expect(page.locator("main h1")).to_be_visible()
@@ -112,6 +126,7 @@ def test_the_overview_shows_every_board(open_page: Open, site: Site) -> None:
         expect(row).to_contain_text("live")
         expect(row.locator("[data-figure=ended]")).not_to_have_text("0")
         expect(row.locator("svg.sparkline rect.known").first).to_be_attached()
+        expect(row.locator("svg.sparkline rect.unfinished")).to_have_count(1)
         expect(row).to_contain_text("last")  # it has not been watched for the whole interval yet
     assert not page.locator(f".row[data-path='{site.jobboard}']").count()
 

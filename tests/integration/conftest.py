@@ -22,6 +22,7 @@ COMMANDS = Path(sys.executable).parent  # where the console scripts of this envi
 #: Seconds, all that the dev stack's ZooKeeper grants: a machine that stands still for a few of them
 #: ends no session that is not to end.
 SESSION_TIMEOUT = 10.0
+FOR_EVER = 3_600.0  # seconds that a call may wait where a test is to see that none does
 STOP_TIMEOUT = 60.0  # seconds; a worker has promised to be gone within 10, given a processor
 LAST_LINES, LINE_LIMIT = 40, 400  # of a program's output, and characters of each, after a failure
 

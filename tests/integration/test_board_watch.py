@@ -22,7 +22,7 @@ from canary.watchers.context import WatchContext
 from canary.zookeeper import Client, Pulse, connect, disconnect
 from tests.freshness_log import FreshnessLog
 from tests.integration.boards import claim, kinds, mirrored, post, posting
-from tests.integration.conftest import SESSION_TIMEOUT
+from tests.integration.conftest import FOR_EVER, SESSION_TIMEOUT
 from tests.integration.proxy import Proxy
 from tests.integration.watching import Watching, take
 from tests.waiting import eventually
@@ -178,10 +178,11 @@ def test_it_stops_at_once_while_zookeeper_is_silent(
 ) -> None:
     watching = Watching(WatchContext(client, Pulse(client), 3600.0), take(store, path))
     eventually(lambda: database.boards.find_one({"_id": path, "freshness": "live"}))
+    client.call_timeout = FOR_EVER
     with proxy.frozen():
         watching.watch._wake.set()
         watching.watch.stop()
-        watching.greenlet.get(timeout=client.call_timeout / 2)  # so long a read would wait
+        watching.greenlet.get(timeout=60)
     assert watching.failure is None
 
 

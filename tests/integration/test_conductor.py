@@ -13,6 +13,7 @@ from canary.config import Config
 from canary.model.names import conductor_folder
 from canary.zookeeper import Client, connect, disconnect
 from tests.integration.conducted import Conducted, add
+from tests.integration.conftest import FOR_EVER
 from tests.integration.proxy import Proxy
 from tests.waiting import eventually
 
@@ -187,12 +188,13 @@ def test_a_defect_ends_it_visibly_and_frees_its_jobs(
 
 
 def test_it_stops_at_once_while_zookeeper_is_silent(
-    conducted: Conducted, proxy: Proxy, zookeeper: KazooClient, jobboard: str
+    conducted: Conducted, client: Client, proxy: Proxy, zookeeper: KazooClient, jobboard: str
 ) -> None:
     eventually(lambda: conducted.looks)
+    client.call_timeout = FOR_EVER
     with proxy.frozen():
         conducted.conductor._wake.set()
         add(zookeeper, jobboard, "/a")
         conducted.conductor.stop()
-        conducted.greenlet.get(timeout=5)  # half of what one call may wait
+        conducted.greenlet.get(timeout=60)
     assert conducted.conductor.wait(0)

@@ -1,4 +1,5 @@
-// A small chart of how many changes each step brought; what is not known is left out, gaps are marked.
+// A small chart of how many changes each step brought; what is not known is left out, gaps are
+// marked, and the last step, which is not over, is faint.
 import type { Series } from "../api/types";
 
 const WIDTH = 120;
@@ -26,7 +27,7 @@ export function Sparkline({ series }: { series: Series | undefined }) {
           <rect class="unknown" x={step * width} y={HEIGHT - 2} width={width} height={2} />
         ) : (
           <rect
-            class="known"
+            class={step === sums.length - 1 ? "known unfinished" : "known"}
             x={step * width + 0.5}
             y={HEIGHT - 1 - (sum / most) * (HEIGHT - 3)}
             width={Math.max(0.5, width - 1)}

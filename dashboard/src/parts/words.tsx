@@ -7,7 +7,8 @@ import { interval, type Shown } from "../state/boards";
 import { now } from "../state/connection";
 import { times, zone } from "../state/settings";
 
-const SIGNS: Record<Freshness, readonly [string, string, string]> = {
+/** Of each freshness its sign, its word, and what it means. */
+export const FRESHNESS: Record<Freshness, readonly [string, string, string]> = {
   live: ["●", "live", "What is shown is what ZooKeeper holds."],
   catching_up: ["◐", "catching up", "Something that happened is not shown yet."],
   suspended: ["‖", "suspended", "Its watcher has no connection to ZooKeeper."],
@@ -17,7 +18,7 @@ const SIGNS: Record<Freshness, readonly [string, string, string]> = {
 };
 
 export function FreshnessBadge({ board }: { board: Board }) {
-  const [sign, word, meaning] = SIGNS[board.freshness];
+  const [sign, word, meaning] = FRESHNESS[board.freshness];
   const since = board.freshness_since;
   return (
     <span class={`badge freshness-${board.freshness}`} title={meaning}>

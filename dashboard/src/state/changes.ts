@@ -1,12 +1,15 @@
-// Changes as they are shown: together, at most ten times a second, the first of them at once; and
-// held back while the page is paused, or while what they change is still being fetched.
+// Changes as they are shown: together, at most ten times a second, the first of them at once, and less
+// often where drawing takes long; held back while the page is paused, or while what they change is
+// still being fetched.
 import { batch, signal } from "@preact/signals";
 import type { Change, Gap } from "../api/types";
 import { passed } from "../model/times";
 import { takeChanges } from "./boards";
 import { paused } from "./connection";
 
-const FLUSH = 100; // milliseconds between two drawings
+const FLUSH = 100; // milliseconds between two drawings, at least
+const SLOWEST = 400; // and at most
+const SHARE = 3; // times what a drawing took: so long it is until the next at least
 const HELD = 20_000; // changes kept while paused; beyond, all is fetched anew afterwards
 const LAGS = 200;
 
@@ -21,6 +24,7 @@ let queue: Change[] = [];
 let count = 0; // changes that came since some were shown last, those of the queue and others
 let isStale = false; // whether all is to be fetched anew, so that none need be queued
 let lastFlush = 0;
+let pause = FLUSH; // milliseconds until the next
 let timer: ReturnType<typeof setTimeout> | undefined;
 
 const takers = new Set<(changes: readonly Change[]) => void>();
@@ -71,7 +75,7 @@ export function take(change: Change): void {
     held.value = count;
   } else {
     // Not at once, even where that is due: what arrived together is shown together.
-    timer ??= setTimeout(flush, Math.max(0, lastFlush + FLUSH - performance.now()));
+    timer ??= setTimeout(flush, Math.max(0, lastFlush + pause - performance.now()));
   }
 }
 
@@ -97,6 +101,15 @@ export function flush(): void {
       takers.forEach((each) => each(changes));
     }
   });
+  // A page that nobody sees is not drawn, and says nothing of how long that takes.
+  requestAnimationFrame(() => {
+    setTimeout(() => (pause = pauseAfter(performance.now() - lastFlush)));
+  });
+}
+
+/** Return for how long to leave a processor to others after a drawing; both in milliseconds. */
+function pauseAfter(took: number): number {
+  return Math.min(SLOWEST, Math.max(FLUSH, SHARE * took));
 }
 
 function note(changes: readonly Change[]): void {

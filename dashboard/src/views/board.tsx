@@ -1,5 +1,5 @@
 // One board: how it fares, its jobs, its conductors, and what was not seen.
-import { useEffect } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import * as api from "../api/client";
 import { valueOf, withValue } from "../model/address";
 import { duration } from "../model/times";
@@ -94,6 +94,23 @@ function Board({ board, isOwn }: { board: Shown; isOwn: boolean }) {
       }),
     [path, againSeries, againConductors],
   );
+  // The board changes ten times a second, these do not: what is the same is not compared again.
+  const [course] = series.answer ?? [];
+  const charts = useMemo(
+    () => <Charts series={course} since={board.watched_since} />,
+    [course, board.watched_since],
+  );
+  const conductorTable = useMemo(
+    () =>
+      conductors.answer ? (
+        <ConductorTable conductors={conductors.answer} withPath={false} />
+      ) : (
+        <Loading what="conductors" />
+      ),
+    [conductors.answer],
+  );
+  const gapList = useMemo(() => <GapList gaps={gaps.answer} withPath={false} />, [gaps.answer]);
+  const jobs = useMemo(() => <JobsOf path={path} />, [path]);
   return (
     <main>
       <div class="head">
@@ -123,21 +140,17 @@ function Board({ board, isOwn }: { board: Shown; isOwn: boolean }) {
         ))}
       </div>
       <Failure error={series.error} />
-      <Charts series={series.answer?.[0]} since={board.watched_since} />
-      <JobsOf path={path} />
+      {charts}
+      {jobs}
       <section>
         <h2>Conductors</h2>
         <Failure error={conductors.error} />
-        {conductors.answer ? (
-          <ConductorTable conductors={conductors.answer} withPath={false} />
-        ) : (
-          <Loading what="conductors" />
-        )}
+        {conductorTable}
       </section>
       <section>
         <h2>Gaps</h2>
         <Failure error={gaps.error} />
-        <GapList gaps={gaps.answer} withPath={false} />
+        {gapList}
       </section>
     </main>
   );

@@ -151,7 +151,18 @@ interface RowProperties {
 }
 
 function JobRow(properties: RowProperties) {
-  const { row, columns, index, top, height, isSelected, isUnfolded, isLeaving } = properties;
+  const { row, columns, index, top, height, isSelected, isUnfolded, isLeaving, narrow } =
+    properties;
+  // Where rows are added above, this one moves and is otherwise the same.
+  const cells = useMemo(
+    () =>
+      columns.map((column) => (
+        <span role="cell" class={`cell ${column}`}>
+          <Cell row={row} column={column} narrow={narrow} />
+        </span>
+      )),
+    [row, columns, narrow],
+  );
   const classes = [isSelected && "selected", isLeaving && "leaving"].filter(Boolean).join(" ");
   return (
     <div
@@ -164,11 +175,7 @@ function JobRow(properties: RowProperties) {
       data-uuid={row.uuid}
       data-state={row.state}
     >
-      {columns.map((column) => (
-        <span role="cell" class={`cell ${column}`}>
-          <Cell row={row} column={column} narrow={properties.narrow} />
-        </span>
-      ))}
+      {cells}
       {isUnfolded && <Unfolded row={row} />}
     </div>
   );

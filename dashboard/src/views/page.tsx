@@ -1,18 +1,18 @@
 // The page around the views: where one can go, how fresh all is, and what the keyboard does.
 import { useSignalEffect } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
 import { refused } from "../api/credentials";
 import { valueOf } from "../model/address";
 import { visible } from "../model/text";
 import { BROWSER_ZONE, NEAREST, regions, timeOfDay } from "../model/times";
 import { Foreign } from "../parts/words";
-import { isHelpOpen, KEYS } from "../state/keys";
+import { isHelpOpen } from "../state/keys";
 import { held } from "../state/changes";
 import { connection, paused } from "../state/connection";
 import { place } from "../state/place";
 import { times, zone } from "../state/settings";
 import { BoardView } from "./board";
 import { Conductors } from "./conductors";
+import { Help } from "./help";
 import { ItselfView } from "./itself";
 import { JobView } from "./job";
 import { Overview } from "./overview";
@@ -159,43 +159,11 @@ function Tools() {
       <button
         type="button"
         class="small"
-        aria-label="Keyboard help"
+        aria-label="Help"
         onClick={() => (isHelpOpen.value = true)}
       >
         ?
       </button>
     </div>
-  );
-}
-
-function Help() {
-  const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => dialog.current?.showModal(), []);
-  return (
-    <dialog
-      ref={dialog}
-      aria-label="Keyboard"
-      onClose={() => (isHelpOpen.value = false)}
-      onClick={(event) => {
-        if (event.target === dialog.current) {
-          isHelpOpen.value = false;
-        }
-      }}
-    >
-      <h2>Keyboard</h2>
-      <dl class="keys">
-        {KEYS.map(([key, words]) => (
-          <>
-            <dt>
-              <kbd>{key}</kbd>
-            </dt>
-            <dd>{words}</dd>
-          </>
-        ))}
-      </dl>
-      <form method="dialog">
-        <button type="submit">Close</button>
-      </form>
-    </dialog>
   );
 }

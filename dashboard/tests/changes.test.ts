@@ -1,0 +1,79 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { isReady, onChanges, take } from "../src/state/changes";
+import { change } from "./board";
+
+describe("changes", () => {
+  let revision = 0;
+  let drawing = 0; // milliseconds that it takes
+  const shown = vi.fn();
+  let end: () => void;
+
+  beforeAll(() => {
+    vi.useFakeTimers();
+    vi.stubGlobal("requestAnimationFrame", (draw: () => void) => setTimeout(draw, drawing));
+    isReady.value = true;
+    end = onChanges((changes) => {
+      shown(changes.length);
+    });
+  });
+
+  beforeEach(async () => {
+    drawing = 0;
+    await comes(1_000); // whatever the last one was
+    await comes(1_000);
+    shown.mockClear();
+  });
+
+  afterAll(() => {
+    end();
+    vi.useRealTimers();
+  });
+
+  /** Have a change come, and so many milliseconds pass. */
+  const comes = async (then: number) => {
+    revision += 1;
+    take(change(revision, "CLAIMED"));
+    await vi.advanceTimersByTimeAsync(then);
+  };
+
+  it("are shown at once, and then together ten times a second", async () => {
+    await comes(0);
+    expect(shown.mock.calls).toEqual([[1]]);
+    await comes(50);
+    await comes(49);
+    expect(shown).toHaveBeenCalledOnce();
+    await comes(1);
+    expect(shown.mock.calls).toEqual([[1], [3]]);
+  });
+
+  it("are shown less often where drawing them takes long", async () => {
+    drawing = 79;
+    await comes(100);
+    await comes(139);
+    expect(shown.mock.calls).toEqual([[1]]);
+    await comes(1);
+    expect(shown.mock.calls).toEqual([[1], [2]]);
+  });
+
+  it("are shown within less than half a second however long drawing takes", async () => {
+    drawing = 1_000;
+    await comes(1_001);
+    await comes(0);
+    expect(shown.mock.calls).toEqual([[1], [1]]);
+    await comes(399);
+    expect(shown).toHaveBeenCalledTimes(2);
+    await comes(1);
+    expect(shown.mock.calls).toEqual([[1], [1], [2]]);
+  });
+
+  it("are shown often again once drawing is quick", async () => {
+    drawing = 79;
+    await comes(100);
+    drawing = 0;
+    await comes(145);
+    await comes(94);
+    expect(shown.mock.calls).toEqual([[1], [1]]);
+    await comes(1);
+    expect(shown.mock.calls).toEqual([[1], [1], [2]]);
+  });
+});
