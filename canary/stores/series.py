@@ -77,8 +77,8 @@ class Series:
     def __init__(self, database: Database[Document]) -> None:
         self._database = database
 
-    def courses(self, paths: Collection[str], scale: Scale) -> dict[str, Course]:
-        """Return how each of the boards at ``paths`` fared. The scale must end now, or later."""
+    def courses(self, paths: Collection[str], scale: Scale, until: datetime) -> dict[str, Course]:
+        """Return how each of the boards at ``paths`` fared ``until`` now, where the scale ends."""
         found = {path: Course([Step() for _ in range(scale.count)], []) for path in paths}
         moves: dict[str, list[Counter[str]]] = defaultdict(
             lambda: [Counter() for _ in range(scale.count)]
@@ -96,7 +96,7 @@ class Series:
                 move = moves[about["board"]][number]
                 move[about["state"]] += count
                 move[about["before"]] -= count
-            for gap in self._aggregate("gaps", _unseen(boards, scale), session):
+            for gap in self._aggregate("gaps", _unseen(boards, scale, until), session):
                 found[gap["_id"]["board"]].gaps.append(_folded(gap))
         now: dict[str, Mapping[str, int]] = defaultdict(dict)
         for each in there:
@@ -130,11 +130,12 @@ def _there(boards: Document) -> list[Document]:
     ]
 
 
-def _unseen(boards: Document, scale: Scale) -> list[Document]:
+def _unseen(boards: Document, scale: Scale, until: datetime) -> list[Document]:
     begins, ends = _step_of("$from", scale), _step_of("$to", scale)
-    is_within_one = {"$eq": [begins, ends]}
+    # One that reaches beyond now would make all of them reach over it.
+    is_within_one = {"$and": [{"$eq": [begins, ends]}, {"$lte": ["$to", until]}]}
     return [
-        {"$match": boards | {"to": {"$gte": scale.start}, "from": {"$lte": scale.end}}},
+        {"$match": boards | {"to": {"$gte": scale.start}, "from": {"$lte": until}}},
         {
             "$group": {
                 "_id": {

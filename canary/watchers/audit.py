@@ -12,7 +12,7 @@ where all was right the last time.
 import logging
 import random
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -28,20 +28,20 @@ from canary.stores.mending import Fetch, Found
 from canary.stores.writer import LiveBoard
 from canary.watchers.context import WatchContext
 from canary.watchers.looking import Look, Sizes
-from canary.watchers.outbox import Comparison
+from canary.watchers.outbox import Outbox
 
 LOG = logging.getLogger(__name__)
 
 PORTION: Final = 500  # jobs that are read again with one look: some 50 ms
 SLOTS: Final = 12  # in an interval; boards of one slot are compared at once, at a third of the cost
-SMALL: Final = 20  # jobs; what is stored of boards with more is read alone, piece by piece
+SMALL: Final = 20  # nodes; what is stored of boards with more is read alone, piece by piece
 MAX_WORDS: Final = 20  # of differences, in a log line
 
 
 class Audit:
     """One board's, again and again. Used by the greenlet that reads the board.
 
-    The comparison that it returns is the writing one's to call.
+    The comparison that it hands to the outbox is the writing one's to call.
     """
 
     def __init__(self, context: WatchContext, board: LiveBoard) -> None:
@@ -96,19 +96,22 @@ class Audit:
         gap = Gap(self._since, step.state.seen_at, Reason.DRIFT, 0, 0)
         return replace(step, gaps=(*step.gaps, gap))
 
-    def compare(self, fetch: Fetch, hand_on: Callable[[Comparison], None]) -> None:
-        """End it, until it is due again; hand on what compares the store's with what was written.
+    def compare(self, state: BoardState, fetch: Fetch, outbox: Outbox) -> None:
+        """End it, until it is due again; have what is stored compared with what was written.
 
-        At once, or when what is stored was read. ``fetch`` reads a job's payload.
+        At once, or when what is stored was read. ``state`` is the board's now; ``fetch`` reads a
+        job's payload.
         """
         self._left, self._due = None, self._from_now(self._interval)
         sizes, self._sizes = self._sizes, {}
         found, begun = Found(fetch, sizes, self._since), self._begun
 
         def compare(stored: list[Document] | None) -> None:
-            hand_on(partial(self._compare, replace(found, stored=stored), begun))
+            # What is read before all is written does not agree, and is not kept until it is.
+            kept = replace(found, stored=stored if outbox.is_written else None)
+            outbox.reconcile(partial(self._compare, kept, begun))
 
-        if self._together is None or len(sizes) > SMALL:
+        if self._together is None or len(state.jobs) + len(state.others) > SMALL:
             compare(None)
         else:
             self._together.ask(self._path, compare)

@@ -88,10 +88,7 @@ class BoardWatch:
 
     def lag(self) -> Lag | None:
         """Return what there is that is not stored yet, None if there is nothing."""
-        unread, unwritten = self._horizon.lag(), self._outbox.lag()
-        if unread is None or unwritten is None:
-            return unread or unwritten
-        return longest([unread, unwritten])
+        return longest(self._horizon.lag(), self._outbox.lag())
 
     def run(self) -> None:
         """Watch until ``stop``; see the module for what is raised."""
@@ -232,7 +229,7 @@ class BoardWatch:
             return False
         self._take_on(self._audit.judged(look), Freshness.LIVE, lag, asked)
         if self._audit.checked(checked or (), look.sizes):
-            self._audit.compare(reader.payload, self._outbox.reconcile)
+            self._audit.compare(self._state, reader.payload, self._outbox)
         return True
 
     def _missing(self, lag: Lag, asked: datetime, reader: BoardReader) -> None:
@@ -242,7 +239,7 @@ class BoardWatch:
         step = advance_missing(self._state.known_until(lag.since), seen_at, reason)
         self._take_on(step, Freshness.MISSING, lag, asked)
         if self._audit.portion((), seen_at) is not None:
-            self._audit.compare(reader.payload, self._outbox.reconcile)
+            self._audit.compare(self._state, reader.payload, self._outbox)
 
     def _take_on(self, step: Step, freshness: Freshness, lag: Lag, asked: datetime) -> None:
         """Go on from what a look found that was begun at ``asked``."""

@@ -4,7 +4,6 @@ It is what a gap begins with, and what a board that nobody watches any more was 
 nothing stirs it moves on with the pulse: what ZooKeeper has not told of by then did not happen.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -36,12 +35,11 @@ class Lag:
         return Reason.LATE if is_late else reason
 
 
-def longest(lags: Iterable[Lag | None]) -> Lag | None:
-    """Return what several lags come to, None where there are none."""
-    there = [lag for lag in lags if lag is not None]
-    if not there:
-        return None
-    return Lag(min(lag.since for lag in there), min(lag.noticed for lag in there))
+def longest(one: Lag | None, other: Lag | None) -> Lag | None:
+    """Return what two lags come to, None where there are none."""
+    if one is None or other is None:
+        return one or other
+    return Lag(min(one.since, other.since), min(one.noticed, other.noticed))
 
 
 class Horizon:
@@ -68,7 +66,7 @@ class Horizon:
     def end(self, seen_at: datetime | None) -> None:
         """Note that the board was read as it was at ``seen_at``; None where it could not be."""
         if seen_at is None:
-            self._touched = longest([self._reading, self._touched])
+            self._touched = longest(self._reading, self._touched)
             self._reading = None
         else:
             self._known, self._reading = seen_at, None
@@ -80,12 +78,12 @@ class Horizon:
 
     def doubt(self) -> None:
         """Note that what tells of changes may have been dead since it was last found alive."""
-        self._touched = longest([self._touched, self._doubtful()])
+        self._touched = longest(self._touched, self._doubtful())
 
     def widen(self) -> Lag:
         """Note the same while the board is read; return up to when it is known before that."""
         doubtful = self._doubtful()
-        self._reading = longest([self._reading, doubtful]) or doubtful
+        self._reading = longest(self._reading, doubtful) or doubtful
         return self._reading
 
     def _doubtful(self) -> Lag:
@@ -98,9 +96,7 @@ class Horizon:
 
     def lag(self) -> Lag | None:
         """Return what there is to be read; None while nothing is."""
-        if self._reading is None:  # as almost always, and every board is asked once a second
-            return self._touched
-        return longest([self._reading, self._touched])
+        return longest(self._reading, self._touched)
 
     def _quiet_until(self) -> datetime:
         """Return up to when nothing happened, if nothing was told."""

@@ -72,7 +72,7 @@ class Outbox:
     def put(self, step: Step, freshness: Freshness, lag: Lag) -> None:
         """Have a step written, and then show the board's freshness; ``lag`` is what it ends."""
         self._state = step.state
-        self._lag = longest([self._lag, lag])
+        self._lag = longest(self._lag, lag)
         self._changes += step.changes
         self._gaps += step.gaps
         self._hold(self._bytes + weight(step.changes))
@@ -95,12 +95,17 @@ class Outbox:
         """How many changes, and about how many bytes, are not known to be written."""
         return len(self._changes) + self._writing, self._bytes
 
+    @property
+    def is_written(self) -> bool:
+        """Whether all that was put is written."""
+        return not self._unfinished and self._state is None
+
     def lag(self) -> Lag | None:
         """Return what is not written yet, None if there is nothing to write."""
         if self._since is None and self._lag is None and self._lag_writing is None:
             return None  # as almost always, and every board is asked once a second
         shown = Lag(self._since, self._since) if self._since is not None else None
-        return longest([self._lag_writing, self._lag, shown])
+        return longest(longest(self._lag_writing, self._lag), shown)
 
     def reconcile(self, comparison: Comparison) -> None:
         """Have what is stored compared with the state that was written last, whatever waits."""

@@ -2,6 +2,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vites
 import { isReady, onChanges, take } from "../src/state/changes";
 import { change } from "./board";
 
+const page = { hidden: false };
+vi.stubGlobal("document", page);
+
 describe("changes", () => {
   let revision = 0;
   let drawing = 0; // milliseconds that it takes
@@ -75,5 +78,19 @@ describe("changes", () => {
     expect(shown.mock.calls).toEqual([[1], [1]]);
     await comes(1);
     expect(shown.mock.calls).toEqual([[1], [1], [2]]);
+  });
+
+  it("ask for no frame while nobody sees the page", async () => {
+    const asked = vi.fn();
+    vi.stubGlobal("requestAnimationFrame", asked);
+    page.hidden = true;
+    await comes(100);
+    await comes(100);
+    expect(shown).toHaveBeenCalledTimes(2);
+    expect(asked).not.toHaveBeenCalled();
+    page.hidden = false;
+    await comes(100);
+    await comes(100);
+    expect(asked).toHaveBeenCalledOnce();
   });
 });

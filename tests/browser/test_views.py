@@ -127,7 +127,9 @@ def test_the_overview_shows_every_board(open_page: Open, site: Site) -> None:
         expect(row.locator("[data-figure=ended]")).not_to_have_text("0")
         expect(row.locator("svg.sparkline rect.known").first).to_be_attached()
         expect(row.locator("svg.sparkline rect.unfinished")).to_have_count(1)
-        expect(row).to_contain_text("last")  # it has not been watched for the whole interval yet
+        # It has not been watched for the whole interval yet; and on a busy machine two changes may
+        # have been one event.
+        expect(row).to_contain_text(re.compile(r"◔ last|⚠ \d+ unseen"))
     assert not page.locator(f".row[data-path='{site.jobboard}']").count()
 
 

@@ -185,6 +185,19 @@ def test_gaps_of_one_step_and_reason_are_told_as_one(
     assert len(get("gaps", path=board.path)["gaps"]) == 6
 
 
+def test_a_gap_that_reaches_beyond_now_is_told_alone(
+    database: Database[Document], get: Get
+) -> None:
+    """Together with others it would make of all since the first of them one in which now lies."""
+    board = WrittenBoard(database, watched_since=ago(1_000))
+    board.beat()
+    for number, (start, end) in enumerate([(5, 4), (3, 2), (1, -60), (-61, -62)]):
+        board.gap(ago(start), ago(end), number=number)
+    [told] = get("series", window="86400", steps=1)["series"]
+    lengths = [seconds(gap["to"], datetime.fromisoformat(gap["from"])) for gap in told["gaps"]]
+    assert lengths == pytest.approx([3, 61], abs=0.1), "and none that begins after now"
+
+
 def seconds(moment: str, since: datetime) -> float:
     return (datetime.fromisoformat(moment) - since).total_seconds()
 

@@ -95,8 +95,10 @@ def test_a_watch_that_may_have_been_dead_is_doubted_from_when_it_lived(
 
 
 def test_the_longest_of_several_lags() -> None:
-    assert longest([]) is longest([None]) is None
-    assert longest([Lag(at(1), at(4)), None, Lag(at(2), at(3))]) == Lag(at(1), at(3))
+    assert longest(None, None) is None
+    lag = Lag(at(1), at(4))
+    assert longest(lag, None) is longest(None, lag) is lag
+    assert longest(lag, Lag(at(2), at(3))) == Lag(at(1), at(3))
 
 
 def test_what_may_not_have_been_told_is_not_known_while_it_is_read(

@@ -98,7 +98,7 @@ class SeriesList:
         boards = asked_boards(self.reading, filters, moment)
         boards = [board for board in boards if board.path > behind][:limit]
         scale = scale_at(moment, self.window, self.steps)
-        courses = self.series.courses([board.path for board in boards], scale)
+        courses = self.series.courses([board.path for board in boards], scale, moment)
         return [
             (Place(board.path, board.path), _row(board, courses[board.path], scale, moment))
             for board in boards

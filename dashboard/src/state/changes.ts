@@ -25,6 +25,7 @@ let count = 0; // changes that came since some were shown last, those of the que
 let isStale = false; // whether all is to be fetched anew, so that none need be queued
 let lastFlush = 0;
 let pause = FLUSH; // milliseconds until the next
+let isMeasuring = false; // how long a drawing takes
 let timer: ReturnType<typeof setTimeout> | undefined;
 
 const takers = new Set<(changes: readonly Change[]) => void>();
@@ -101,9 +102,21 @@ export function flush(): void {
       takers.forEach((each) => each(changes));
     }
   });
-  // A page that nobody sees is not drawn, and says nothing of how long that takes.
+  measure();
+}
+
+/** Note how long it takes until what was flushed is drawn; a page that nobody sees is not drawn. */
+function measure(): void {
+  if (isMeasuring || document.hidden) {
+    return;
+  }
+  isMeasuring = true;
+  const begun = lastFlush;
   requestAnimationFrame(() => {
-    setTimeout(() => (pause = pauseAfter(performance.now() - lastFlush)));
+    setTimeout(() => {
+      isMeasuring = false;
+      pause = pauseAfter(performance.now() - begun);
+    });
   });
 }
 

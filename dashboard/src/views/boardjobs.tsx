@@ -49,7 +49,8 @@ export function JobsOf({ path }: { path: string }) {
     (filter: Filter) => change(withFilter(filters, filter)),
     [change, filters],
   );
-  const chosen = valueOf(query, "columns")?.split(",").filter(isColumn);
+  const asColumns = valueOf(query, "columns");
+  const chosen = useMemo(() => asColumns?.split(",").filter(isColumn), [asColumns]);
   const columns: readonly Column[] = chosen?.length ? chosen : narrow.matches ? FEW : DEFAULT;
   const sort = valueOf(query, "sort");
   const order = useMemo(() => orderFrom(sort), [sort]);

@@ -16,6 +16,7 @@ export function Help() {
   return (
     <dialog
       ref={dialog}
+      class="help"
       aria-label="Help"
       onClose={() => (isHelpOpen.value = false)}
       onClick={(event) => {
@@ -24,29 +25,33 @@ export function Help() {
         }
       }}
     >
-      <h2>Words</h2>
-      <dl class="keys">
-        {[...Object.values(FRESHNESS), ...OTHERS].map(([sign, word, meaning]) => (
-          <>
-            <dt>
-              <span aria-hidden="true">{sign}</span> {word}
-            </dt>
-            <dd>{meaning}</dd>
-          </>
-        ))}
-      </dl>
-      <div class="keyboard">
-        <h2>Keyboard</h2>
-        <dl class="keys">
-          {KEYS.map(([key, words]) => (
-            <>
-              <dt>
-                <kbd>{key}</kbd>
-              </dt>
-              <dd>{words}</dd>
-            </>
-          ))}
-        </dl>
+      <div class="parts">
+        <div>
+          <h2>Words</h2>
+          <dl class="keys">
+            {[...Object.values(FRESHNESS), ...OTHERS].map(([sign, word, meaning]) => (
+              <>
+                <dt>
+                  <span aria-hidden="true">{sign}</span> {word}
+                </dt>
+                <dd>{meaning}</dd>
+              </>
+            ))}
+          </dl>
+        </div>
+        <div class="keyboard">
+          <h2>Keyboard</h2>
+          <dl class="keys">
+            {KEYS.map(([key, words]) => (
+              <>
+                <dt>
+                  <kbd>{key}</kbd>
+                </dt>
+                <dd>{words}</dd>
+              </>
+            ))}
+          </dl>
+        </div>
       </div>
       <form method="dialog">
         <button type="submit">Close</button>
