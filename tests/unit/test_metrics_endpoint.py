@@ -132,6 +132,7 @@ def test_a_client_that_does_not_read_is_sent_away(
             client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
             eventually(lambda: places_taken(running) == 1)
             eventually(lambda: places_taken(running) == 0)
+        monkeypatch.setattr(endpoint, "CONNECTION_LIMIT", 60.0)  # 10 MB take their time
         assert scrape(url(running)).value("canary_large", board=f"/7/{5_000 * 'x'}") == 1
     finally:
         running.stop()
