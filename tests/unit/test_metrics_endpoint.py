@@ -108,7 +108,7 @@ def test_nobody_answers_after_its_end(running: Endpoint) -> None:
 def test_clients_that_say_nothing_are_sent_away(
     running: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(endpoint, "CONNECTION_LIMIT", 0.3)
+    monkeypatch.setattr(endpoint, "CONNECTION_LIMIT", 1.0)
     with ExitStack() as silent:
         clients = [silent.enter_context(connect(running)) for _ in range(CONNECTIONS)]
         clients[0].sendall(b"GET /metrics HTTP/1.1\r\n")  # and then no more
