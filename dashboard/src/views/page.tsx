@@ -1,4 +1,4 @@
-// The page around the views: where one can go, how fresh all is, and what the keyboard does.
+// The page around the views: where one can go, and how fresh all is.
 import { useSignalEffect } from "@preact/signals";
 import { refused } from "../api/credentials";
 import { valueOf } from "../model/address";
