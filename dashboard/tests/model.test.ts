@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Board } from "../src/api/types";
 import { boardAt, hashOf, jobAt, placeOf } from "../src/model/address";
 import { byUrgency } from "../src/model/attention";
-import { gridOf, orderFrom, sorted } from "../src/model/columns";
+import { gridOf, orderFrom } from "../src/model/columns";
 import {
   filtersFrom,
   findsEnded,
@@ -12,6 +12,7 @@ import {
   withFilter,
 } from "../src/model/filters";
 import { counted, keyOf, moved, rowOf, type Row } from "../src/model/moves";
+import { Rows } from "../src/model/rows";
 import { pretty, visible } from "../src/model/text";
 import { duration, exact, NEAREST, precise, regions } from "../src/model/times";
 import { board, change, job, POSTED } from "./board";
@@ -188,7 +189,8 @@ describe("the order of rows", () => {
     { ...rowOf(job), key: "2", name: "a", runningFrom: null, running: 99 },
     { ...rowOf(job), key: "3", name: null, runningFrom: null },
   ];
-  const keys = (text: string) => sorted(rows, orderFrom(text), 11_000).map(({ key }) => key);
+  const all = new Rows(rows);
+  const keys = (text: string) => all.sorted(orderFrom(text), 11_000).map(({ key }) => key);
 
   it("is by a column, and what has no value comes last either way", () => {
     expect(keys("name")).toEqual(["2", "1", "3"]);

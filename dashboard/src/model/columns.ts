@@ -87,10 +87,11 @@ function valueOf(row: Row, column: Column, now: number): string | number | null 
   }
 }
 
-/** Sort rows; what has no value comes last either way, equal ones by when they were posted. */
-export function sorted(rows: Iterable<Row>, { column, isDescending }: Order, now: number): Row[] {
+/** Return what compares two rows; what has no value comes last either way, of equal ones the one that
+ * was posted later first. */
+export function comparing({ column, isDescending }: Order, now: number) {
   const sign = isDescending ? -1 : 1;
-  return [...rows].sort((a, b) => {
+  return (a: Row, b: Row): number => {
     const one = valueOf(a, column, now);
     const other = valueOf(b, column, now);
     if (one !== other) {
@@ -103,5 +104,5 @@ export function sorted(rows: Iterable<Row>, { column, isDescending }: Order, now
       return one < other ? -sign : sign;
     }
     return a.key < b.key ? 1 : a.key > b.key ? -1 : 0;
-  });
+  };
 }

@@ -3,7 +3,8 @@ import { signal } from "@preact/signals";
 import * as api from "../api/client";
 import type { Change } from "../api/types";
 import { findsEnded, isTimed, matches, queryOf, type Filter } from "../model/filters";
-import { keyOf, moved, rowOf, type Row } from "../model/moves";
+import { keyOf, moved, rowOf } from "../model/moves";
+import { Rows } from "../model/rows";
 import { messageOf } from "../model/text";
 import { isLive, paused } from "./connection";
 import { SLOW } from "./turns";
@@ -15,10 +16,10 @@ const TIMED = 5_000; // milliseconds between fetches where time alone changes wh
 const ENDED = 60_000; // and where they find ended jobs, of which no change tells that they expired
 
 export class Jobs {
-  /** All rows, in no order. Anew whenever one has changed, around a map that is changed in place:
-   * there are too many of them to be copied each time. `extent` is how many were asked for. */
-  readonly rows = signal<{ readonly byKey: ReadonlyMap<string, Row>; readonly extent: number }>({
-    byKey: new Map(),
+  /** All rows. Anew whenever one has changed, around what is changed in place: there are too many of
+   * them to be copied each time. `extent` is how many were asked for. */
+  readonly rows = signal<{ readonly all: Rows; readonly extent: number }>({
+    all: new Rows(),
     extent: MOST,
   });
   /** Keys of rows that are about to go. */
@@ -30,7 +31,7 @@ export class Jobs {
 
   readonly #path: string;
   readonly #filters: readonly Filter[];
-  #byKey = new Map<string, Row>();
+  #all = new Rows();
   #load: AbortController | null = null;
   #during: Change[] = [];
   #asking: ReturnType<typeof setTimeout> | undefined;
@@ -79,13 +80,12 @@ export class Jobs {
         this.#ask();
         return;
       }
-      const made = rows.map(rowOf).map((row) => [row.key, row] as const);
       this.#load = null;
       this.isMore.value = isMore;
       this.error.value = null;
       this.isLoading.value = false;
       this.leaving.value = new Set();
-      this.#byKey = new Map(made);
+      this.#all = new Rows(rows.map(rowOf));
       this.#extent = most;
       this.#apply(this.#during);
       this.#during = [];
@@ -118,7 +118,7 @@ export class Jobs {
   }
 
   #apply(changes: readonly Change[]): void {
-    const rows = this.#byKey;
+    const rows = this.#all;
     const leaving = new Set(this.leaving.value);
     for (const change of changes) {
       const key = keyOf(change.name, change.posted_at);
@@ -132,7 +132,7 @@ export class Jobs {
         this.#ask();
       }
       if (isFound === true || before) {
-        rows.set(key, after);
+        rows.set(after);
       }
       if (isFound === false && before) {
         leaving.add(key);
@@ -142,7 +142,7 @@ export class Jobs {
       }
     }
     this.leaving.value = leaving;
-    this.rows.value = { byKey: this.#byKey, extent: this.#extent };
+    this.rows.value = { all: this.#all, extent: this.#extent };
   }
 
   #remove(key: string): void {
@@ -152,8 +152,8 @@ export class Jobs {
     const leaving = new Set(this.leaving.value);
     leaving.delete(key);
     this.leaving.value = leaving;
-    this.#byKey.delete(key);
-    this.rows.value = { byKey: this.#byKey, extent: this.#extent };
+    this.#all.delete(key);
+    this.rows.value = { all: this.#all, extent: this.#extent };
   }
 
   /** Fetch it anew in a while; once for all that wish it by then. */

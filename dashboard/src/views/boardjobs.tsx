@@ -55,7 +55,7 @@ export function JobsOf({ path }: { path: string }) {
   const sort = valueOf(query, "sort");
   const order = useMemo(() => orderFrom(sort), [sort]);
   const error = jobs.error.value;
-  const isEmpty = jobs.rows.value.byKey.size === 0 && !jobs.isLoading.value;
+  const isEmpty = jobs.rows.value.all.size === 0 && !jobs.isLoading.value;
   return (
     <section>
       <div class="head">
@@ -63,7 +63,7 @@ export function JobsOf({ path }: { path: string }) {
         <span class="quiet" role="status">
           {jobs.isLoading.value
             ? "loading…"
-            : `${jobs.rows.value.byKey.size.toLocaleString("en")} shown`}
+            : `${jobs.rows.value.all.size.toLocaleString("en")} shown`}
         </span>
         <Columns
           columns={columns}
@@ -104,7 +104,7 @@ export function JobsOf({ path }: { path: string }) {
       )}
       {jobs.isMore.value && (
         <p>
-          There are more than {jobs.rows.value.byKey.size.toLocaleString("en")}.{" "}
+          There are more than {jobs.rows.value.all.size.toLocaleString("en")}.{" "}
           <button type="button" class="small" onClick={() => jobs.more()}>
             Load more
           </button>

@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { jobAt } from "../model/address";
 import { Calm } from "../model/calm";
-import { COLUMNS, gridOf, sorted, type Column, type Order } from "../model/columns";
+import { COLUMNS, gridOf, type Column, type Order } from "../model/columns";
 import type { Filter } from "../model/filters";
 import type { Row } from "../model/moves";
 import { useVirtual } from "../parts/virtual";
@@ -35,7 +35,7 @@ export function JobTable({ jobs, columns, order, sort, narrow }: Properties) {
   const rows = jobs.rows.value;
   const isTimed = order.column === "waiting" || order.column === "running";
   const moment = isTimed ? now.value : 0;
-  const all = useMemo(() => sorted(rows.byKey.values(), order, moment), [rows, order, moment]);
+  const all = useMemo(() => rows.all.sorted(order, moment), [rows, order, moment]);
 
   const [calm] = useState(() => new Calm());
   const isAtTop = (scroller.current?.scrollTop ?? 0) <= TOP;
