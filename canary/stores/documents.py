@@ -29,7 +29,7 @@ are stored as the signed 64-bit numbers that ZooKeeper uses.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from bson import Int64
 
@@ -159,6 +159,11 @@ def node_document(board: str, name: str) -> Document:
     """Return a child of a board that is no job as a document of ``nodes``."""
     # By its path and not like jobs: its name, which anybody may choose, can have a # in it.
     return {"_id": f"{board}/{name}", "board": board, "name": name}
+
+
+def has(document: Document | None, values: Mapping[str, Any]) -> TypeGuard[Document]:
+    """Tell whether there is a document, with these values."""
+    return document is not None and all(document[name] == values[name] for name in values)
 
 
 def payload_document(payload: Payload | None) -> Document | None:

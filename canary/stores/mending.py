@@ -21,7 +21,7 @@ from canary.model.changes import ENDINGS, Kind
 from canary.model.jobs import Job, JobState, Outcome
 from canary.model.payload import Payload
 from canary.model.state import BoardState
-from canary.stores.documents import Document, node_document, payload_document, stat_document
+from canary.stores.documents import Document, has, node_document, payload_document, stat_document
 from canary.stores.entries import Past, spent_fields
 from canary.stores.expected import difference, expected, identity, is_still, past_of
 from canary.stores.slices import CHANGE_BYTES, SLICE_BYTES, SLICE_CHANGES
@@ -96,9 +96,7 @@ class Differences:
             board = self._compare_all(stored, None)
         except _Unsure:
             return False
-        if board is None or any(board[name] != value for name, value in mine.items()):
-            return False
-        return not (self._wrong or self._lost or self._bare)
+        return has(board, mine) and not (self._wrong or self._lost or self._bare)
 
     def find(self, session: ClientSession) -> Document | None:
         """Read all that is stored, as ``session`` sees it, and compare.

@@ -29,7 +29,7 @@ from canary.model.freshness import Freshness
 from canary.model.state import BoardState, Step
 from canary.observer import NOBODY, Observer, Written
 from canary.stores.conductors import Registrations
-from canary.stores.documents import Document, gap_document
+from canary.stores.documents import Document, gap_document, has
 from canary.stores.entries import Entries, Past, entries
 from canary.stores.mending import Differences, Found, Mending
 from canary.stores.mongo import errors_as_ours
@@ -138,7 +138,7 @@ class LiveBoard:
         with errors_as_ours():
             found = self._database.boards.update_one(self._mine, update, session=self._session)
         if found.matched_count == 0:
-            raise Fenced(f"{self.path}: another worker has taken it")
+            raise self._fenced()
 
     def reconcile(
         self, state: BoardState, found: Found, now: datetime, mended: Sequence[str] = ()
@@ -157,8 +157,8 @@ class LiveBoard:
         with errors_as_ours(), self._database.client.start_session(snapshot=True) as session:
             differences = Differences(*about)
             board = differences.find(session)
-            if board is None or any(board[name] != value for name, value in self._mine.items()):
-                raise Fenced(f"{self.path}: another worker has taken it")
+            if not has(board, self._mine):
+                raise self._fenced()
             if board["revision"] != self.revision:
                 raise StoreUnavailable(f"{self.path}: MongoDB answers as of before the last write")
         words, gap = list(mended), Gap(found.since, now, Reason.DRIFT, 0, 0)
@@ -180,7 +180,7 @@ class LiveBoard:
         with errors_as_ours(), self._session.start_transaction():
             found = self._database.boards.update_one(mine, update, session=self._session)
             if found.matched_count == 0:
-                raise Fenced(f"{self.path}: another worker has taken it")
+                raise self._fenced()
             for collection, writes in (("jobs", mending.jobs), ("nodes", mending.nodes)):
                 if writes:
                     self._database[collection].bulk_write(writes, session=self._session)
@@ -264,11 +264,10 @@ class LiveBoard:
         """Return if ``part`` was written and only the answer lost; else raise."""
         # Linearizable: a primary that was replaced and does not know it yet must not answer.
         boards = self._database.boards.with_options(read_concern=ReadConcern("linearizable"))
-        fields = ["epoch", "takes", "revision"]
         with errors_as_ours():
-            found = boards.find_one({"_id": self.path}, fields)
-        if found is None or any(found[name] != value for name, value in self._mine.items()):
-            raise Fenced(f"{self.path}: another worker has taken it")
+            found = boards.find_one({"_id": self.path}, [*self._mine, "revision"])
+        if not has(found, self._mine):
+            raise self._fenced()
         if found["revision"] == self.revision:
             raise StoreUnavailable(f"{self.path}: MongoDB took back a write, it has a new primary")
         if not self._in_doubt or found["revision"] != self.revision + len(part.changes):
@@ -276,6 +275,9 @@ class LiveBoard:
                 f"{self.path}: at revision {found['revision']}, left at {self.revision}:"
                 " somebody else wrote under this worker's epoch"
             )
+
+    def _fenced(self) -> Fenced:
+        return Fenced(f"{self.path}: another worker has taken it")
 
     def _shrink(self, part: Slice, error: StoreError) -> bool:
         """Make the first slice smaller where that may help; tell whether to try again at once."""
