@@ -3,6 +3,7 @@
 How soon is a figure of `make bench`; here it is far longer, on a machine that other tests share.
 """
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -145,6 +146,38 @@ def test_what_ended_stays_for_a_moment_and_goes(
     expect(row).to_have_attribute("data-state", "COMPLETE", timeout=SHOWN)
     expect(row).to_have_count(0, timeout=AGAIN)
     expect(page.locator("main")).to_contain_text("No job is on the board now.")
+
+
+def test_what_has_gone_from_the_page_is_forgotten(
+    open_page: Open, board: str, zookeeper: KazooClient
+) -> None:
+    post_many(zookeeper, board, 20)
+    page = open_page().go(f"#/board?path={board}")
+    expect(page.locator(".table.jobs")).to_have_attribute("aria-rowcount", "21")
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Performance.enable")
+
+    def nodes() -> int:
+        devtools.send("HeapProfiler.collectGarbage")
+        metrics = devtools.send("Performance.getMetrics")["metrics"]
+        return next(int(each["value"]) for each in metrics if each["name"] == "Nodes")
+
+    def turn_over() -> None:
+        """Have as many jobs come and go as are in sight, each drawn by itself."""
+        for _ in range(20):
+            payload = posting()
+            job = post(zookeeper, board, payload)
+            row = page.locator(f".table.jobs .row[data-uuid='{json.loads(payload)['uuid']}']")
+            expect(row).to_have_count(1, timeout=SHOWN)
+            claim(zookeeper, board, job)
+            consume(zookeeper, board, job)
+
+    turn_over()
+    before = nodes()
+    turn_over()
+    turn_over()
+    # 40 rows of more than 20 nodes have gone.
+    eventually(lambda: nodes() < before + 400)
 
 
 def test_paused_nothing_moves_and_what_is_new_is_counted(

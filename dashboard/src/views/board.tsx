@@ -1,5 +1,5 @@
 // One board: how it fares, its jobs, its conductors, and what was not seen.
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import * as api from "../api/client";
 import { valueOf, withValue } from "../model/address";
 import { duration } from "../model/times";
@@ -94,23 +94,7 @@ function Board({ board, isOwn }: { board: Shown; isOwn: boolean }) {
       }),
     [path, againSeries, againConductors],
   );
-  // The board changes ten times a second, these do not: what is the same is not compared again.
   const [course] = series.answer ?? [];
-  const charts = useMemo(
-    () => <Charts series={course} since={board.watched_since} />,
-    [course, board.watched_since],
-  );
-  const conductorTable = useMemo(
-    () =>
-      conductors.answer ? (
-        <ConductorTable conductors={conductors.answer} withPath={false} />
-      ) : (
-        <Loading what="conductors" />
-      ),
-    [conductors.answer],
-  );
-  const gapList = useMemo(() => <GapList gaps={gaps.answer} withPath={false} />, [gaps.answer]);
-  const jobs = useMemo(() => <JobsOf path={path} />, [path]);
   return (
     <main>
       <div class="head">
@@ -140,17 +124,21 @@ function Board({ board, isOwn }: { board: Shown; isOwn: boolean }) {
         ))}
       </div>
       <Failure error={series.error} />
-      {charts}
-      {jobs}
+      <Charts series={course} since={board.watched_since} />
+      <JobsOf path={path} />
       <section>
         <h2>Conductors</h2>
         <Failure error={conductors.error} />
-        {conductorTable}
+        {conductors.answer ? (
+          <ConductorTable conductors={conductors.answer} withPath={false} />
+        ) : (
+          <Loading what="conductors" />
+        )}
       </section>
       <section>
         <h2>Gaps</h2>
         <Failure error={gaps.error} />
-        {gapList}
+        <GapList gaps={gaps.answer} withPath={false} />
       </section>
     </main>
   );

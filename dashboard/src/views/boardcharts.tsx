@@ -5,6 +5,7 @@ import { COUNTS, DURATIONS, RATES } from "../model/axes";
 import { courseOf } from "../model/course";
 import { duration } from "../model/times";
 import { Chart } from "../parts/chart";
+import { memo } from "../parts/memo";
 import { At, Loading, Note } from "../parts/words";
 import { zone } from "../state/settings";
 
@@ -14,7 +15,7 @@ interface Properties {
   since: string | null;
 }
 
-export function Charts({ series, since }: Properties) {
+export const Charts = memo(({ series, since }: Properties) => {
   const course = useMemo(() => (series ? courseOf(series) : null), [series]);
   if (!series || !course) {
     return <Loading what="charts" />;
@@ -75,7 +76,7 @@ export function Charts({ series, since }: Properties) {
       </div>
     </>
   );
-}
+});
 
 const count = (value: number) => value.toLocaleString("en");
 

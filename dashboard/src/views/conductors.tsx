@@ -2,6 +2,7 @@
 import * as api from "../api/client";
 import type { Conductor } from "../api/types";
 import { jobAt } from "../model/address";
+import { memo } from "../parts/memo";
 import { BOARD, PlainTable, type PlainColumn } from "../parts/plaintable";
 import { Failure, Foreign, Loading, Since } from "../parts/words";
 import { useAsked } from "../state/asked";
@@ -42,7 +43,7 @@ interface Properties {
   withPath: boolean;
 }
 
-export function ConductorTable({ conductors, withPath }: Properties) {
+export const ConductorTable = memo(({ conductors, withPath }: Properties) => {
   if (conductors.length === 0) {
     return <p class="empty">No conductor is registered, and nobody claims a job.</p>;
   }
@@ -56,7 +57,7 @@ export function ConductorTable({ conductors, withPath }: Properties) {
       classOf={({ alive }) => (alive ? "" : "orphan")}
     />
   );
-}
+});
 
 const WHO: PlainColumn<Conductor> = {
   name: "Conductor",

@@ -1,5 +1,6 @@
 // Intervals in which not everything was seen one by one: how much, and why.
 import type { Gap } from "../api/types";
+import { memo } from "../parts/memo";
 import { BOARD, PlainTable, type PlainColumn } from "../parts/plaintable";
 import { At, Loading } from "../parts/words";
 
@@ -17,22 +18,24 @@ const REASONS: Record<Gap["reason"], string> = {
   era: "ZooKeeper was rebuilt or restored",
 };
 
-export function GapList({ gaps, withPath }: { gaps: readonly Gap[] | null; withPath: boolean }) {
-  if (gaps === null) {
-    return <Loading what="gaps" />;
-  }
-  if (gaps.length === 0) {
-    return <p class="quiet">None are on record: everything was seen one by one.</p>;
-  }
-  return (
-    <PlainTable
-      label="Gaps"
-      columns={withPath ? [BOARD, ...REST] : REST}
-      rows={gaps}
-      keyOf={({ path, from, to, reason }) => `${path} ${from} ${to} ${reason}`}
-    />
-  );
-}
+export const GapList = memo(
+  ({ gaps, withPath }: { gaps: readonly Gap[] | null; withPath: boolean }) => {
+    if (gaps === null) {
+      return <Loading what="gaps" />;
+    }
+    if (gaps.length === 0) {
+      return <p class="quiet">None are on record: everything was seen one by one.</p>;
+    }
+    return (
+      <PlainTable
+        label="Gaps"
+        columns={withPath ? [BOARD, ...REST] : REST}
+        rows={gaps}
+        keyOf={({ path, from, to, reason }) => `${path} ${from} ${to} ${reason}`}
+      />
+    );
+  },
+);
 
 const REST: readonly PlainColumn<Gap>[] = [
   { name: "From", cell: ({ from }) => <At iso={from} /> },

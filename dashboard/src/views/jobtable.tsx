@@ -7,6 +7,7 @@ import { Calm } from "../model/calm";
 import { COLUMNS, gridOf, type Column, type Order } from "../model/columns";
 import type { Filter } from "../model/filters";
 import type { Row } from "../model/moves";
+import { memo } from "../parts/memo";
 import { useVirtual } from "../parts/virtual";
 import { Foreign, Since, StateBadge, Timer } from "../parts/words";
 import type { Jobs } from "../state/jobs";
@@ -153,16 +154,6 @@ interface RowProperties {
 function JobRow(properties: RowProperties) {
   const { row, columns, index, top, height, isSelected, isUnfolded, isLeaving, narrow } =
     properties;
-  // Where rows are added above, this one moves and is otherwise the same.
-  const cells = useMemo(
-    () =>
-      columns.map((column) => (
-        <span role="cell" class={`cell ${column}`}>
-          <Cell row={row} column={column} narrow={narrow} />
-        </span>
-      )),
-    [row, columns, narrow],
-  );
   const classes = [isSelected && "selected", isLeaving && "leaving"].filter(Boolean).join(" ");
   return (
     <div
@@ -175,11 +166,24 @@ function JobRow(properties: RowProperties) {
       data-uuid={row.uuid}
       data-state={row.state}
     >
-      {cells}
+      <Cells row={row} columns={columns} narrow={narrow} />
       {isUnfolded && <Unfolded row={row} />}
     </div>
   );
 }
+
+type CellsProperties = Pick<RowProperties, "row" | "columns" | "narrow">;
+
+// Where rows are added above, this one moves and is otherwise the same.
+const Cells = memo(({ row, columns, narrow }: CellsProperties) => (
+  <>
+    {columns.map((column) => (
+      <span role="cell" class={`cell ${column}`}>
+        <Cell row={row} column={column} narrow={narrow} />
+      </span>
+    ))}
+  </>
+));
 
 function Cell({ row, column, narrow }: Pick<RowProperties, "row" | "narrow"> & { column: Column }) {
   switch (column) {
