@@ -7,9 +7,9 @@ import { passed } from "../model/times";
 import { takeChanges } from "./boards";
 import { paused } from "./connection";
 
-const FLUSH = 100; // milliseconds between two drawings, at least
-const SLOWEST = 400; // and at most
-const SHARE = 3; // times what a drawing took: so long it is until the next at least
+const FLUSH = 100; // milliseconds from one drawing's beginning to the next's, at least
+const SHARE = 2; // times what a drawing took: for so long a processor is left to others behind it
+const LONGEST = 400; // milliseconds of that, at most
 const HELD = 20_000; // changes kept while paused; beyond, all is fetched anew afterwards
 const LAGS = 200;
 
@@ -23,8 +23,7 @@ export const isReady = signal(false);
 let queue: Change[] = [];
 let count = 0; // changes that came since some were shown last, those of the queue and others
 let isStale = false; // whether all is to be fetched anew, so that none need be queued
-let lastFlush = 0;
-let pause = FLUSH; // milliseconds until the next
+let due = 0; // when more may be shown, by performance.now()
 let isMeasuring = false; // how long a drawing takes
 let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -76,8 +75,23 @@ export function take(change: Change): void {
     held.value = count;
   } else {
     // Not at once, even where that is due: what arrived together is shown together.
-    timer ??= setTimeout(flush, Math.max(0, lastFlush + pause - performance.now()));
+    wait();
   }
+}
+
+function wait(): void {
+  timer ??= setTimeout(
+    () => {
+      timer = undefined;
+      // The last drawing may have taken long since.
+      if (performance.now() < due) {
+        wait();
+      } else {
+        flush();
+      }
+    },
+    Math.max(0, due - performance.now()),
+  );
 }
 
 /** Show what is queued, if that may be. */
@@ -88,7 +102,8 @@ export function flush(): void {
     held.value = paused.value ? count : 0;
     return;
   }
-  lastFlush = performance.now();
+  const begun = performance.now();
+  due = begun + FLUSH;
   const changes = queue;
   queue = [];
   count = 0;
@@ -102,27 +117,22 @@ export function flush(): void {
       takers.forEach((each) => each(changes));
     }
   });
-  measure();
+  measure(begun);
 }
 
 /** Note how long it takes until what was flushed is drawn; a page that nobody sees is not drawn. */
-function measure(): void {
+function measure(begun: number): void {
   if (isMeasuring || document.hidden) {
     return;
   }
   isMeasuring = true;
-  const begun = lastFlush;
   requestAnimationFrame(() => {
     setTimeout(() => {
       isMeasuring = false;
-      pause = pauseAfter(performance.now() - begun);
+      const drawn = performance.now();
+      due = Math.max(due, drawn + Math.min(LONGEST, SHARE * (drawn - begun)));
     });
   });
-}
-
-/** Return for how long to leave a processor to others after a drawing; both in milliseconds. */
-function pauseAfter(took: number): number {
-  return Math.min(SLOWEST, Math.max(FLUSH, SHARE * took));
 }
 
 function note(changes: readonly Change[]): void {
