@@ -10,7 +10,7 @@ export function memo<Properties extends object>(
 ): FunctionComponent<Properties> {
   class Memo extends Component<Properties> {
     override shouldComponentUpdate(next: Properties): boolean {
-      const names = Object.keys(next) as (keyof Properties)[];
+      const names = Object.keys({ ...this.props, ...next }) as (keyof Properties)[];
       return names.some((name) => next[name] !== this.props[name]);
     }
 

@@ -12,6 +12,7 @@ import { SLOW } from "./turns";
 const MOST = 10_000; // rows that are fetched at once
 const LINGER = 3_000; // milliseconds for which a row stays that the filters find no longer
 const ASK = 2_000; // milliseconds between fetches where only the server knows what the filters find
+const TIMES = 2; // times what was asked for: so many rows are held, with those that came since
 const TIMED = 5_000; // milliseconds between fetches where time alone changes what they find
 const ENDED = 60_000; // and where they find ended jobs, of which no change tells that they expired
 
@@ -34,13 +35,14 @@ export class Jobs {
   #all = new Rows();
   #load: AbortController | null = null;
   #during: Change[] = [];
+  readonly #going = new Map<string, ReturnType<typeof setTimeout>>(); // of the rows that leave
+  #took = 0; // milliseconds, the last fetch
   #asking: ReturnType<typeof setTimeout> | undefined;
   #isDue = false; // asked for while a fetch was under way
   #next: ReturnType<typeof setTimeout> | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #most = MOST;
   #extent = MOST;
-  #isOver = false;
 
   constructor(path: string, filters: readonly Filter[]) {
     this.#path = path;
@@ -48,11 +50,11 @@ export class Jobs {
   }
 
   close(): void {
-    this.#isOver = true;
     this.#load?.abort();
     clearTimeout(this.#asking);
     clearTimeout(this.#retry);
     clearTimeout(this.#next);
+    this.#going.forEach(clearTimeout);
   }
 
   more(): void {
@@ -84,12 +86,14 @@ export class Jobs {
       this.isMore.value = isMore;
       this.error.value = null;
       this.isLoading.value = false;
-      this.leaving.value = new Set();
+      this.#going.forEach(clearTimeout);
+      this.#going.clear();
       this.#all = new Rows(rows.map(rowOf));
       this.#extent = most;
       this.#apply(this.#during);
       this.#during = [];
-      this.#goOn(performance.now() - begun);
+      this.#took = performance.now() - begun;
+      this.#goOn();
     } catch (error) {
       if (!load.signal.aborted) {
         this.#load = null;
@@ -118,78 +122,91 @@ export class Jobs {
   }
 
   #apply(changes: readonly Change[]): void {
-    const rows = this.#all;
-    const leaving = new Set(this.leaving.value);
     for (const change of changes) {
       const key = keyOf(change.name, change.posted_at);
-      const before = rows.get(key);
+      const before = this.#all.get(key);
       const after = moved(before, change);
       if (after === undefined || after === before) {
         continue;
       }
       const isFound = matches(after, this.#filters);
-      if (isFound === null) {
+      const isRoom = this.#all.size < TIMES * this.#extent;
+      if (isFound === null || (isFound && !before && !isRoom)) {
         this.#ask();
       }
-      if (isFound === true || before) {
-        rows.set(after);
+      if (before || (isFound && isRoom)) {
+        this.#all.set(after);
       }
-      if (isFound === false && before) {
-        leaving.add(key);
-        setTimeout(() => this.#remove(key), LINGER);
+      if (before && isFound === false) {
+        this.#leave(key);
       } else {
-        leaving.delete(key);
+        clearTimeout(this.#going.get(key));
+        this.#going.delete(key);
       }
     }
-    this.leaving.value = leaving;
+    this.#show();
+  }
+
+  #show(): void {
+    this.leaving.value = new Set(this.#going.keys());
     this.rows.value = { all: this.#all, extent: this.#extent };
   }
 
-  #remove(key: string): void {
-    if (this.#isOver || !this.leaving.value.has(key)) {
-      return;
+  /** Have a row go in a while; as long as the page is paused none does. */
+  #leave(key: string): void {
+    const go = () => {
+      if (paused.value) {
+        this.#going.set(key, setTimeout(go, LINGER));
+      } else {
+        this.#going.delete(key);
+        this.#all.delete(key);
+        this.#show();
+      }
+    };
+    if (!this.#going.has(key)) {
+      this.#going.set(key, setTimeout(go, LINGER));
     }
-    const leaving = new Set(this.leaving.value);
-    leaving.delete(key);
-    this.leaving.value = leaving;
-    this.#all.delete(key);
-    this.rows.value = { all: this.#all, extent: this.#extent };
   }
 
   /** Fetch it anew in a while; once for all that wish it by then. */
-  #ask(): void {
-    this.#asking ??= setTimeout(() => {
+  #ask(pause = Math.max(ASK, SLOW * this.#took)): void {
+    if (this.error.value?.isFinal) {
+      return;
+    }
+    const ask = () => {
       this.#asking = undefined;
-      if (this.#isOver) {
-        return;
-      }
       if (this.#load) {
         this.#isDue = true; // a fetch that is begun anew again and again would never end
-      } else if (paused.value) {
-        this.#ask();
-      } else {
+      } else if (this.#isWanted) {
         void this.load();
+      } else {
+        this.#ask(ASK);
       }
-    }, ASK);
+    };
+    this.#asking ??= setTimeout(ask, pause);
   }
 
-  /** Have the next fetch come after one that took so many milliseconds, where one is due. */
-  #goOn(took: number): void {
+  /** Have the next fetch come, where one is due. */
+  #goOn(): void {
     if (this.#isDue) {
       this.#isDue = false;
       this.#ask();
     }
     const pause = isTimed(this.#filters) ? TIMED : findsEnded(this.#filters) ? ENDED : null;
-    if (pause !== null && !this.#isOver) {
-      const isWanted = () => isLive.value && !paused.value && !document.hidden;
+    if (pause !== null) {
       const next = () => {
-        if (isWanted()) {
+        if (isLive.value && this.#isWanted) {
           void this.load();
         } else {
           this.#next = setTimeout(next, ASK);
         }
       };
-      this.#next = setTimeout(next, Math.max(pause, SLOW * took));
+      this.#next = setTimeout(next, Math.max(pause, SLOW * this.#took));
     }
+  }
+
+  /** Whether anybody looks whom it would serve. */
+  get #isWanted(): boolean {
+    return !paused.value && !document.hidden;
   }
 }

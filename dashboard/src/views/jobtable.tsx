@@ -36,7 +36,7 @@ export function JobTable({ jobs, columns, order, sort, narrow }: Properties) {
   const rows = jobs.rows.value;
   const isTimed = order.column === "waiting" || order.column === "running";
   const moment = isTimed ? now.value : 0;
-  const all = useMemo(() => rows.all.sorted(order, moment), [rows, order, moment]);
+  const all = rows.all.sorted(order, moment);
 
   const [calm] = useState(() => new Calm());
   const isAtTop = (scroller.current?.scrollTop ?? 0) <= TOP;
@@ -50,7 +50,7 @@ export function JobTable({ jobs, columns, order, sort, narrow }: Properties) {
     count: shown.length,
     getScrollElement: () => scroller.current,
     estimateSize: (index) => (shown[index]?.key === unfolded ? ROW + UNFOLDED : ROW),
-    getItemKey: (index) => shown[index]?.key ?? index,
+    getItemKey: useCallback((index: number) => shown[index]?.key ?? index, [shown]),
   });
   useEffect(() => virtual.measure(), [unfolded, virtual]);
   const select = useCallback((key: string) => (selected.value = key), [selected]);
