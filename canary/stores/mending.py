@@ -110,7 +110,7 @@ class Differences:
     ) -> Document | None:
         board: Document | None = None
         missing = {self._identity(job): job for job in self._state.jobs.values()}
-        nodes: dict[str, str] = {}  # names by identity
+        nodes: dict[str, str | None] = {}  # names by identity
         for document in stored:
             match document.pop(COLLECTION, None):
                 case "jobs":
@@ -120,7 +120,7 @@ class Differences:
                     else:
                         self._compare(document, job, session)
                 case "nodes":
-                    nodes[document["_id"]] = document["name"]
+                    nodes[document["_id"]] = document.get("name")
                 case _:
                     board = document
         if board is None:
@@ -178,12 +178,12 @@ class Differences:
             words = [f"{job.name} is {job.state.value} otherwise: {', '.join(sorted(fields))}"]
             setting = UpdateOne({"_id": name}, {"$set": fields})
             self._wrong.append(Mending(words, [setting], pasts={name: past}))
-        payload = document["payload"]
+        payload = document.get("payload")
         if payload is None:
             is_lost = job.uuid is not None  # which nothing but its payload tells
         else:
             size = self._found.sizes.get((job.name, job.czxid or 0))
-            is_lost = size is not None and size != payload["size"]
+            is_lost = size is not None and size != payload.get("size")
         if is_lost:
             self._bare[name] = job
 
@@ -198,15 +198,17 @@ class Differences:
             raise _Unsure
         return past_of(self._database, self._path, self._incarnation, job, self._now, session)
 
-    def _nodes(self, stored: Mapping[str, str]) -> Iterator[Mending]:
-        for name in sorted(set(stored.values()) ^ self._state.others):
-            document = node_document(self._path, name)
-            identified = {"_id": document["_id"]}
-            is_there = name in self._state.others
-            write = ReplaceOne(identified, document, upsert=True)
-            yield Mending(
-                [f"the node {name}"], nodes=[write if is_there else DeleteOne(identified)]
-            )
+    def _nodes(self, stored: Mapping[str, str | None]) -> Iterator[Mending]:
+        right = {each["_id"]: each for each in map(self._node, self._state.others)}
+        for name, document in right.items():
+            if stored.get(name) != document["name"]:
+                write = ReplaceOne({"_id": name}, document, upsert=True)
+                yield Mending([f"the node {document['name']}"], nodes=[write])
+        for name in stored.keys() - right.keys():
+            yield Mending([f"the node {name}"], nodes=[DeleteOne({"_id": name})])
+
+    def _node(self, name: str) -> Document:
+        return node_document(self._path, name)
 
     def _ended(self, job: Document, session: ClientSession | None) -> Mending:
         """Return what mends the document of a job that is not on the board: what the log says."""

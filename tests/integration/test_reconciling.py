@@ -148,6 +148,20 @@ def invent_a_job(database: Mongo, path: str) -> None:
     database.jobs.insert_one(job)
 
 
+def forget_all_of_a_payload(database: Mongo, path: str) -> None:
+    database.jobs.update_one({"board": path, "state": "CLAIMED"}, {"$unset": {"payload": ""}})
+
+
+def forget_a_node_s_name(database: Mongo, path: str) -> None:
+    database.nodes.update_one({"board": path}, {"$unset": {"name": ""}})
+
+
+def have_a_node_twice(database: Mongo, path: str) -> None:
+    node = database.nodes.find_one({"board": path})
+    assert node is not None
+    database.nodes.insert_one(node | {"_id": "elsewhere"})
+
+
 def lose_a_node(database: Mongo, path: str) -> None:
     database.nodes.delete_one({"board": path})
 
@@ -172,9 +186,12 @@ def change_the_stat(database: Mongo, path: str) -> None:
         (change_a_payload, 1),
         (change_how_long_a_job_ran, 1),
         (change_since_when_a_job_waits, 1),
+        (forget_all_of_a_payload, 1),
         (invent_a_job, 1),
         (lose_a_node, 1),
         (invent_a_node, 1),
+        (forget_a_node_s_name, 1),
+        (have_a_node_twice, 1),
         (change_the_stat, 1),
     ],
 )
@@ -542,12 +559,16 @@ class TestSmallBoards:
         self, several: list[Watching], zookeeper: KazooClient
     ) -> None:
         goal = several[0].context.tally.reconciled + 10
-        while several[0].context.tally.reconciled < goal:
+
+        def write() -> bool:
             for each in several:
                 board = each.watch.path
                 job = post(zookeeper, board)
                 claim(zookeeper, board, job)
                 consume(zookeeper, board, job)
+            return several[0].context.tally.reconciled >= goal
+
+        eventually(write)
         assert [each.context.tally.drift for each in several] == [0] * self.BOARDS
 
 
