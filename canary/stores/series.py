@@ -54,11 +54,6 @@ class Scale:
     step: timedelta
     count: int
 
-    @property
-    def end(self) -> datetime:
-        """When the last step ends."""
-        return self.start + self.step * self.count
-
 
 @dataclass(frozen=True, slots=True)
 class Course:
@@ -78,7 +73,7 @@ class Series:
         self._database = database
 
     def courses(self, paths: Collection[str], scale: Scale, until: datetime) -> dict[str, Course]:
-        """Return how each of the boards at ``paths`` fared ``until`` now, where the scale ends."""
+        """Return how each of the boards at ``paths`` fared up to ``until``, which is now."""
         found = {path: Course([Step() for _ in range(scale.count)], []) for path in paths}
         moves: dict[str, list[Counter[str]]] = defaultdict(
             lambda: [Counter() for _ in range(scale.count)]

@@ -33,7 +33,7 @@ from canary.watchers.outbox import Outbox
 LOG = logging.getLogger(__name__)
 
 PORTION: Final = 500  # jobs that are read again with one look: some 50 ms
-SLOTS: Final = 12  # in an interval; boards of one slot are compared at once, at a third of the cost
+SLOTS: Final = 12  # in an interval; small boards of one are asked for at once, a third of the cost
 SMALL: Final = 20  # nodes; what is stored of boards with more is read alone, piece by piece
 MAX_WORDS: Final = 20  # of differences, in a log line
 
@@ -50,16 +50,19 @@ class Audit:
         self._extra = {"board": board.path, "epoch": board.epoch}
         self._since = board.state.seen_at or now()  # from then on it is not known that all is right
         # Boards that were taken at once are compared evenly spread over the time that there is.
-        self._due = self._from_now(self._interval * random.random())  # noqa: S311
+        self._due = self._turn_in(self._interval * random.random(), board.state)  # noqa: S311
         self._left: set[str] | None = None  # jobs; None while nothing is due
         self._begun = self._since
         self._sizes: dict[tuple[str, int], int] = {}
         self._wrong: list[str] = []  # and not counted yet
 
-    def _from_now(self, seconds: float) -> float:
-        """Return when the slot begins in which it is due in ``seconds``, as time.monotonic()."""
+    def _turn_in(self, seconds: float, state: BoardState) -> float:
+        """Return when its turn in ``seconds`` is, as time.monotonic().
+
+        For a small board that is where a slot begins, so that others are asked for with it.
+        """
         moment = time.monotonic() + seconds
-        return moment - moment % (self._interval / SLOTS)
+        return moment - moment % (self._interval / SLOTS) if _is_small(state) else moment
 
     def left(self) -> float:
         """Return in how many seconds a look should be made for it."""
@@ -102,7 +105,7 @@ class Audit:
         At once, or when what is stored was read. ``state`` is the board's now; ``fetch`` reads a
         job's payload.
         """
-        self._left, self._due = None, self._from_now(self._interval)
+        self._left, self._due = None, self._turn_in(self._interval, state)
         sizes, self._sizes = self._sizes, {}
         found, begun = Found(fetch, sizes, self._since), self._begun
 
@@ -111,10 +114,10 @@ class Audit:
             kept = replace(found, stored=stored if outbox.is_written else None)
             outbox.reconcile(partial(self._compare, kept, begun))
 
-        if self._together is None or len(state.jobs) + len(state.others) > SMALL:
-            compare(None)
-        else:
+        if self._together is not None and _is_small(state):
             self._together.ask(self._path, compare)
+        else:
+            compare(None)
 
     def _compare(self, found: Found, begun: datetime, board: LiveBoard, state: BoardState) -> None:
         wrong, self._wrong = self._wrong, []
@@ -130,3 +133,7 @@ class Audit:
             words = ", ".join(mended[:MAX_WORDS])
             extra = {**self._extra, "revision": board.revision}
             LOG.error("%d differences were mended: %s", len(mended), words, extra=extra)
+
+
+def _is_small(state: BoardState) -> bool:
+    return len(state.jobs) + len(state.others) <= SMALL
