@@ -4,12 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 NPM = PATH=$(CURDIR)/$(BIN):$$PATH $(CURDIR)/$(BIN)/npm --prefix dashboard --silent
 PAGE := canary/server/static/.built
+# Of about as long as the browser's tests each, so that three at once end together.
+PARTS := test-1 test-2 test-3 test-4 test-5
 
 # Where Python may not keep what it compiled, a program takes 2.3 s of a processor to start, not 0.9;
 # and the tests start hundreds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup lint unit integration browser test test-faults test-others test-rest test-1 test-2 \
+.PHONY: help setup lint unit integration browser test test-faults test-others test-rest $(PARTS) \
 	faults soak bench demo lock conf metrics types clean
 
 help:  ## Show the targets.
@@ -59,18 +61,16 @@ test-faults: setup  # a short selection
 # Three at once, since all mostly wait. Each has servers of its own: some stop theirs.
 test-others: setup
 	@echo "test: three parts beside each other; each prints when it ends"
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target --keep-going test-rest test-1 test-2
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target --keep-going test-rest $(PARTS)
 
 test-rest: setup
 	$(BIN)/python -m devstack run --services zookeeper,mongodb -- $(BIN)/python -m pytest --durations=10 tests/browser
 	$(BIN)/python -m pytest tests/unit
 	$(NPM) test
 
-test-1: setup
-	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/integration --splits 2 --group 1 --durations=25
-
-test-2: setup
-	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/integration --splits 2 --group 2 --durations=25
+$(PARTS): test-%: setup
+	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/integration \
+		--splits $(words $(PARTS)) --group $* --durations=25
 
 faults: setup  ## Every fault, as long as it lasts, with FAULT_SEEDS=3 seeds; the table goes to docs/reliability.md.
 	@rm -f .faults.jsonl

@@ -170,6 +170,8 @@ def test_what_has_gone_from_the_page_is_forgotten(
             row = page.locator(f".table.jobs .row[data-uuid='{json.loads(payload)['uuid']}']")
             expect(row).to_have_count(1, timeout=SHOWN)
             claim(zookeeper, board, job)
+            # Else both may be seen at once, which makes a gap, of which the page tells.
+            expect(row).to_have_attribute("data-state", "CLAIMED", timeout=SHOWN)
             consume(zookeeper, board, job)
 
     turn_over()
