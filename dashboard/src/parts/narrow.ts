@@ -1,2 +1,7 @@
 // Whether the page is as narrow as on a phone; style.css says so with the same width.
-export const narrow = matchMedia("(max-width: 44rem)");
+import { signal } from "@preact/signals";
+
+const query = matchMedia("(max-width: 44rem)");
+
+export const isNarrow = signal(query.matches);
+query.addEventListener("change", ({ matches }) => (isNarrow.value = matches));

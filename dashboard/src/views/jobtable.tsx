@@ -1,17 +1,16 @@
 // A board's jobs: thousands of rows, updated in place. What is new while somebody reads further down
 // waits behind a button, so that nothing moves under their eyes.
 import { useSignal } from "@preact/signals";
-import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useMemo, useRef, useState } from "preact/hooks";
 import { jobAt } from "../model/address";
 import { Calm } from "../model/calm";
 import { COLUMNS, gridOf, type Column, type Order } from "../model/columns";
 import type { Filter } from "../model/filters";
 import type { Row } from "../model/moves";
+import { attributesOf, LongList, type Standing } from "../parts/longlist";
 import { memo } from "../parts/memo";
-import { useVirtual } from "../parts/virtual";
 import { Foreign, Since, StateBadge, Timer } from "../parts/words";
 import type { Jobs } from "../state/jobs";
-import { asList } from "../state/keys";
 import { now } from "../state/connection";
 import { go } from "../state/place";
 import { times } from "../state/settings";
@@ -39,112 +38,80 @@ export function JobTable({ jobs, columns, order, sort, narrow }: Properties) {
   const all = rows.all.sorted(order, moment);
 
   const [calm] = useState(() => new Calm());
-  const isAtTop = (scroller.current?.scrollTop ?? 0) <= TOP;
+  const isAtTop = useSignal(true);
   const shown = useMemo(
-    () => calm.rows(all, isAtTop, rows.extent),
-    [calm, all, isAtTop, rows.extent],
+    () => calm.rows(all, isAtTop.value, rows.extent),
+    [calm, all, isAtTop.value, rows.extent],
   );
   const waiting = all.length - shown.length;
 
-  const virtual = useVirtual({
-    count: shown.length,
-    getScrollElement: () => scroller.current,
-    estimateSize: (index) => (shown[index]?.key === unfolded ? ROW + UNFOLDED : ROW),
-    getItemKey: useCallback((index: number) => shown[index]?.key ?? index, [shown]),
-  });
-  useEffect(() => virtual.measure(), [unfolded, virtual]);
-  const select = useCallback((key: string) => (selected.value = key), [selected]);
-  const latest = useRef(shown);
-  latest.current = shown;
-  useEffect(
-    () =>
-      asList({
-        move(by) {
-          const at = latest.current.findIndex(({ key }) => key === selected.value);
-          const next = Math.min(latest.current.length - 1, Math.max(0, at + by));
-          selected.value = latest.current[next]?.key ?? null;
-          virtual.scrollToIndex(next);
-        },
-        open() {
-          const row = latest.current.find(({ key }) => key === selected.value);
-          if (row) {
-            go(jobAt(row));
-          }
-        },
-        expand: () => unfold((open) => (open === selected.value ? null : selected.value)),
-      }),
-    [virtual, selected],
+  const heightOf = useCallback(
+    ({ key }: Row) => (key === unfolded ? ROW + UNFOLDED : ROW),
+    [unfolded],
   );
-
+  const select = useCallback((key: string) => (selected.value = key), [selected]);
   const { grid, least } = gridOf(columns, times.value === "exact");
   return (
-    <div
-      class="table jobs"
+    <LongList
+      kind="jobs"
+      label="Jobs"
+      entries={shown}
+      keyOf={keyOf}
+      heightOf={heightOf}
+      header={columns.map((column) => (
+        <span
+          role="columnheader"
+          aria-sort={
+            order.column !== column ? "none" : order.isDescending ? "descending" : "ascending"
+          }
+        >
+          <button
+            type="button"
+            onClick={() =>
+              sort({ column, isDescending: order.column === column && !order.isDescending })
+            }
+          >
+            {COLUMNS[column]}
+            <span aria-hidden="true">
+              {order.column === column && (order.isDescending ? " ↓" : " ↑")}
+            </span>
+          </button>
+        </span>
+      ))}
+      row={(row, key, standing) => (
+        <JobRow
+          key={key}
+          row={row}
+          columns={columns}
+          standing={standing}
+          isUnfolded={unfolded === key}
+          isLeaving={jobs.leaving.value.has(key)}
+          select={select}
+          narrow={narrow}
+        />
+      )}
+      selected={selected}
+      open={(row) => go(jobAt(row))}
+      expand={(key) => unfold((open) => (open === key ? null : key))}
+      scroller={scroller}
+      onScroll={(top) => (isAtTop.value = top <= TOP)}
       style={{ "--grid": grid, "--least": `${least}rem` }}
-      role="table"
-      aria-label="Jobs"
-      aria-rowcount={shown.length + 1}
     >
       {waiting > 0 && (
         <button type="button" class="news" onClick={() => scroller.current?.scrollTo({ top: 0 })}>
           ↑ {waiting} new
         </button>
       )}
-      <div class="row header" role="row" aria-rowindex={1}>
-        {columns.map((column) => (
-          <span
-            role="columnheader"
-            aria-sort={
-              order.column !== column ? "none" : order.isDescending ? "descending" : "ascending"
-            }
-          >
-            <button
-              type="button"
-              onClick={() =>
-                sort({ column, isDescending: order.column === column && !order.isDescending })
-              }
-            >
-              {COLUMNS[column]}
-              <span aria-hidden="true">
-                {order.column === column && (order.isDescending ? " ↓" : " ↑")}
-              </span>
-            </button>
-          </span>
-        ))}
-      </div>
-      <div class="scroll" ref={scroller} role="rowgroup" tabIndex={0} aria-label="List of jobs">
-        <div class="tall" style={{ height: `${virtual.getTotalSize()}px` }}>
-          {virtual.getVirtualItems().map(({ index, start, size, key }) => {
-            const row = shown[index];
-            return row ? (
-              <JobRow
-                key={key}
-                row={row}
-                columns={columns}
-                index={index}
-                top={start}
-                height={size}
-                isSelected={selected.value === row.key}
-                isUnfolded={unfolded === row.key}
-                isLeaving={jobs.leaving.value.has(row.key)}
-                select={select}
-                narrow={narrow}
-              />
-            ) : null;
-          })}
-        </div>
-      </div>
-    </div>
+    </LongList>
   );
 }
+
+const keyOf = ({ key }: Row) => key;
 
 interface RowProperties {
   row: Row;
   columns: readonly Column[];
-  index: number;
-  top: number;
-  height: number;
-  isSelected: boolean;
+  standing: Standing;
   isUnfolded: boolean;
   isLeaving: boolean;
   select: (key: string) => void;
@@ -152,16 +119,14 @@ interface RowProperties {
 }
 
 function JobRow(properties: RowProperties) {
-  const { row, columns, index, top, height, isSelected, isUnfolded, isLeaving, narrow } =
-    properties;
-  const classes = [isSelected && "selected", isLeaving && "leaving"].filter(Boolean).join(" ");
+  const { row, columns, standing, isUnfolded, isLeaving, narrow } = properties;
+  const classes = [standing.isSelected && "selected", isLeaving && "leaving"]
+    .filter(Boolean)
+    .join(" ");
   return (
     <div
       class={`row ${classes}`}
-      role="row"
-      aria-rowindex={index + 2}
-      aria-selected={isSelected}
-      style={{ transform: `translateY(${top}px)`, height: `${height}px` }}
+      {...attributesOf(standing)}
       onClick={() => properties.select(row.key)}
       data-uuid={row.uuid}
       data-state={row.state}

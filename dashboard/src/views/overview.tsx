@@ -1,16 +1,15 @@
 // All boards, those first that need a look.
 import { useSignal } from "@preact/signals";
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useCallback, useMemo, useRef } from "preact/hooks";
 import * as api from "../api/client";
 import type { Conductor, Series } from "../api/types";
 import { boardAt, valueOf, withValue } from "../model/address";
 import { byUrgency } from "../model/attention";
-import { narrow } from "../parts/narrow";
+import { attributesOf, LongList, type Standing } from "../parts/longlist";
+import { isNarrow } from "../parts/narrow";
 import { Sparkline } from "../parts/sparkline";
-import { useVirtual } from "../parts/virtual";
 import { Completeness, Failure, Foreign, FreshnessBadge, Loading, Timer } from "../parts/words";
 import { useAsked } from "../state/asked";
-import { asList } from "../state/keys";
 import { boards, type Shown } from "../state/boards";
 import { failure, isLoaded } from "../state/live";
 import { go, place, refine } from "../state/place";
@@ -132,96 +131,60 @@ interface ListProperties {
   orphans: ReadonlyMap<string, number>;
 }
 
+const pathOf = ({ path }: Shown) => path;
+
 function Boards({ boards: shown, series, alive, orphans }: ListProperties) {
   const scroller = useRef<HTMLDivElement>(null);
   const selected = useSignal<string | null>(null);
-  const rows = useVirtual({
-    count: shown.length,
-    getScrollElement: () => scroller.current,
-    estimateSize: () => (narrow.matches ? NARROW : ROW),
-    getItemKey: (index) => shown[index]?.path ?? index,
-  });
-  useEffect(() => {
-    const measure = () => rows.measure();
-    narrow.addEventListener("change", measure);
-    return () => narrow.removeEventListener("change", measure);
-  }, [rows]);
-  const latest = useRef(shown);
-  latest.current = shown;
-  useEffect(
-    () =>
-      asList({
-        move(by) {
-          const paths = latest.current.map(({ path }) => path);
-          const at = selected.value === null ? -1 : paths.indexOf(selected.value);
-          const next = Math.min(paths.length - 1, Math.max(0, at + by));
-          selected.value = paths[next] ?? null;
-          rows.scrollToIndex(next);
-        },
-        open() {
-          if (selected.value !== null) {
-            go(boardAt(selected.value));
-          }
-        },
-        expand: () => undefined,
-      }),
-    [rows, selected],
-  );
+  const height = isNarrow.value ? NARROW : ROW;
   return (
-    <div class="table boards" role="table" aria-label="Boards" aria-rowcount={shown.length + 1}>
-      <div class="row header" role="row" aria-rowindex={1}>
-        {COLUMNS.map((name) => (
-          <span role="columnheader">{name}</span>
-        ))}
-        <span role="columnheader" class="drawn">
-          Changes
-        </span>
-      </div>
-      <div class="scroll" ref={scroller} role="rowgroup" tabIndex={0} aria-label="List of boards">
-        <div class="tall" style={{ height: `${rows.getTotalSize()}px` }}>
-          {rows.getVirtualItems().map(({ index, start, size, key }) => {
-            const board = shown[index];
-            return board ? (
-              <BoardRow
-                key={key}
-                board={board}
-                index={index}
-                top={start}
-                height={size}
-                series={series.get(board.path)}
-                alive={alive.get(board.path) ?? 0}
-                orphans={orphans.get(board.path) ?? 0}
-                isSelected={selected.value === board.path}
-              />
-            ) : null;
-          })}
-        </div>
-      </div>
-    </div>
+    <LongList
+      kind="boards"
+      label="Boards"
+      entries={shown}
+      keyOf={pathOf}
+      heightOf={useCallback(() => height, [height])}
+      header={
+        <>
+          {COLUMNS.map((name) => (
+            <span role="columnheader">{name}</span>
+          ))}
+          <span role="columnheader" class="drawn">
+            Changes
+          </span>
+        </>
+      }
+      row={(board, path, standing) => (
+        <BoardRow
+          key={path}
+          board={board}
+          standing={standing}
+          series={series.get(path)}
+          alive={alive.get(path) ?? 0}
+          orphans={orphans.get(path) ?? 0}
+        />
+      )}
+      selected={selected}
+      open={({ path }) => go(boardAt(path))}
+      scroller={scroller}
+    />
   );
 }
 
 interface RowProperties {
   board: Shown;
-  index: number;
-  top: number;
-  height: number;
+  standing: Standing;
   series: Series | undefined;
   alive: number;
   orphans: number;
-  isSelected: boolean;
 }
 
-function BoardRow(properties: RowProperties) {
-  const { board, index, top, height, series, alive, orphans, isSelected } = properties;
+function BoardRow({ board, standing, series, alive, orphans }: RowProperties) {
   const { posted, ended } = board.per_minute;
   return (
     <div
-      class={`row ${isSelected ? "selected" : ""} ${board.freshness === "live" ? "" : "stale"}`}
-      role="row"
-      aria-rowindex={index + 2}
-      aria-selected={isSelected}
-      style={{ transform: `translateY(${top}px)`, height: `${height}px` }}
+      class={`row ${standing.isSelected ? "selected" : ""} ${board.freshness === "live" ? "" : "stale"}`}
+      {...attributesOf(standing)}
       data-path={board.path}
     >
       <span role="cell" class="path">
