@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Board, Gap } from "../src/api/types";
-import { boards, fetchAll, refresh, takeGap } from "../src/state/boards";
-import { board, POSTED } from "./board";
+import { boards, fetchAll, refresh, takeChanges, takeGap } from "../src/state/boards";
+import { board, change, POSTED } from "./board";
 import { later, type Later } from "./later";
 
 const { asked, ask } = vi.hoisted(() => {
@@ -98,5 +98,30 @@ describe("a gap", () => {
     await vi.advanceTimersByTimeAsync(SOON);
     await answer(WITH_GAP);
     expect(shown()).toEqual(WITH_GAP.account);
+  });
+});
+
+describe("the job that waits longest", () => {
+  const shown = () => boards.value.get(board.path)?.oldestFrom;
+  const at = (time: string) => Date.parse(`2026-11-25T10:0${time}.000Z`);
+  const show = async (first: Board) => {
+    ask.mockResolvedValue([first]);
+    await fetchAll(() => true);
+  };
+  const abandoned = (revision: number, waiting: number) =>
+    change(revision, "UNCLAIMED", { kind: "abandoned", state_before: "CLAIMED", waiting });
+
+  it("has waited before it was claimed as well", async () => {
+    await show({ ...board, revision: 100, unclaimed: 0, claimed: 1, oldest_unclaimed: null });
+    takeChanges([abandoned(101, 20)]);
+    expect(shown()).toBe(at("0:40"));
+  });
+
+  it("may be one that has come back to others", async () => {
+    await show({ ...board, revision: 200, unclaimed: 0, claimed: 2, oldest_unclaimed: null });
+    takeChanges([abandoned(201, 20), abandoned(202, 10)]);
+    expect(shown()).toBe(at("0:40"));
+    takeChanges([abandoned(203, 30)]);
+    expect(shown()).toBe(at("0:30"));
   });
 });

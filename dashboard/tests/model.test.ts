@@ -30,6 +30,7 @@ describe("a row", () => {
     expect(moved(claimed, change(6, "CLAIMED"))).toBe(claimed);
     const abandoned = moved(claimed, change(7, "UNCLAIMED", { kind: "abandoned", running: 4 }));
     expect(abandoned).toMatchObject({ state: "UNCLAIMED", owner: null, runningFrom: null });
+    expect(abandoned?.running, "it goes on from there when it is claimed again").toBe(4);
     expect(abandoned?.waitingFrom).toBe(Date.parse("2026-11-25T10:00:00.000Z"));
     const ended = moved(abandoned, change(8, "COMPLETE", { kind: "removed", outcome: "removed" }));
     expect(ended).toMatchObject({ state: "COMPLETE", outcome: "removed", waitingFrom: null });

@@ -42,14 +42,14 @@ export function moved(row: Row | undefined, change: Change): Row | undefined {
   const before = row ?? begun(change);
   const { state, waiting, running, revision, owner } = change;
   const uuid = before.uuid ?? change.uuid;
-  const common = { ...before, state, revision, since: at, sinceAt: moment, uuid };
+  const spent = { waiting, running };
+  const common = { ...before, ...spent, state, revision, since: at, sinceAt: moment, uuid };
   switch (state) {
     case "UNCLAIMED":
       return {
         ...common,
         owner: null,
         claimed_at: null,
-        waiting,
         waitingFrom: waiting === null ? null : moment - waiting * 1000,
         runningFrom: null,
       };
@@ -59,8 +59,6 @@ export function moved(row: Row | undefined, change: Change): Row | undefined {
         owner,
         claimed_at: at,
         claims: before.claims === null ? null : before.claims + 1,
-        waiting,
-        running,
         waitingFrom: null,
         runningFrom: running === null ? null : moment - running * 1000,
       };
@@ -70,8 +68,6 @@ export function moved(row: Row | undefined, change: Change): Row | undefined {
         owner,
         outcome: change.outcome,
         ended_at: at,
-        waiting,
-        running,
         waitingFrom: null,
         runningFrom: null,
       };

@@ -195,8 +195,9 @@ function after(board: Shown, change: Change): Shown {
   const next = counted(board, change);
   if (next.unclaimed === 0) {
     oldestFrom = null;
-  } else if (board.unclaimed === 0) {
-    oldestFrom = Date.parse(change.at ?? change.seen_at);
+  } else if (change.state === "UNCLAIMED" && change.waiting !== null) {
+    const from = Date.parse(change.at ?? change.seen_at) - change.waiting * 1000;
+    oldestFrom = board.unclaimed === 0 ? from : Math.min(oldestFrom ?? from, from);
   } else if (change.state_before === "UNCLAIMED") {
     want(board.path, DIRTY); // it may have been the one that had waited longest
   }
