@@ -16,7 +16,8 @@ Every ``_id`` begins with the board's path, so that collections can be sharded b
                 ``running_from`` is for how long it has by now.
 ``nodes``       one a child of a board that is neither a job nor a job's lock, by its path.
 ``changes``     the log, one a change, by board and revision: what it was, which ``state`` its job
-                was in then and before it, and for how long it had waited and run (``entries``).
+                was in then and before it, and for how long it had waited and run (``entries``);
+                ``found`` where it was so already when Canary first looked at the board.
 ``gaps``        one an interval in which changes were not seen one by one, as they happened.
 ``conductors``  one a board: the conductors that are registered on it.
 ``workers``     one a canary-worker: its heartbeat by MongoDB's own clock; everything is stored that

@@ -79,22 +79,28 @@ class Entries:
 
 
 def entries(
-    board: str, epoch: int, numbered: Iterable[tuple[int, Change]], pasts: Mapping[str, Past]
+    board: str,
+    epoch: int,
+    numbered: Iterable[tuple[int, Change]],
+    pasts: Mapping[str, Past],
+    *,
+    found: bool = False,
 ) -> Entries:
     """Return what ``numbered``, changes with their revisions, are in MongoDB.
 
-    ``pasts`` is what is known of the jobs on the board; it is not changed.
+    ``pasts`` is what is known of the jobs on the board; it is not changed. ``found`` is whether
+    they tell what was there when Canary first looked at the board.
     """
     made = Entries()
     for revision, change in numbered:
         if change.kind in NODE_KINDS:
-            made.log.append(_change(board, epoch, revision, change, None, None, None))
+            made.log.append(_change(board, epoch, revision, change, None, None, None, found))
             continue
         identity = job_id(board, change.czxid, change.incarnation, change.name, change.made_at)
         known = made.pasts if identity in made.pasts else pasts
         before = _before(known.get(identity), change)
         past = _after(before, change)
-        made.log.append(_change(board, epoch, revision, change, identity, before, past))
+        made.log.append(_change(board, epoch, revision, change, identity, before, past, found))
         if change.kind in BEGINNINGS:
             document = made.whole[identity] = {"_id": identity, **_new_job(board, change)}
         else:
@@ -147,6 +153,7 @@ def _change(
     job: str | None,
     before: Past | None,
     past: Past | None,
+    found: bool,
 ) -> Document:
     spent = past.spent if past else None
     return {
@@ -171,6 +178,7 @@ def _change(
         "running": spent.ran if spent else None,
         "creates": change.creates,
         "deletes": change.deletes,
+        "found": found,
     }
 
 

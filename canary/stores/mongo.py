@@ -47,7 +47,7 @@ INDEX_KEYS: Final[dict[str, list[list[str]]]] = {
     "changes": [
         ["board", "revision"],
         ["board", "job", "revision"],
-        ["board", "seen_at", "kind"],
+        ["board", "seen_at", "kind", "found"],
         ["seen_at", "_id"],
     ],
     "gaps": [["board", "to"], ["to", "_id"]],

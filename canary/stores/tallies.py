@@ -32,6 +32,10 @@ _WORDS: Final = {
 }
 
 
+#: What was there when a board was first looked at did not happen then.
+_HAPPENED: Final[Document] = {"found": False}
+
+
 @dataclass(slots=True)
 class Tally:
     """What is counted of one group.
@@ -87,7 +91,7 @@ class Tallies:
     def happened(self, paths: Collection[str], since: datetime) -> dict[str, Tally]:
         """Return how many jobs were posted, claimed and ended on each board since ``since``."""
         pipeline: list[Document] = [
-            {"$match": {"board": {"$in": sorted(paths)}, "seen_at": {"$gte": since}}},
+            {"$match": {"board": {"$in": sorted(paths)}, "seen_at": {"$gte": since}, **_HAPPENED}},
             {"$group": {"_id": {"board": "$board", "kind": "$kind"}, "changes": {"$sum": 1}}},
         ]
         found = {path: Tally() for path in paths}
@@ -196,7 +200,7 @@ class Tallies:
 
     def _within(self, filters: Filters, now: datetime, since: datetime) -> Document:
         window = {"seen_at": {"$gte": since, "$lte": now}, "kind": {"$in": sorted(_WORDS)}}
-        return {"$and": [window, filtering.changes(filters, now)]}
+        return {"$and": [window, _HAPPENED, filtering.changes(filters, now)]}
 
     def _aggregate(self, collection: str, pipeline: list[Document]) -> Any:
         with (

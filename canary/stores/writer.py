@@ -103,7 +103,8 @@ class LiveBoard:
             # Until the last slice is there the board is not what ZooKeeper holds, and says so.
             shown = freshness if len(self._pending) == 1 else Freshness.CATCHING_UP
             numbered = enumerate(part.changes, self.revision + 1)
-            made = entries(self.path, self.epoch, numbered, self._pasts)
+            is_first = self._watched_since is None
+            made = entries(self.path, self.epoch, numbered, self._pasts, found=is_first)
             try:
                 with errors_as_ours():
                     self._write_once(part, made, shown, now)
@@ -124,8 +125,7 @@ class LiveBoard:
 
     def _told_of(self, part: Slice, made: Entries, seconds: float) -> None:
         """Tell the observer of a slice that is written."""
-        since = self._watched_since
-        spent = made.waited, made.ran
+        since, spent = self._watched_since, (made.waited, made.ran)
         self._observer.wrote(Written(self.path, part.changes, part.gaps, since, seconds, *spent))
         if since is None and part.closing is not None:
             self._watched_since = part.closing.seen_at

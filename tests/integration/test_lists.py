@@ -424,6 +424,24 @@ class TestBoards:
         [board] = get("boards", window="400")["boards"]
         assert board["account"] == {"unseen_creates": 2, "unseen_deletes": 1, "complete": False}
 
+    def test_what_was_there_at_first_did_not_happen_in_the_window(
+        self, database: Database[Document], get: Get
+    ) -> None:
+        board = WrittenBoard(database, watched_since=ago(60))
+        board.beat()
+        first = [posted(number, ago(70)) for number in range(50)]
+        board.write(*first, claimed(3, ago(65)), found=True)
+        board.write(posted(100, ago(30)), claimed(100, ago(20)), ended(100, ago(10)))
+        [row] = get("boards", window="1h")["boards"]
+        rate = pytest.approx(1.0, rel=0.2)
+        assert row["per_minute"] == {"posted": rate, "claimed": rate, "ended": rate}
+        for group in ("path", "name", "owner"):
+            rows = get("stats", window="1h", group=group)["stats"]
+            assert sum(each["posted"] for each in rows) == 1
+            assert sum(each["per_minute"]["posted"] for each in rows) == rate
+            assert sum(each["claimed"] for each in rows) == 1
+            assert sum(each["backlog"] for each in rows) == 49
+
     def test_a_filter_about_jobs_finds_the_boards_that_have_one(
         self, database: Database[Document], get: Get
     ) -> None:

@@ -94,11 +94,11 @@ class WrittenBoard:
     def update(self, **fields: Any) -> None:
         self.database.boards.update_one({"_id": self.path}, {"$set": fields})
 
-    def write(self, *changes: Change) -> list[Document]:
+    def write(self, *changes: Change, found: bool = False) -> list[Document]:
         """Write changes as one slice; return their documents."""
         first = self.revision + 1
         numbered = list(enumerate(changes, first))
-        made = entries(self.path, 42, numbered, self._pasts)
+        made = entries(self.path, 42, numbered, self._pasts, found=found)
         made.remember_in(self._pasts)
         with self.database.client.start_session() as session, session.start_transaction():
             self.revision += len(changes)

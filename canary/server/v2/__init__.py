@@ -50,7 +50,7 @@ def blueprints(reading: Reading, jobboard: str, interval: int) -> list[APIBluepr
         changes.blueprint(lists),
         gaps.blueprint(lists),
         conductors.blueprint(conductors.ConductorList(reading, lists)),
-        stats.blueprint(tallies, interval),
+        stats.blueprint(reading, interval),
         series.blueprint(reading, interval),
         itself.blueprint(reading, jobboard, interval),
     ]

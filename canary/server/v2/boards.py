@@ -109,9 +109,9 @@ def waits(since: datetime | None, moment: datetime) -> float | None:
     return None if since is None else passed(since, moment)
 
 
-def _watched(now: BoardNow, moment: datetime, window: timedelta) -> timedelta:
-    """Return for how long of the window the board is watched; before that nothing is known."""
-    return min(window, moment - now.watched_since) if now.watched_since else window
+def watched(since: datetime | None, moment: datetime, window: timedelta) -> timedelta:
+    """Return how much of the window comes after ``since``, from when on anything is known."""
+    return min(window, moment - since) if since else window
 
 
 def _board(
@@ -127,5 +127,5 @@ def _board(
         "claimed": on_board.claimed,
         "ended": tally.ended,
         "oldest_unclaimed": waits(on_board.waits_from, moment),
-        "per_minute": per_minute(tally, _watched(now, moment, window)),
+        "per_minute": per_minute(tally, watched(now.watched_since, moment, window)),
     }

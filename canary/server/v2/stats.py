@@ -1,6 +1,6 @@
 """``GET /v2/stats``: how many jobs, how often and how long, by board, by name or by owner."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -13,12 +13,13 @@ from canary.model.filters import Filters
 from canary.model.quantiles import quantile
 from canary.server.representation import JSON, seconds
 from canary.server.v2.answers import JOBBOARDS, answered, by_pages, listed, names_of
-from canary.server.v2.boards import WINDOW, per_minute, waits
+from canary.server.v2.boards import WINDOW, is_asked, per_minute, waits, watched
 from canary.server.v2.query import ListQuery, sorting
 from canary.server.v2.schemas import Stats, StatsPage
 from canary.server.v2.values import Seconds
 from canary.stores.paging import Place, Sort
-from canary.stores.tallies import Tallies, Tally
+from canary.stores.reading import Reading
+from canary.stores.tallies import Tally
 
 
 class StatsQuery(ListQuery):
@@ -35,7 +36,7 @@ class StatsQuery(ListQuery):
 class Groups:
     """A list of statistics, counted a page at a time."""
 
-    tallies: Tallies
+    reading: Reading
     by: str
     window: timedelta
     names: list[str]
@@ -46,24 +47,42 @@ class Groups:
         """Return at most ``limit`` rows behind ``after``, each with its place."""
         since = moment - self.window
         behind = None if after is None else (None if after.value is None else str(after.value),)
-        groups = self.tallies.groups(self.by, filters, moment, since, after=behind, limit=limit)
-        told = self.tallies.tally(self.by, groups, filters, moment, since) if groups else {}
+        tallies = self.reading.tallies
+        groups = tallies.groups(self.by, filters, moment, since, after=behind, limit=limit)
+        told = tallies.tally(self.by, groups, filters, moment, since) if groups else {}
+        watched_since = self._watched_since(filters)
         return [
-            (Place(group, group or ""), self._row(group, told.get(group, Tally()), moment))
+            (
+                Place(group, group or ""),
+                self._row(group, told.get(group, Tally()), moment, watched_since(group)),
+            )
             for group in groups
         ]
+
+    def _watched_since(self, filters: Filters) -> Callable[[str | None], datetime | None]:
+        """Return what tells since when a group is watched: the first of the boards it may be on."""
+        boards = self.reading.boards(with_own=True)
+        known = {
+            board.path: board.watched_since for board in boards if is_asked(board.path, filters)
+        }
+        if self.by == "path":
+            return lambda group: known.get(group or "")
+        first = min(filter(None, known.values()), default=None)
+        return lambda _: first
 
     def walk(self, filters: Filters, moment: datetime, sort: Sort, limit: int) -> Iterator[JSON]:
         """Yield all rows."""
         return by_pages(self, filters, moment, sort, limit)
 
-    def _row(self, group: str | None, tally: Tally, moment: datetime) -> JSON:
+    def _row(
+        self, group: str | None, tally: Tally, moment: datetime, watched_since: datetime | None
+    ) -> JSON:
         return {
             "group": group,
             "posted": tally.posted,
             "claimed": tally.claimed,
             "ended": tally.ended,
-            "per_minute": per_minute(tally, self.window),
+            "per_minute": per_minute(tally, watched(watched_since, moment, self.window)),
             "waiting": _quantiles(tally.waiting),
             "running": _quantiles(tally.running),
             "backlog": tally.backlog,
@@ -71,7 +90,7 @@ class Groups:
         }
 
 
-def blueprint(tallies: Tallies, interval: int) -> APIBlueprint:
+def blueprint(reading: Reading, interval: int) -> APIBlueprint:
     """Return the blueprint; ``interval`` is the window of a request that does not say."""
     stats = APIBlueprint("v2_stats", __name__, abp_tags=[JOBBOARDS])
 
@@ -79,7 +98,7 @@ def blueprint(tallies: Tallies, interval: int) -> APIBlueprint:
     def answer(query: StatsQuery) -> Response:
         """Count what happened within the window, and what waits now."""
         window = timedelta(seconds=interval if query.window is None else query.window)
-        return listed("stats", query, Groups(tallies, query.group, window, names_of(Stats)))
+        return listed("stats", query, Groups(reading, query.group, window, names_of(Stats)))
 
     return stats
 
