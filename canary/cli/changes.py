@@ -19,6 +19,7 @@ class Changes(Listing):
         Column("name"),
         Column("job_name"),
         Column("owner"),
+        Column("session"),
         Column("outcome"),
         Column("at", moment),
         Column("seen_at", moment),

@@ -91,6 +91,7 @@ def change(document: Fields) -> JSON:
         "name": document["name"],
         "job_name": document["job_name"],
         "owner": document["owner"],
+        "session": hexadecimal(document["session"]),
         "outcome": document["outcome"],
         "at": optional_iso(document["at"]),
         "seen_at": iso(document["seen_at"]),

@@ -54,6 +54,7 @@ export function change(revision: number, state: Job["state"], more: Partial<Chan
     name: "job0000000001",
     job_name: "build",
     owner: "ann",
+    session: "0x1",
     outcome: null,
     at: "2026-11-25T10:01:00.000Z",
     seen_at: "2026-11-25T10:01:00.010Z",

@@ -72,7 +72,11 @@ _OUTCOME: Final = _several(
 _OWNER: Final = _several("who claims the job, or did at its end, exactly", "owner")
 _NAME: Final = _several("a job's name, exactly", "name")
 _UUID: Final = _several("a job's uuid, exactly", "uuid")
-KIND: Final = _several("what happened, such as claimed", "kind")
+KIND: Final = _several(
+    "what happened: posted, malformed, claimed, abandoned, consumed, trashed, removed, ended, "
+    "node_created or node_deleted",
+    "kind",
+)
 _AGE: Final = _one("posted that long ago or more: seconds, or with s, m, h or d as in 5m", "age>")
 _WAITING: Final = _one(
     "has waited that long or more, unclaimed: seconds, or with s, m, h or d as in 5m", "waiting>"
@@ -268,7 +272,11 @@ def _refused(model: type[BaseModel], error: ValidationError) -> UsageError:
     name = str(first["loc"][0])
     allowed = {field.alias or key: field.description for key, field in model.model_fields.items()}
     if first["type"] == "extra_forbidden":
-        return UsageError(f"There is no parameter {shown(name)}. Allowed: {', '.join(allowed)}.")
+        field, sign, value = name.partition(">")
+        meant = f" Is {field}>={value} meant?" if sign and f"{field}>" in allowed else ""
+        return UsageError(
+            f"There is no parameter {shown(name)}.{meant} Allowed: {', '.join(allowed)}."
+        )
     value, reason = shown(str(first.get("input"))), first.get("ctx", {}).get("error")
     because = f": {reason}" if isinstance(reason, ValueError) else ""
     return UsageError(f"{name} is {value}{because}. Allowed: {allowed.get(name)}.")

@@ -34,7 +34,10 @@ class Answer(BaseModel):
 
 
 class PerMinute(Answer):
-    """How often something happened, per minute of the window."""
+    """How often something happened, per minute of the window that was watched.
+
+    Statistics of a name or an owner go by the board that is watched longest.
+    """
 
     posted: float
     claimed: float
@@ -116,6 +119,7 @@ class Change(Answer):
     name: str = Field(description="the znode's")
     job_name: str | None
     owner: str | None
+    session: str | None = Field(description="the ZooKeeper session of the claim that it is about")
     outcome: OutcomeName | None
     at: datetime | None = Field(description="ZooKeeper's time of it, where it tells one")
     seen_at: datetime

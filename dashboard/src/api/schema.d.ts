@@ -277,7 +277,9 @@ export interface components {
         };
         /**
          * PerMinute
-         * @description How often something happened, per minute of the window.
+         * @description How often something happened, per minute of the window that was watched.
+         *
+         *     Statistics of a name or an owner go by the board that is watched longest.
          */
         PerMinute: {
             /** Posted */
@@ -423,6 +425,11 @@ export interface components {
             job_name: string | null;
             /** Owner */
             owner: string | null;
+            /**
+             * Session
+             * @description the ZooKeeper session of the claim that it is about
+             */
+            session: string | null;
             /** Outcome */
             outcome: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown") | null;
             /**
@@ -1462,9 +1469,9 @@ export interface operations {
                 sort?: "-seen_at" | "seen_at" | "revision" | "-revision";
                 /** @description json, csv or jsonl; by default what the header Accept asks for */
                 format?: "json" | "csv" | "jsonl";
-                /** @description what happened, such as claimed. Several values: any of them, at most 100 */
+                /** @description what happened: posted, malformed, claimed, abandoned, consumed, trashed, removed, ended, node_created or node_deleted. Several values: any of them, at most 100 */
                 kind?: ("posted" | "malformed" | "claimed" | "abandoned" | "consumed" | "trashed" | "removed" | "ended" | "node_created" | "node_deleted")[];
-                /** @description NOT kind: what happened, such as claimed. Several values: any of them, at most 100 */
+                /** @description NOT kind: what happened: posted, malformed, claimed, abandoned, consumed, trashed, removed, ended, node_created or node_deleted. Several values: any of them, at most 100 */
                 "kind!"?: ("posted" | "malformed" | "claimed" | "abandoned" | "consumed" | "trashed" | "removed" | "ended" | "node_created" | "node_deleted")[];
             };
             header?: never;
@@ -2421,9 +2428,9 @@ export interface operations {
                 q?: string;
                 /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
                 "q!"?: string;
-                /** @description what happened, such as claimed. Several values: any of them, at most 100 */
+                /** @description what happened: posted, malformed, claimed, abandoned, consumed, trashed, removed, ended, node_created or node_deleted. Several values: any of them, at most 100 */
                 kind?: ("posted" | "malformed" | "claimed" | "abandoned" | "consumed" | "trashed" | "removed" | "ended" | "node_created" | "node_deleted")[];
-                /** @description NOT kind: what happened, such as claimed. Several values: any of them, at most 100 */
+                /** @description NOT kind: what happened: posted, malformed, claimed, abandoned, consumed, trashed, removed, ended, node_created or node_deleted. Several values: any of them, at most 100 */
                 "kind!"?: ("posted" | "malformed" | "claimed" | "abandoned" | "consumed" | "trashed" | "removed" | "ended" | "node_created" | "node_deleted")[];
                 /** @description the id of the last event that came, or of the last heartbeat, for who cannot send the header Last-Event-ID */
                 last_event_id?: string;

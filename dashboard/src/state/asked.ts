@@ -1,7 +1,8 @@
 // What is fetched again and again while it is looked at.
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { messageOf } from "../model/text";
-import { onReset } from "./changes";
+import type { Change } from "../api/types";
+import { onChanges, onReset } from "./changes";
 import { connection, paused } from "./connection";
 import { Turns } from "./turns";
 
@@ -12,15 +13,24 @@ export interface Asked<Answer> {
   again: () => void;
 }
 
+interface Options<Answer> {
+  /** Milliseconds. */
+  interval: number;
+  least?: number;
+  /** Return an answer as it is after a change; the same for all calls. */
+  after?: (answer: Answer, change: Change) => Answer;
+}
+
 /**
  * Fetch when `key` changes, every `interval` milliseconds while the page is live, and when `again`
  * is called, but never more often than every `least` milliseconds: but for when the page becomes
- * live and when something was missed, which give up what is under way.
+ * live and when something was missed, which give up what is under way. Between two answers the last
+ * one follows the changes, where `after` is given.
  */
 export function useAsked<Answer>(
   key: string,
   fetchIt: (signal: AbortSignal) => Promise<Answer>,
-  { interval, least = 1_000 }: { interval: number; least?: number },
+  { interval, least = 1_000, after }: Options<Answer>,
 ): Asked<Answer> {
   const [state, setState] = useState<{ key: string; answer: Answer | null; error: string | null }>({
     key,
@@ -34,6 +44,7 @@ export function useAsked<Answer>(
   useEffect(() => {
     let hasAnswer = false;
     let isOwed = false;
+    let during: Change[] | null = null; // changes while it is fetched
     /** Tell whether the page is paused, so that what is shown stays; then it is fetched later. */
     const isHeld = () => {
       const held = paused.value && hasAnswer;
@@ -44,10 +55,16 @@ export function useAsked<Answer>(
       answered(answer: Answer) {
         if (!isHeld()) {
           hasAnswer = true;
-          setState({ key, answer, error: null });
+          setState({
+            key,
+            answer: after && during ? during.reduce(after, answer) : answer,
+            error: null,
+          });
         }
+        during = null;
       },
       failed(error: unknown) {
+        during = null;
         if (isHeld()) {
           return;
         }
@@ -59,7 +76,21 @@ export function useAsked<Answer>(
         }));
       },
     };
-    const turns = new Turns((signal) => latest.current(signal), taker, least);
+    const fetchNow = (signal: AbortSignal) => {
+      during = [];
+      return latest.current(signal);
+    };
+    const follow = (changes: readonly Change[]) => {
+      if (after !== undefined) {
+        during?.push(...changes);
+        setState((before) =>
+          before.answer === null
+            ? before
+            : { ...before, answer: changes.reduce(after, before.answer) },
+        );
+      }
+    };
+    const turns = new Turns(fetchNow, taker, least);
     const tick = () => {
       if (!document.hidden && !paused.value && connection.value.condition === "live") {
         turns.soon();
@@ -69,6 +100,7 @@ export function useAsked<Answer>(
     turns.soon();
     const clock = setInterval(tick, interval);
     document.addEventListener("visibilitychange", tick);
+    const endChanges = onChanges(follow);
     const endResets = onReset(() => turns.now());
     const endConnection = connection.subscribe(({ condition }) => {
       if (condition === "live" && !isHeld()) {
@@ -85,11 +117,12 @@ export function useAsked<Answer>(
       turns.close();
       clearInterval(clock);
       document.removeEventListener("visibilitychange", tick);
+      endChanges();
       endResets();
       endConnection();
       endPauses();
     };
-  }, [key, interval, least]);
+  }, [key, interval, least, after]);
 
   const isCurrent = state.key === key;
   return {

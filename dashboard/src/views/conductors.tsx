@@ -2,6 +2,7 @@
 import * as api from "../api/client";
 import type { Conductor } from "../api/types";
 import { jobAt } from "../model/address";
+import { holdersAfter } from "../model/holders";
 import { memo } from "../parts/memo";
 import { BOARD, PlainTable, type PlainColumn } from "../parts/plaintable";
 import { Failure, Foreign, Loading, Since } from "../parts/words";
@@ -13,6 +14,7 @@ export function Conductors() {
   const { answer, error } = useAsked("all conductors", (signal) => api.conductors([], signal), {
     interval: 3_000,
     least: 1_000,
+    after: holdersAfter,
   });
   const orphaned = (answer ?? []).filter(({ alive }) => !alive);
   return (
