@@ -79,7 +79,8 @@ def _run(config: Config, arguments: argparse.Namespace) -> int:
             raise ZooKeeperUnavailable(
                 f"ZooKeeper at {','.join(config.zookeeper.hosts)} does not answer within"
                 f" {config.zookeeper.call_timeout:g} s:"
-                f" {client.trouble or 'check [zookeeper] hosts'}"
+                f" {client.trouble or 'nothing is heard of it'}; is it up, and is [zookeeper] hosts"
+                " right?"
             )
         match arguments.word:
             case "add":

@@ -5,7 +5,9 @@ Promises: told to stop, a process ends its event streams at once and exits withi
 """
 
 import logging
+import os
 import resource
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +17,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
 from canary.config import ServerOptions
+from canary.errors import ConfigError
 from canary.server import processes
 from canary.server.access import AccessLog
 from canary.server.connections import (
@@ -76,7 +79,8 @@ class Server(BaseApplication):
             self.cfg.set(name, value)
 
     def run(self) -> None:
-        """Serve until told to stop."""
+        """Serve until told to stop. Raises ConfigError where it can't listen."""
+        _check_free(self._options)
         _allow_files(self.cfg.worker_connections + OTHER_FILES)
         super().run()
 
@@ -89,6 +93,20 @@ class Server(BaseApplication):
         """Tell this process's parts to stop."""
         if self._parts:
             self._parts.stop()
+
+
+def _check_free(options: ServerOptions) -> None:
+    """Raise ConfigError where nobody can listen there, of which gunicorn says less, five times."""
+    if "LISTEN_FDS" in os.environ:  # systemd listens already, and hands that over
+        return
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    try:
+        socket.create_server((options.host, options.port), family=family).close()
+    except OSError as error:
+        raise ConfigError(
+            f"[server] host and port: nothing can listen at {options.host}, port {options.port}:"
+            f" {error.strerror}. Set [server] port to one that is free"
+        ) from error
 
 
 def _allow_files(wanted: int) -> None:

@@ -104,7 +104,7 @@ class Feed:
             except Exception as error:
                 is_foreseen = isinstance(error, PyMongoError | BSONError)
                 LOG.warning(
-                    "the change stream ended and is opened again: %s",
+                    "MongoDB's change stream is not open, is tried again (see [mongo] uri): %s",
                     str(error)[:300],
                     exc_info=None if is_foreseen else error,
                 )

@@ -41,6 +41,34 @@ def go(page: Page, keys: str, heading: str) -> None:
 
 
 class TestKeyboard:
+    def test_the_list_is_gone_through_though_a_button_was_pressed(
+        self, open_page: Open, full: str
+    ) -> None:
+        page = open_page().go(f"#/board?path={full}")
+        claimed = page.get_by_role("button", name="Claimed", exact=True)
+        claimed.click()
+        expect(page.locator(".table.jobs .scroll .row")).to_have_count(3)
+        page.keyboard.press("j")
+        page.keyboard.press("Space")
+        expect(page.locator(".row.selected .unfolded")).to_be_visible()
+        expect(claimed).to_have_attribute("aria-pressed", "false")
+
+    def test_what_lies_open_is_closed(self, open_page: Open, full: str) -> None:
+        page = open_page().go(f"#/board?path={full}")
+        columns, menu = page.locator(".picker summary"), page.locator(".picker .menu")
+        columns.click()
+        expect(menu).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(menu).to_be_hidden()
+        columns.click()
+        menu.get_by_text("Claims").click()
+        expect(menu, "while something is chosen in it").to_be_visible()
+        page.locator("h1").click()
+        expect(menu).to_be_hidden()
+        page.get_by_role("button", name="+ Filter").click()
+        page.keyboard.press("Escape")
+        expect(page.locator(".adder")).to_have_count(0)
+
     def test_to_a_job_and_back(self, page: Page, full: str) -> None:
         page.keyboard.press("/")
         page.keyboard.type(full.split("/")[2])

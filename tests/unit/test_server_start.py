@@ -1,6 +1,8 @@
 """How canary-server begins: with the C library's allocator, unless told otherwise."""
 
 import os
+import socket
+import subprocess
 import sys
 
 import pytest
@@ -53,3 +55,20 @@ def test_not_where_the_c_library_is_another(
     monkeypatch.setattr(os, "confstr", lambda _: version)
     assert start.main() == 7
     assert begun == []
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = subprocess.run(
+            [sys.executable, "-m", "canary.server.main"],
+            env=os.environ | {"OS_SERVER__PORT": str(port)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert ended.returncode == 2
+    assert f"127.0.0.1, port {port}: Address already in use" in ended.stderr
+    assert "[server] port" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -13,6 +13,8 @@ import flask_openapi3_swagger
 from flask import Blueprint, Response, abort, request, send_from_directory
 from flask_openapi3 import OpenAPI
 
+from canary.server.protection.headers import SECURITY
+
 PAGE: Final = Path(__file__).parents[1] / "page"
 _SWAGGER: Final = Path(str(files(flask_openapi3_swagger))) / "templates" / "swagger"
 _SHIPPED: Final = {
@@ -20,6 +22,8 @@ _SHIPPED: Final = {
     "swagger-ui-bundle.js": _SWAGGER / "js",
 }
 _MAX_AGE: Final = 3_600  # seconds
+# Its style sheet has icons in it.
+_POLICY: Final = SECURITY["Content-Security-Policy"] + "; img-src 'self' data:"
 
 
 def blueprint(app: OpenAPI) -> Blueprint:
@@ -34,7 +38,9 @@ def blueprint(app: OpenAPI) -> Blueprint:
 
     @docs.get("/docs")
     def show() -> Response:
-        return send_from_directory(PAGE, "docs.html", max_age=0)
+        response = send_from_directory(PAGE, "docs.html", max_age=0)
+        response.headers["Content-Security-Policy"] = _POLICY
+        return response
 
     @docs.get("/docs/<name>")
     def shipped(name: str) -> Response:

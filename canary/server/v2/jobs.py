@@ -61,7 +61,7 @@ def blueprint(found: Lists) -> APIBlueprint:
         if not same:
             raise NotFound(
                 f"No job with the uuid {path.uuid[:100]!a} is on a board or has ended lately. "
-                "Look for it with /v2/jobs?q="
+                "Ended ones are kept for [mongo] ended_job_ttl; /v2/jobs?q= finds others by a text."
             )
         job, *others = same
         return {

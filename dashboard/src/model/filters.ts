@@ -8,12 +8,12 @@ export const FIELDS = {
   owner: "owner",
   name: "name",
   uuid: "uuid",
-  "age>": "posted at least … ago",
+  "age>": "at least as old as",
   "waiting>": "waited at least",
   "running>": "ran at least",
   since: "there at or after",
   until: "there at or before",
-  q: "text",
+  q: "with the text",
 } as const;
 
 export type Field = keyof typeof FIELDS;
@@ -45,6 +45,14 @@ export function filtersFrom(query: Query): Filter[] {
 
 export function queryOf(filters: readonly Filter[]): Query {
   return filters.map(({ field, negated, value }) => [negated ? `${field}!` : field, value]);
+}
+
+/** Return what a filter says before its value. */
+export function wordsOf({ field, negated }: Filter): string {
+  const words = FIELDS[field];
+  return isKnown(field)
+    ? `${words} ${negated ? "is not" : "is"}`
+    : `${negated ? "not " : ""}${words}`;
 }
 
 /** Add a filter; of one that has but one value it takes the place. */

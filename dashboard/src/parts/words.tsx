@@ -12,7 +12,7 @@ export const FRESHNESS: Record<Freshness, readonly [string, string, string]> = {
   live: ["●", "live", "What is shown is what ZooKeeper holds."],
   catching_up: ["◐", "catching up", "Something that happened is not shown yet."],
   suspended: ["‖", "suspended", "Its watcher has no connection to ZooKeeper."],
-  missing: ["○", "missing", "There is no such board in ZooKeeper now."],
+  missing: ["○", "missing", "There is no such board in ZooKeeper; it is awaited."],
   denied: ["⊘", "denied", "The board's ACL does not let Canary read it."],
   unwatched: ["✕", "unwatched", "No worker watches it: what is shown is old."],
 };
@@ -26,7 +26,7 @@ export function FreshnessBadge({ board }: { board: Board }) {
       {board.freshness !== "live" && since !== null && (
         <>
           {" "}
-          <Since iso={since} />
+          <Lasting iso={since} />
         </>
       )}
     </span>
@@ -78,15 +78,30 @@ export function Completeness({ board }: { board: Shown }) {
 
 /** How long ago, or when exactly: as preferred; the other one is told on request. */
 export function Since({ iso }: { iso: string | null }) {
-  if (iso === null) {
-    return <>–</>;
-  }
-  const full = exact(iso, zone.value);
+  return iso === null ? (
+    <>–</>
+  ) : (
+    <Moment iso={iso} exactly={(at) => at} passed={(by) => `${by} ago`} />
+  );
+}
+
+/** For how long by now, or since when. */
+function Lasting({ iso }: { iso: string }) {
+  return <Moment iso={iso} exactly={(at) => `since ${at}`} passed={(by) => `for ${by}`} />;
+}
+
+interface MomentProperties {
+  iso: string;
+  exactly: (moment: string) => string;
+  passed: (duration: string) => string;
+}
+
+function Moment({ iso, exactly, passed: relatively }: MomentProperties) {
   return (
-    <time dateTime={iso} title={full}>
+    <time dateTime={iso} title={exact(iso, zone.value)}>
       {times.value === "exact"
-        ? precise(iso, zone.value)
-        : `${duration(passed(Date.parse(iso), now.value))} ago`}
+        ? exactly(precise(iso, zone.value))
+        : relatively(duration(passed(Date.parse(iso), now.value)))}
     </time>
   );
 }

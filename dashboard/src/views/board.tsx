@@ -2,6 +2,7 @@
 import { useEffect } from "preact/hooks";
 import * as api from "../api/client";
 import { valueOf, withValue } from "../model/address";
+import { holdersAfter } from "../model/holders";
 import { duration } from "../model/times";
 import {
   Completeness,
@@ -77,6 +78,7 @@ function Board({ board, isOwn }: { board: Shown; isOwn: boolean }) {
     {
       interval: 10_000,
       least: 1_000,
+      after: holdersAfter,
     },
   );
   const { again: againSeries } = series;
@@ -105,11 +107,7 @@ function Board({ board, isOwn }: { board: Shown; isOwn: boolean }) {
         <Completeness board={board} />
         {isOwn && <span class="badge">Canary’s own board</span>}
       </div>
-      {board.freshness !== "live" && board.freshness !== "catching_up" && (
-        <Note kind="busy">
-          What is shown below was so when the board was last seen. It may be otherwise now.
-        </Note>
-      )}
+      <Staleness board={board} />
       <Tiles board={board} />
       <div class="choices" role="group" aria-label="Window of the charts">
         {WINDOWS.map((each) => (
@@ -141,6 +139,27 @@ function Board({ board, isOwn }: { board: Shown; isOwn: boolean }) {
         <GapList gaps={gaps.answer} withPath={false} />
       </section>
     </main>
+  );
+}
+
+/** What to think of a page about a board that is not live. */
+function Staleness({ board: { freshness, watched_since: since } }: { board: Shown }) {
+  if (freshness === "live" || freshness === "catching_up") {
+    return null;
+  }
+  if (freshness === "missing") {
+    return (
+      <Note kind="busy">
+        There is no such board in ZooKeeper{since === null ? ", nor has Canary ever seen one" : ""}.
+        It is shown as soon as there is: TaskFlow makes it when it first connects. Is its path
+        right?
+      </Note>
+    );
+  }
+  return (
+    <Note kind="busy">
+      What is shown below was so when the board was last seen. It may be otherwise now.
+    </Note>
   );
 }
 

@@ -1,9 +1,10 @@
 // The jobs of one board, found by the filters in the address.
-import { useCallback, useEffect, useMemo } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef } from "preact/hooks";
 import * as api from "../api/client";
 import { hashOf, valueOf, withValue } from "../model/address";
 import { COLUMNS, DEFAULT, FEW, isColumn, orderFrom, type Column } from "../model/columns";
 import { filtersFrom, queryOf, withFilter, type Filter } from "../model/filters";
+import { useDismissed } from "../parts/dismissed";
 import { Download } from "../parts/download";
 import { isNarrow } from "../parts/narrow";
 import { Failure } from "../parts/words";
@@ -120,8 +121,11 @@ interface ColumnsProperties {
 }
 
 function Columns({ columns, change }: ColumnsProperties) {
+  const picker = useRef<HTMLDetailsElement>(null);
+  const close = useCallback(() => picker.current?.removeAttribute("open"), []);
+  useDismissed(picker, close);
   return (
-    <details class="picker">
+    <details class="picker" ref={picker}>
       <summary class="small">Columns</summary>
       <div class="menu">
         {Object.entries(COLUMNS).map(([name, words]) =>

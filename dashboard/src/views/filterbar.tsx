@@ -7,6 +7,7 @@ import {
   isField,
   withFilter,
   withoutFilter,
+  wordsOf,
   type Field,
   type Filter,
 } from "../model/filters";
@@ -25,7 +26,8 @@ const STATES = [
 export function FilterBar({ filters, change }: Properties) {
   const text = filters.find(({ field, negated }) => field === "q" && !negated)?.value ?? "";
   const chips = filters.filter(
-    ({ field, negated }) => !(field === "q" && !negated) && !(field === "state" && !negated),
+    ({ field, negated, value }) =>
+      negated || !(field === "q" || (field === "state" && STATES.some(([each]) => each === value))),
   );
   return (
     <div class="filters" role="group" aria-label="Filters">
@@ -56,8 +58,7 @@ export function FilterBar({ filters, change }: Properties) {
       />
       {chips.map((each) => (
         <span class="chip">
-          {FIELDS[each.field]} {each.negated ? "is not" : "is"}{" "}
-          <Foreign text={each.value} most={60} />
+          {wordsOf(each)} <Foreign text={each.value} most={60} />
           <button
             type="button"
             aria-label={`Remove the filter ${each.field}`}
@@ -117,6 +118,11 @@ function Adder({ filters, change }: Properties) {
   return (
     <form
       class="adder"
+      onKeyDown={({ key }) => {
+        if (key === "Escape") {
+          setOpen(false);
+        }
+      }}
       onSubmit={(event) => {
         event.preventDefault();
         add();

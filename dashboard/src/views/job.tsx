@@ -39,6 +39,13 @@ export function JobView() {
   return (
     <main>
       <Failure error={error} />
+      {answer === null && error !== null && (
+        <p>
+          <a href={path === null ? "#/" : boardAt(path)}>
+            {path === null ? "All boards" : "Its board"}
+          </a>
+        </p>
+      )}
       {answer ? <Job answer={answer} /> : error === null && <Loading what="the job" />}
     </main>
   );

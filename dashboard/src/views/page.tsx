@@ -32,7 +32,8 @@ export function Page() {
   const { view } = place.value;
   useSignalEffect(() => {
     const { view: shown, query } = place.value;
-    const name = valueOf(query, "path") ?? VIEWS.find(([each]) => each === shown)?.[2];
+    const job = shown === "job" ? (valueOf(query, "uuid") ?? valueOf(query, "znode")) : null;
+    const name = job ?? valueOf(query, "path") ?? VIEWS.find(([each]) => each === shown)?.[2];
     document.title = name ? `${visible(name, 100)} · Canary` : "Canary";
   });
   return (
