@@ -14,7 +14,7 @@ import {
 import { counted, keyOf, moved, rowOf, type Row } from "../src/model/moves";
 import { Rows } from "../src/model/rows";
 import { pretty, visible } from "../src/model/text";
-import { duration, exact, NEAREST, precise, regions } from "../src/model/times";
+import { counting, duration, exact, NEAREST, precise, regions } from "../src/model/times";
 import { board, change, job, POSTED } from "./board";
 
 describe("a row", () => {
@@ -224,6 +224,16 @@ describe("times", () => {
       "1 d 3 h",
       "–",
       "0.0 s",
+    ]);
+  });
+
+  it("that still count up are whole seconds", () => {
+    expect([0.9, 9.99, 12.3, 185.5, -1].map(counting)).toEqual([
+      "0 s",
+      "9 s",
+      "12 s",
+      "3 min 5 s",
+      "0 s",
     ]);
   });
 

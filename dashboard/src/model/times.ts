@@ -25,6 +25,11 @@ export function duration(seconds: number | null): string {
   return whole < DAY ? two(whole, HOUR, "h", MINUTE, "min") : two(whole, DAY, "d", HOUR, "h");
 }
 
+/** Seconds that still count up, as text: whole ones, since they are drawn once a second. */
+export function counting(seconds: number): string {
+  return seconds < 10 ? `${Math.max(0, Math.floor(seconds))} s` : duration(seconds);
+}
+
 function two(whole: number, unit: number, name: string, next: number, nextName: string): string {
   const rest = Math.floor((whole % unit) / next);
   const first = `${Math.floor(whole / unit)} ${name}`;

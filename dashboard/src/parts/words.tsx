@@ -1,7 +1,7 @@
 // Small things that are shown everywhere: states, freshness, times, text of others.
 import type { ComponentChildren } from "preact";
 import type { Board, Freshness, Job } from "../api/types";
-import { duration, exact, passed, precise } from "../model/times";
+import { counting, duration, exact, passed, precise } from "../model/times";
 import { visible } from "../model/text";
 import { interval, type Shown } from "../state/boards";
 import { now } from "../state/connection";
@@ -101,7 +101,7 @@ function Moment({ iso, exactly, passed: relatively }: MomentProperties) {
     <time dateTime={iso} title={exact(iso, zone.value)}>
       {times.value === "exact"
         ? exactly(precise(iso, zone.value))
-        : relatively(duration(passed(Date.parse(iso), now.value)))}
+        : relatively(counting(passed(Date.parse(iso), now.value)))}
     </time>
   );
 }
@@ -118,7 +118,7 @@ export function At({ iso }: { iso: string | null }) {
 
 /** A timer that runs from a moment on, milliseconds since 1970, or a duration that is over. */
 export function Timer({ from, spent }: { from: number | null; spent?: number | null }) {
-  return <>{duration(from === null ? (spent ?? null) : passed(from, now.value))}</>;
+  return <>{from === null ? duration(spent ?? null) : counting(passed(from, now.value))}</>;
 }
 
 /** Text that somebody else wrote. */
