@@ -124,4 +124,25 @@ describe("the job that waits longest", () => {
     takeChanges([abandoned(203, 30)]);
     expect(shown()).toBe(at("0:30"));
   });
+
+  it("is not one that a board's answer knows of already", async () => {
+    await show({ ...board, revision: 300, unclaimed: 1, oldest_unclaimed: 0 });
+    const before = shown();
+    takeChanges([
+      change(299, "UNCLAIMED", {
+        kind: "posted",
+        state_before: null,
+        waiting: 0,
+        at: "2026-11-25T09:00:00.000Z",
+      }),
+    ]);
+    expect(shown()).toBe(before);
+  });
+
+  it("is the server's where the page knows of one that it has lost", async () => {
+    await show({ ...board, revision: 400, unclaimed: 2, oldest_unclaimed: 600 });
+    takeChanges([change(401, "CLAIMED", { waiting: 600 })]);
+    await show({ ...board, revision: 400, unclaimed: 1, oldest_unclaimed: 5 });
+    expect(shown()).toBeGreaterThan(Date.parse(POSTED) - 60_000); // the server says that it is then
+  });
 });

@@ -143,12 +143,16 @@ function gappy(board: Shown): Shown {
 /** Return a board as it was just fetched, but for what changes have told since. */
 function merged(board: Board, known: Shown | undefined): Shown {
   const hasGaps = known?.hasGaps ?? false;
+  const waits = board.oldest_unclaimed;
+  const oldest = waits === null ? null : serverNow() - waits * 1000;
   if (known && known.revision > board.revision && !isDistrusted) {
-    const { revision, unclaimed, claimed, oldestFrom } = known;
+    const { revision, unclaimed, claimed } = known;
+    // What waited longer than any that the server knows of has been claimed.
+    const isGone = oldest !== null && known.oldestFrom !== null && known.oldestFrom < oldest;
+    const oldestFrom = isGone ? oldest : known.oldestFrom;
     return { ...board, revision, unclaimed, claimed, oldestFrom, hasGaps };
   }
-  const oldest = board.oldest_unclaimed;
-  return { ...board, oldestFrom: oldest === null ? null : serverNow() - oldest * 1000, hasGaps };
+  return { ...board, oldestFrom: oldest, hasGaps };
 }
 
 /** Take what the stream says of a board's freshness, or that it is new or gone. */
@@ -193,6 +197,9 @@ function after(board: Shown, change: Change): Shown {
   const { hasGaps } = board;
   let { oldestFrom } = board;
   const next = counted(board, change);
+  if (next === board) {
+    return board; // it is no news
+  }
   if (next.unclaimed === 0) {
     oldestFrom = null;
   } else if (change.state === "UNCLAIMED" && change.waiting !== null) {
