@@ -18,6 +18,8 @@ const ann: Conductor = {
 };
 const bob: Conductor = { ...ann, name: "bob@host:2", owner: "bob", session: "0x2" };
 
+const HELD = { uuid: "u-2", name: "build", znode: "job2", claimed_at: null };
+
 const holds = (conductors: Conductor[]) =>
   conductors.map(({ holds: held }) => held.map(({ znode }) => znode));
 
@@ -35,6 +37,16 @@ describe("who holds what", () => {
     });
     expect(holds(holdersAfter(first, claim("0x2")))).toEqual([[], ["job1"]]);
     expect(holds(holdersAfter(first, claim("0x1"))), "told twice").toEqual([["job1"], []]);
+  });
+
+  it("is one of those with its session: of those that are not alive, whose owner's it is", () => {
+    expect(holds(holdersAfter([ann, { ...ann, name: "ann@host:2" }], claim("0x1")))).toEqual([
+      ["job1"],
+      [],
+    ]);
+    const gone = { ...bob, name: null, alive: false, holds: [{ ...HELD, znode: "other" }] };
+    const claims = [gone, { ...gone, owner: "ann" }];
+    expect(holds(holdersAfter(claims, claim("0x2")))).toEqual([["other"], ["other", "job1"]]);
   });
 
   it("is nobody after an abandonment or an end", () => {
@@ -57,7 +69,7 @@ describe("who holds what", () => {
   });
 
   it("tells no longer of nobody's claims when there are none", () => {
-    const orphan = { ...bob, name: null, alive: false };
+    const orphan = { ...bob, owner: "ann", name: null, alive: false };
     const held = holdersAfter([ann, orphan], claim("0x2"));
     expect(holds(held)).toEqual([[], ["job1"]]);
     expect(holdersAfter(held, change(7, "UNCLAIMED", { name: "job1" }))).toEqual([ann]);

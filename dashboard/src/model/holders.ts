@@ -4,11 +4,13 @@ import type { Change, Conductor } from "../api/types";
 /** Return conductors as they are after a change; the same array where it is none of theirs. */
 export function holdersAfter(conductors: Conductor[], change: Change): Conductor[] {
   const { path, name: znode, session } = change;
-  const isOf = (one: Conductor) => one.path === path && session !== null && one.session === session;
+  const isClaim = change.state === "CLAIMED" && session !== null;
+  const isOf = (one: Conductor) =>
+    one.path === path && one.session === session && (one.alive || one.owner === change.owner);
+  const holder = isClaim ? conductors.find(isOf) : undefined;
   const isHolding = ({ path: board, holds }: Conductor) =>
     board === path && holds.some((job) => job.znode === znode);
-  const isClaim = change.state === "CLAIMED";
-  if (!conductors.some((one) => isHolding(one) || (isClaim && isOf(one)))) {
+  if (holder === undefined && !conductors.some(isHolding)) {
     return conductors;
   }
   const claimed = {
@@ -20,7 +22,7 @@ export function holdersAfter(conductors: Conductor[], change: Change): Conductor
   return conductors
     .map((one) => {
       const others = isHolding(one) ? one.holds.filter((job) => job.znode !== znode) : one.holds;
-      return { ...one, holds: isClaim && isOf(one) ? [...others, claimed] : others };
+      return { ...one, holds: one === holder ? [...others, claimed] : others };
     })
     .filter(({ alive, holds }) => alive || holds.length > 0); // nobody's claims that are none now
 }

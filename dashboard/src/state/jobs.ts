@@ -40,7 +40,7 @@ export class Jobs {
   #asking: ReturnType<typeof setTimeout> | undefined;
   #isDue = false; // asked for while a fetch was under way
   #next: ReturnType<typeof setTimeout> | undefined;
-  #retry: ReturnType<typeof setTimeout> | undefined;
+  #hasAnswer = false;
   #most = MOST;
   #extent = MOST;
 
@@ -52,7 +52,6 @@ export class Jobs {
   close(): void {
     this.#load?.abort();
     clearTimeout(this.#asking);
-    clearTimeout(this.#retry);
     clearTimeout(this.#next);
     this.#going.forEach(clearTimeout);
   }
@@ -66,7 +65,6 @@ export class Jobs {
   async load(): Promise<void> {
     this.#load?.abort();
     const load = (this.#load = new AbortController());
-    clearTimeout(this.#retry);
     clearTimeout(this.#next);
     this.#during = [];
     const begun = performance.now();
@@ -77,12 +75,13 @@ export class Jobs {
       if (load.signal.aborted) {
         return;
       }
-      if (paused.value && !this.isLoading.value) {
+      if (paused.value && this.#hasAnswer && !this.isLoading.value) {
         this.#load = null; // nobody waits for it, and nothing is to move
         this.#ask();
         return;
       }
       this.#load = null;
+      this.#hasAnswer = true;
       this.isMore.value = isMore;
       this.error.value = null;
       this.isLoading.value = false;
@@ -104,7 +103,7 @@ export class Jobs {
           isFinal,
         };
         if (!isFinal) {
-          this.#retry = setTimeout(() => void this.load(), ASK);
+          this.#ask(ASK);
         }
       }
     }
@@ -207,6 +206,6 @@ export class Jobs {
 
   /** Whether anybody looks whom it would serve. */
   get #isWanted(): boolean {
-    return !paused.value && !document.hidden;
+    return !document.hidden && !(paused.value && this.#hasAnswer);
   }
 }
