@@ -64,6 +64,7 @@ export function LongList<Entry>(properties: Properties<Entry>) {
     ),
   });
   useEffect(() => virtual.measure(), [heightOf, virtual]);
+  const last = useRef(0); // where the selected row stood
   const latest = useRef(properties);
   latest.current = properties;
   useEffect(() => {
@@ -72,8 +73,12 @@ export function LongList<Entry>(properties: Properties<Entry>) {
       move(by) {
         const all = keys();
         const at = selected.value === null ? -1 : all.indexOf(selected.value);
-        const next = Math.min(all.length - 1, Math.max(0, at + by));
+        // Where the selected one has gone, on from where it was: what came behind it is there now.
+        const from = at >= 0 || selected.value === null ? at : last.current - (by > 0 ? 1 : 0);
+        const next = Math.min(all.length - 1, Math.max(0, from + by));
         selected.value = all[next] ?? null;
+        last.current = next;
+        latest.current.scroller.current?.focus({ preventScroll: true });
         virtual.scrollToIndex(next);
       },
       open() {
@@ -114,6 +119,9 @@ export function LongList<Entry>(properties: Properties<Entry>) {
           {virtual.getVirtualItems().map(({ index, start, size, key }) => {
             const entry = entries[index];
             const isSelected = selected.value === key;
+            if (isSelected) {
+              last.current = index;
+            }
             const standing = { index, top: start, height: size, isSelected };
             return entry ? properties.row(entry, String(key), standing) : null;
           })}

@@ -51,13 +51,6 @@ function isControl(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && target.closest("a, button, summary") !== null;
 }
 
-/** Leave what has the focus: keys that go through the list are the list's from then on. */
-function leave(target: EventTarget | null): void {
-  if (target instanceof HTMLElement && isControl(target)) {
-    target.blur();
-  }
-}
-
 function up(): void {
   const { view, query } = place.value;
   const path = query.find(([name]) => name === "path");
@@ -65,6 +58,9 @@ function up(): void {
 }
 
 function pressed(key: string, target: EventTarget | null): boolean {
+  if (isHelpOpen.value && key !== "?") {
+    return false; // the rest is behind it
+  }
   if (isGoing !== undefined) {
     clearTimeout(isGoing);
     isGoing = undefined;
@@ -97,12 +93,10 @@ function pressed(key: string, target: EventTarget | null): boolean {
       return true;
     case "j":
     case "ArrowDown":
-      leave(target);
       list?.move(1);
       return list !== null;
     case "k":
     case "ArrowUp":
-      leave(target);
       list?.move(-1);
       return list !== null;
     case "Enter":

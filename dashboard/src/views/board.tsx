@@ -143,16 +143,15 @@ function Board({ board, isOwn }: { board: Shown; isOwn: boolean }) {
 }
 
 /** What to think of a page about a board that is not live. */
-function Staleness({ board: { freshness, watched_since: since } }: { board: Shown }) {
+function Staleness({ board: { freshness } }: { board: Shown }) {
   if (freshness === "live" || freshness === "catching_up") {
     return null;
   }
   if (freshness === "missing") {
     return (
       <Note kind="busy">
-        There is no such board in ZooKeeper{since === null ? ", nor has Canary ever seen one" : ""}.
-        It is shown as soon as there is: TaskFlow makes it when it first connects. Is its path
-        right?
+        There is no such board in ZooKeeper. It is shown as soon as there is: TaskFlow makes it when
+        it first connects. Is its path right?
       </Note>
     );
   }

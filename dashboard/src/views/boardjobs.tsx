@@ -4,7 +4,7 @@ import * as api from "../api/client";
 import { hashOf, valueOf, withValue } from "../model/address";
 import { COLUMNS, DEFAULT, FEW, isColumn, orderFrom, type Column } from "../model/columns";
 import { filtersFrom, queryOf, withFilter, type Filter } from "../model/filters";
-import { useDismissed } from "../parts/dismissed";
+import { useClickElsewhere, useEscape } from "../parts/dismissed";
 import { Download } from "../parts/download";
 import { isNarrow } from "../parts/narrow";
 import { Failure } from "../parts/words";
@@ -123,7 +123,15 @@ interface ColumnsProperties {
 function Columns({ columns, change }: ColumnsProperties) {
   const picker = useRef<HTMLDetailsElement>(null);
   const close = useCallback(() => picker.current?.removeAttribute("open"), []);
-  useDismissed(picker, close);
+  useClickElsewhere(picker, close);
+  useEscape(
+    useCallback(() => {
+      if (picker.current?.contains(document.activeElement)) {
+        picker.current.querySelector("summary")?.focus();
+      }
+      close();
+    }, [close]),
+  );
   return (
     <details class="picker" ref={picker}>
       <summary class="small">Columns</summary>

@@ -1,5 +1,6 @@
 // The filters of a board's jobs: the API's own, each as a chip, all of them in the address.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useEscape } from "../parts/dismissed";
 import { Foreign } from "../parts/words";
 import {
   CHOICES,
@@ -97,11 +98,21 @@ function Adder({ filters, change }: Properties) {
   const [field, setField] = useState<Field>("owner");
   const [isNot, setNot] = useState(false);
   const [value, setValue] = useState("");
-  const input = useRef<HTMLInputElement>(null);
-  useEffect(() => input.current?.focus(), [isOpen, field]);
+  const form = useRef<HTMLFormElement>(null);
+  const opener = useRef<HTMLButtonElement>(null);
+  const wasOpen = useRef(false);
+  useEffect(() => {
+    if (isOpen) {
+      form.current?.querySelector<HTMLElement>("[aria-label=Value]")?.focus();
+    } else if (wasOpen.current) {
+      opener.current?.focus();
+    }
+    wasOpen.current = isOpen;
+  }, [isOpen]);
+  useEscape(useCallback(() => setOpen(false), []));
   if (!isOpen) {
     return (
-      <button type="button" class="small" onClick={() => setOpen(true)}>
+      <button type="button" class="small" onClick={() => setOpen(true)} ref={opener}>
         + Filter
       </button>
     );
@@ -118,11 +129,7 @@ function Adder({ filters, change }: Properties) {
   return (
     <form
       class="adder"
-      onKeyDown={({ key }) => {
-        if (key === "Escape") {
-          setOpen(false);
-        }
-      }}
+      ref={form}
       onSubmit={(event) => {
         event.preventDefault();
         add();
@@ -166,7 +173,6 @@ function Adder({ filters, change }: Properties) {
           placeholder={field.endsWith(">") ? "5m" : field === "since" ? "2026-11-25T16:00Z" : ""}
           value={value}
           onInput={(event) => setValue(event.currentTarget.value)}
-          ref={input}
         />
       )}
       <button type="submit" class="small">
