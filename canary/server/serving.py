@@ -4,10 +4,12 @@ Promises: told to stop, a process ends its event streams at once and exits withi
 ``GRACEFUL_LIMIT`` and a few seconds, whatever its clients do.
 """
 
+import errno
 import logging
 import os
 import resource
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -33,7 +35,11 @@ LOG = logging.getLogger(__name__)
 
 GRACEFUL_LIMIT: Final = 5  # seconds that requests have to end once the process is told to stop
 REQUESTS: Final = 200  # that one process answers at a time, beside its event streams
+TRY_AGAIN: Final = 0.5  # seconds between two tries whether a port is free by now
 OTHER_FILES: Final = 300  # of a process: connections to MongoDB and others, spools, the log
+
+#: Set where somebody listens already and hands that over: systemd, or a gunicorn that goes.
+_HANDED_OVER: Final = {"LISTEN_FDS", "GUNICORN_FD"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +102,29 @@ class Server(BaseApplication):
 
 
 def _check_free(options: ServerOptions) -> None:
-    """Raise ConfigError where nobody can listen there, of which gunicorn says less, five times."""
-    if "LISTEN_FDS" in os.environ:  # systemd listens already, and hands that over
+    """Raise ConfigError where nobody can listen there, of which gunicorn says less, five times.
+
+    What is taken is waited for, as long as a server may take that is told to stop.
+    """
+    if _HANDED_OVER & os.environ.keys():
         return
-    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    try:
-        socket.create_server((options.host, options.port), family=family).close()
-    except OSError as error:
-        raise ConfigError(
-            f"[server] host and port: nothing can listen at {options.host}, port {options.port}:"
-            f" {error.strerror}. Set [server] port to one that is free"
-        ) from error
+    deadline = time.monotonic() + GRACEFUL_LIMIT
+    while True:
+        try:
+            with socket.socket(socket.AF_INET6 if ":" in options.host else socket.AF_INET) as tried:
+                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                tried.bind((options.host, options.port))
+        except OSError as error:
+            is_taken = error.errno == errno.EADDRINUSE
+            if not is_taken or time.monotonic() > deadline:
+                raise ConfigError(
+                    f"[server] host and port: nothing can listen at {options.host}, port"
+                    f" {options.port}: {error.strerror}"
+                    + (". Set [server] port to one that is free" if is_taken else "")
+                ) from error
+            time.sleep(TRY_AGAIN)
+        else:
+            return
 
 
 def _allow_files(wanted: int) -> None:

@@ -122,7 +122,7 @@ def test_order() -> None:
 
 
 def test_an_unknown_parameter_is_named_with_those_that_there_are() -> None:
-    with pytest.raises(UsageError, match=r"Is running>=1s meant\?"):
+    with pytest.raises(UsageError, match=r"Is 'running>=1s' meant\?"):
         Query.model_validate({"running>1s": ""})
     with pytest.raises(UsageError, match=r"no parameter 'stat'. Allowed: path, path!, state"):
         Query.model_validate({"stat": "x"})

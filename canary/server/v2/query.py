@@ -273,7 +273,9 @@ def _refused(model: type[BaseModel], error: ValidationError) -> UsageError:
     allowed = {field.alias or key: field.description for key, field in model.model_fields.items()}
     if first["type"] == "extra_forbidden":
         field, sign, value = name.partition(">")
-        meant = f" Is {field}>={value} meant?" if sign and f"{field}>" in allowed else ""
+        meant = ""
+        if sign and f"{field}>" in allowed and not value.startswith("!"):
+            meant = f" Is {shown(f'{field}>={value}')} meant?"
         return UsageError(
             f"There is no parameter {shown(name)}.{meant} Allowed: {', '.join(allowed)}."
         )
