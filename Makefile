@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NPM = PATH=$(CURDIR)/$(BIN):$$PATH $(CURDIR)/$(BIN)/npm --prefix dashboard --silent
 PAGE := canary/server/static/.built
-# Of about as long as the browser's tests each, so that three at once end together.
+# So many that three at once end together, more or less; they are cut by the number of tests.
 PARTS := test-1 test-2 test-3 test-4 test-5
 
 # Where Python may not keep what it compiled, a program takes 2.3 s of a processor to start, not 0.9;

@@ -248,7 +248,11 @@ class LiveStore:
             stat_from(board["stat"]),
             board["seen_at"],
             jobs,
-            (document["name"] for document in nodes),
+            # Of one whose name was taken out by hand its identity tells it.
+            (
+                document.get("name") or document["_id"].removeprefix(f"{path}/")
+                for document in nodes
+            ),
             told=(told["creates"], told["deletes"]),
             told_incarnation=told["incarnation"],
         )

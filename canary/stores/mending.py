@@ -6,6 +6,9 @@ touched: it is what happened; the jobs and nodes are what is mended after it.
 Compared is all of the jobs on the board but the text of their payloads, of which only whether it is
 there and of how many bytes it was made; that is written once, with the job, and never again. How
 long a job waited and ran is compared with what its board's writer remembers.
+
+Not mended is the document of a job out of which a hand took a field that ``Past.of`` reads: it ends
+the watch, and the log names the field.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

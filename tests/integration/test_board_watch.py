@@ -16,12 +16,13 @@ from canary.model.state import Step
 from canary.stores.live import LiveStore
 from canary.stores.mongo import connect as connect_mongodb
 from canary.stores.mongo import ensure_schema
+from canary.stores.slices import SLICE_CHANGES
 from canary.stores.writer import LiveBoard
 from canary.watchers.board import BoardWatch
 from canary.watchers.context import WatchContext
 from canary.zookeeper import Client, Pulse, connect, disconnect
 from tests.freshness_log import FreshnessLog
-from tests.integration.boards import claim, kinds, mirrored, post, posting
+from tests.integration.boards import claim, kinds, mirrored, post, post_many, posting
 from tests.integration.conftest import FOR_EVER, SESSION_TIMEOUT
 from tests.integration.proxy import Proxy
 from tests.integration.watching import Watching, take
@@ -77,6 +78,46 @@ def test_it_leaves_nothing_behind(
         assert client.state_listeners == listeners
         assert not any(client._data_watchers.values())
         assert not any(client._child_watchers.values())
+
+
+def test_what_the_first_look_finds_did_not_happen_then(
+    client: Client, store: LiveStore, database: Mongo, zookeeper: KazooClient, path: str
+) -> None:
+    there = 2 * SLICE_CHANGES + 5
+    post_many(zookeeper, path, there, "ann")
+    happened = {"board": path, "found": False}
+
+    def watch(epoch: int) -> Watching:
+        return Watching(WatchContext(client, Pulse(client), 3600.0), take(store, path, epoch))
+
+    watching = watch(1)
+    eventually(lambda: len(mirrored(database, path)) == there)
+    assert database.changes.count_documents({"board": path, "found": True}) == 2 * there
+    one = post(zookeeper, path)
+    eventually(lambda: one in mirrored(database, path))
+    watching.watch.stop()
+    watching.greenlet.get(timeout=30)
+    other = post(zookeeper, path)
+    watching = watch(2)
+    eventually(lambda: other in mirrored(database, path))
+    watching.watch.stop()
+    watching.greenlet.get(timeout=30)
+    told = database.changes.find(happened).sort("revision", 1)
+    assert [change["name"] for change in told] == [one, other]
+
+
+def test_on_a_board_that_was_awaited_all_has_happened(
+    client: Client, store: LiveStore, database: Mongo, zookeeper: KazooClient, path: str
+) -> None:
+    zookeeper.delete(path)
+    watching = Watching(WatchContext(client, Pulse(client), 3600.0), take(store, path))
+    eventually(lambda: database.boards.find_one({"_id": path, "freshness": "missing"}))
+    zookeeper.ensure_path(path)
+    job = post(zookeeper, path)
+    eventually(lambda: job in mirrored(database, path))
+    watching.watch.stop()
+    watching.greenlet.get(timeout=30)
+    assert [change["found"] for change in database.changes.find({"board": path})] == [False]
 
 
 def test_a_lock_that_is_read_again_is_watched_once(
