@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NPM = PATH=$(CURDIR)/$(BIN):$$PATH $(CURDIR)/$(BIN)/npm --prefix dashboard --silent
 PAGE := canary/server/static/.built
-# The longest first, so that three at once end about together; each has as many tests as the others.
+# Each has as many tests as the others; those come first that took longest when it was measured.
 PARTS := test-3 test-5 test-4 test-1 test-2
 
 # Where Python may not keep what it compiled, a program takes 2.3 s of a processor to start, not 0.9;
