@@ -4,15 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 NPM = PATH=$(CURDIR)/$(BIN):$$PATH $(CURDIR)/$(BIN)/npm --prefix dashboard --silent
 PAGE := canary/server/static/.built
-# Each has as many tests as the others; those come first that took longest when it was measured.
-PARTS := test-3 test-5 test-4 test-1 test-2
+# Each takes about as long as the others, by what `make durations` measured.
+PARTS := test-1 test-2 test-3 test-4 test-5
+HALVES := check-1 check-2
 
 # Where Python may not keep what it compiled, a program takes 2.3 s of a processor to start, not 0.9;
 # and the tests start hundreds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup lint unit integration browser test test-faults test-others test-rest $(PARTS) \
-	faults soak bench demo lock conf metrics types clean
+.PHONY: help setup lint unit check $(HALVES) integration browser test test-all test-faults test-others test-unit test-browser test-page \
+	test-cassandra $(PARTS) \
+	faults soak mutants durations bench demo lock conf metrics types clean
 
 help:  ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -51,26 +53,48 @@ integration: setup  ## Tests on a real ZooKeeper, MongoDB and Cassandra.
 browser: setup  ## Tests of the dashboard in Chromium; screenshots go to tmp/screenshots.
 	$(BIN)/python -m devstack run --services zookeeper,mongodb -- $(BIN)/python -m pytest tests/browser
 
+check: setup  ## What to run before each commit: lint, types, and the tests that need no server.
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target --keep-going lint $(HALVES) test-page
+
+test-page: setup
+	$(NPM) test
+
+$(HALVES): check-%: setup
+	CI=1 $(BIN)/python -m pytest tests/unit -q --splits $(words $(HALVES)) --group $*
+
 # The faults by themselves, for it is their times that a crowd would spoil.
 test: lint  ## Everything that CI runs.
 	@$(MAKE) --no-print-directory --keep-going test-faults test-others
 
-test-faults: setup  # a short selection
-	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest --durations=10 tests/faults
+test-all: setup  ## The same, with the tests of tools that have not changed since this last passed.
+	TEST_ALL=1 $(MAKE) --no-print-directory test
+	$(BIN)/python -m tests.unchanged
+
+test-faults: setup  # three of them
+	$(BIN)/python -m devstack run --services zookeeper,mongodb -- \
+		$(BIN)/python -m pytest --durations=10 tests/faults
 
 # Three at once, since all mostly wait. Each has servers of its own: some stop theirs.
 test-others: setup
 	@echo "test: three parts beside each other; each prints when it ends"
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target --keep-going test-rest $(PARTS)
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target --keep-going \
+		test-browser $(PARTS) test-unit test-cassandra
 
-test-rest: setup
-	$(BIN)/python -m devstack run --services zookeeper,mongodb -- $(BIN)/python -m pytest --durations=10 tests/browser
-	$(BIN)/python -m pytest tests/unit
+test-browser: setup
+	$(BIN)/python -m devstack run --services zookeeper,mongodb -- \
+		$(BIN)/python -m pytest --durations=10 tests/browser
+
+test-unit: setup
+	CI=1 $(BIN)/python -m pytest tests/unit
 	$(NPM) test
 
 $(PARTS): test-%: setup
-	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/integration \
+	$(BIN)/python -m devstack run --services zookeeper,mongodb -- \
+		$(BIN)/python -m pytest tests/integration -m "not cassandra" \
 		--splits $(words $(PARTS)) --group $* --durations=25
+
+test-cassandra: setup
+	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/integration -m cassandra --durations=10
 
 faults: setup  ## Every fault, as long as it lasts, with FAULT_SEEDS=3 seeds; the table goes to docs/reliability.md.
 	@rm -f .faults.jsonl
@@ -81,6 +105,16 @@ faults: setup  ## Every fault, as long as it lasts, with FAULT_SEEDS=3 seeds; th
 soak: setup  ## A million creates and deletes on one session: memory and the server's watches stay flat.
 	SOAK_OPERATIONS=$${SOAK_OPERATIONS:-1000000} $(BIN)/python -m devstack run --services zookeeper,mongodb -- \
 		$(BIN)/python -m pytest --capture=no tests/faults/test_soak.py
+
+mutants: setup  ## Change the model in a few thousand ways, and count which of them the unit tests notice.
+	@rm -rf mutants
+	$(BIN)/mutmut run
+	$(BIN)/mutmut results
+	$(BIN)/mutmut export-cicd-stats
+	@cat mutants/mutmut-cicd-stats.json
+
+durations: setup  ## Measure how long each integration test takes, for make test to level its parts by.
+	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/integration --store-durations --clean-durations
 
 bench: setup  ## Measure, beside a rival, and print.
 	$(BIN)/python -m devstack run -- $(BIN)/python -m bench

@@ -2,13 +2,14 @@
 
 import sys
 
-from bench import boards, conductor, dashboard, pages, stream
+from bench import boards, conductor, dashboard, filters, pages, stream
 
 MEASUREMENTS = {
     "boards": boards.measure,
     "conductor": conductor.measure,
     "pages": pages.measure,
     "stream": stream.measure,
+    "filters": filters.measure,
     "dashboard": dashboard.measure,
 }
 

@@ -32,12 +32,17 @@ def p99(seconds: Sequence[float]) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))] if ordered else float("inf")
 
 
+def median(seconds: Sequence[float]) -> float:
+    """Return the median; infinity where there is none, which meets no goal."""
+    return statistics.median(seconds) if seconds else float("inf")
+
+
 def percentiles(seconds: Sequence[float]) -> str:
     """Return median and 99th percentile of durations, in milliseconds, with their number."""
     if not seconds:
         return "no samples"
-    median = statistics.median(seconds)
-    return f"p50 {median * 1000:.1f} ms, p99 {p99(seconds) * 1000:.1f} ms ({len(seconds)} samples)"
+    middle, most = median(seconds) * 1000, p99(seconds) * 1000
+    return f"p50 {middle:.1f} ms, p99 {most:.1f} ms ({len(seconds)} samples)"
 
 
 def table(title: str, rival: str, figures: Sequence[Figure]) -> str:

@@ -30,10 +30,11 @@ class Listeners:
         self._silent: set[socket.socket] = set()
         self._selector = selectors.DefaultSelector()
         address = urlsplit(url)
-        request = f"GET {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n".encode()
-        for _ in range(count):
+        target = f"{address.path}?{address.query}" if address.query else address.path
+        for number in range(count):
+            asked = target.replace("{}", str(number))  # each client its own filter
             client = socket.create_connection((address.hostname, address.port), PATIENCE)
-            client.sendall(request)
+            client.sendall(f"GET {asked} HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n".encode())
             self._parts[client] = b""
             self._silent.add(client)
             self._selector.register(client, selectors.EVENT_READ)

@@ -26,10 +26,10 @@ from canary.clock import now
 from canary.config import load
 from canary.model.changes import Change, Kind
 from canary.model.freshness import Freshness
-from canary.model.payload import decode
+from canary.model.payload.payload import decode
 from canary.model.state import BoardState, Step
-from canary.stores.live import LiveStore
-from canary.stores.mongo import connect, ensure_schema
+from canary.stores.mongo.client import connect, ensure_schema
+from canary.stores.writing.take import LiveStore
 
 BOARDS: Final = 20
 JOBS: Final = 10_000  # a board

@@ -1,1 +1,1 @@
-"""Canary watches TaskFlow jobboards in ZooKeeper and tells what happens on them as it happens."""
+"""Canary watches TaskFlow jobboards in ZooKeeper and shows every change as it happens."""

@@ -1,32 +1,55 @@
-"""Every error that Canary raises itself.
+"""The errors that Canary raises itself.
 
-Each library's own errors are turned into these in one place beside the library, so code above an
-adapter catches these alone::
+Each adapter converts its library's errors into these in one place, so code above an adapter catches
+only these::
 
     CanaryError
-    ├── ConfigError              an option holds what it must not
-    ├── UsageError               wrong words on the command line or in a request
-    ├── BoardError               one board, not the connection
+    ├── ConfigError              an option, file or environment variable is wrong
+    ├── UsageError               a command line or a request is wrong
+    ├── BoardError               about one board, not about the connection
     │   ├── BoardMissing         its node does not exist
     │   └── BoardDenied          the ACL does not let Canary read it
     ├── ZooKeeperUnavailable     no answer: nothing can be concluded from it
     ├── StoreError               MongoDB or Cassandra
-    │   ├── StoreUnavailable     may pass by itself: try again, with backoff
-    │   ├── StoreRefused         will not pass until somebody changes something
-    │   └── PlaceLost            its log no longer tells what came after that place
+    │   ├── StoreUnavailable     may pass by itself: retry, with backoff
+    │   ├── StoreRefused         does not pass until somebody changes something
+    │   └── PlaceLost            MongoDB can't return what came after a position in its log
     └── Fenced                   another worker has this board now
 
-A message says what is wrong and what the operator can do next; it never holds a secret. What no
-entry here describes is a defect and is not caught as a CanaryError.
+A message says what is wrong and what the operator can do next. It never contains a secret. An error
+that fits none of these is a defect, and is not raised as a CanaryError.
 """
 
-# ruff: noqa: N818 -- the leaves read as what happened; only the branches end in Error.
+# ruff: noqa: N818 -- a leaf's name says what happened; only the branches end in Error.
 
 from __future__ import annotations
 
+import re
+
+
+def tidied(text: str) -> str:
+    """Return `text` with long numbers rounded, and one full stop in place of two.
+
+    Both come from messages of other programs that are quoted within a sentence.
+    """
+    text = _LONG_NUMBER.sub(_rounded, text)
+    return _STOPS.sub(".", text).replace(".; ", "; ")
+
+
+def _rounded(match: re.Match[str]) -> str:
+    number = float(match.group())
+    return f"{number:.0f}" if number >= 1000 else f"{number:.3g}"
+
+
+_LONG_NUMBER = re.compile(r"(?<![\w.])[0-9]{1,6}\.[0-9]{4,}(?![0-9.])")
+_STOPS = re.compile(r"(?<=[^\s./'\"])\.\.(?=\s|[;,:)]|$)")
+
 
 class CanaryError(Exception):
-    """Base of all of them; `str()` of it is for the operator."""
+    """The base class. `str()` of an error is a message for the operator."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(tidied(message))
 
 
 class ConfigError(CanaryError):
@@ -34,7 +57,7 @@ class ConfigError(CanaryError):
 
     option: as `[group] name`, or None if the error is not about one option.
     value: the text that was found, or None if there is none or it is a secret.
-    allowed: in words, what would be right.
+    allowed: what would be right, in words.
     """
 
     def __init__(
@@ -52,11 +75,11 @@ class ConfigError(CanaryError):
 
 
 class UsageError(CanaryError):
-    """The caller asked for something that makes no sense; nothing was done."""
+    """The caller asked for something that is not possible; nothing was done."""
 
 
 class BoardError(CanaryError):
-    """Something about one board; `path` is the board's."""
+    """An error about one board; `path` is the board's."""
 
     def __init__(self, message: str, *, path: str = "") -> None:
         super().__init__(message)
@@ -72,24 +95,24 @@ class BoardDenied(BoardError):
 
 
 class ZooKeeperUnavailable(CanaryError):
-    """Connection lost, call timed out, or session expired; a call may or may not have been done."""
+    """Connection lost, call timed out, or session expired; whether the call was done is unknown."""
 
 
 class StoreError(CanaryError):
-    """A store did not do what it was asked."""
+    """MongoDB or Cassandra did not carry out an operation."""
 
 
 class StoreUnavailable(StoreError):
-    """It may work later: unreachable, no primary, timed out, overloaded."""
+    """A retry may succeed: unreachable, no primary, timed out, overloaded."""
 
 
 class StoreRefused(StoreError):
-    """It will not work by itself: no rights, a standalone mongod, a schema that does not fit."""
+    """A retry does not help: no rights, a standalone mongod, a schema that does not fit."""
 
 
 class PlaceLost(StoreError):
-    """MongoDB can't tell what came after a place in its log: it is too long ago, or never was."""
+    """MongoDB can't return what came after a position: it is too old, or never existed."""
 
 
 class Fenced(CanaryError):
-    """Another worker holds this board with its own epoch; nothing was written, stop this watch."""
+    """Another worker holds this board with its own epoch. Nothing was written; stop this watch."""

@@ -1,7 +1,7 @@
-"""What a worker's watches tell of their work, to whoever counts it; nothing here counts.
+"""The interface through which a worker's watches report their work, for example to metrics.
 
-An observer is called where the work is done, in the greenlet that does it: it must neither wait nor
-raise, and what it is told is not its own to keep.
+An observer is called in the greenlet that does the work. It must not wait, must not raise, and must
+not keep or change what it is passed.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from canary.model.changes import Change, Gap
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What MongoDB has taken of a board, in one transaction that lasted ``seconds``.
+    """Changes and gaps of a board that were written to MongoDB, in a transaction of ``seconds``.
 
-    ``watched_since`` is when the board was looked at for the first time, None of what that look
-    itself found, which was there before anybody watched. ``waited`` are the seconds for which
-    the jobs that were claimed had waited in all, ``ran`` those for which the ones that ended had
-    run, where they are known.
+    ``watched_since`` is when the board was read for the first time. It is None if the changes were
+    found by that first read: they happened before anybody watched. ``waited`` holds how many
+    seconds each job that was claimed had waited in all, ``ran`` how many seconds each job that
+    ended had run; jobs for which that is not known are left out.
     """
 
     board: str
@@ -32,16 +32,16 @@ class Written:
 
 
 class Observer(Protocol):
-    """Whom the watches of one worker tell."""
+    """What the watches of one worker report to."""
 
     def looked(self, board: str, seconds: float) -> None:
-        """Take notice of a round, which lasted ``seconds``."""
+        """Record a round, a read of the board, that took ``seconds``."""
 
     def wrote(self, written: Written) -> None:
-        """Take notice of what was written, once, when it is."""
+        """Record a write that succeeded. Called once for each."""
 
     def failed(self, board: str) -> None:
-        """Take notice of a write that did not succeed; it will be tried again."""
+        """Record a write that failed and will be retried."""
 
 
 class _Nobody:
@@ -55,5 +55,5 @@ class _Nobody:
         """Ignore it."""
 
 
-#: Counts nothing.
+#: Ignores everything.
 NOBODY: Final[Observer] = _Nobody()

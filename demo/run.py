@@ -20,7 +20,7 @@ from kazoo.exceptions import KazooException
 from pymongo.errors import PyMongoError
 
 from canary.errors import CanaryError
-from canary.stores.mongo import connect
+from canary.stores.mongo.client import connect
 from demo import ledger
 from demo.api import Api
 from demo.boards import boards

@@ -4,9 +4,9 @@ import argparse
 import asyncio
 import shutil
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
-from devstack import guardian, leash, run
+from devstack import leash, run
 from devstack.report import say
 
 
@@ -15,11 +15,7 @@ def main(words: Sequence[str] | None = None) -> int:
     if options.action == "run" and shutil.which(options.command[0]) is None:
         say(f"{options.command[0]}: not found, or not executable")
         return leash.NOT_FOUND
-
-    def work(relay: int, signals: Collection[int]) -> int:
-        return asyncio.run(run.run(options, relay, signals))
-
-    return guardian.guard(work)
+    return asyncio.run(run.run(options))
 
 
 def _options(words: Sequence[str] | None) -> run.Options:
@@ -32,7 +28,7 @@ def _options(words: Sequence[str] | None) -> run.Options:
         "run",
         help="start servers, run a command that is told where they are, end them",
         usage="python -m devstack run [--services NAMES] [--zookeepers N] [--secure] [--keep] "
-        "-- COMMAND…",
+        "-- COMMAND ...",
     )
     installs = actions.add_parser("install", help="only fetch what is missing")
     for action in (runs, installs):
@@ -57,7 +53,7 @@ def _options(words: Sequence[str] | None) -> run.Options:
             help="servers that ask for TLS with a certificate of the client's, and for a password",
         )
     runs.add_argument("--keep", action="store_true", help="keep the folder with data and logs")
-    runs.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND…")
+    runs.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND ...")
     found = parser.parse_args(words)
     if found.action == "install":
         return run.Options("install", found.services, secure=found.secure)

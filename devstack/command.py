@@ -70,9 +70,6 @@ class Command:
         stop.cancel()
 
     def _obey(self, child: Child, stop: Stop) -> None:
-        if stop.signal is None:
-            self._kill(child)
-            return
         self._step = max(self._step + 1, ASKED if stop.signal == signal.SIGINT else TOLD)
         if self._step >= KILLED:
             self._kill(child)

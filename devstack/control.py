@@ -19,6 +19,7 @@ import socket
 from pathlib import Path
 
 from devstack.errors import DevstackError
+from devstack.folder import VARIABLE
 from devstack.server import START_LIMIT
 
 SOCKET = "control"
@@ -56,10 +57,10 @@ def short(path: Path, descriptor: int) -> str:
 
 
 def _ask(verb: str, name: str, *, number: int = 0, limit: float = 0) -> int:
-    folder = os.environ.get("DEVSTACK_FOLDER")
+    folder = os.environ.get(VARIABLE)
     if folder is None:
         raise DevstackError(
-            "DEVSTACK_FOLDER is not set: run this under `python -m devstack run -- COMMAND`"
+            f"{VARIABLE} is not set: run this under `python -m devstack run -- COMMAND`"
         )
     request = json.dumps({"verb": verb, "name": name, "signal": number, "limit": limit})
     descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)

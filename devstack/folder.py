@@ -1,18 +1,23 @@
 """The fresh folder that a stack lives in: removed at its end, or kept to be looked at.
 
 A stack that is ended with SIGKILL can't remove its folder. Its folder holds a locked file for as
-long as the stack lives, so the next stack of the same user finds the folder abandoned and removes
-it. A kept folder has no such file and is never touched again.
+long as the stack lives, so the next stack of the same user finds the folder abandoned, ends the
+processes that were told of it (COMMAND's children; servers and COMMAND end with devstack itself)
+and removes it. A kept folder has no such file and is never touched again.
 """
 
+import contextlib
 import fcntl
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
+import psutil
+
 PREFIX = "devstack-"
 ALIVE = "alive"  # the locked file
+VARIABLE = "DEVSTACK_FOLDER"  # tells COMMAND, and so all that it starts, of the folder
 
 
 class Folder:
@@ -38,8 +43,16 @@ def fresh() -> Folder:
     parent = Path(tempfile.gettempdir())
     for alive in parent.glob(f"{PREFIX}*/{ALIVE}"):
         if _is_abandoned(alive):
+            _end_what_is_left(alive.parent.resolve())
             shutil.rmtree(alive.parent, ignore_errors=True)
     return Folder(parent)
+
+
+def _end_what_is_left(folder: Path) -> None:
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):  # another user's, or ended
+            if process.environ().get(VARIABLE) == str(folder):
+                process.kill()
 
 
 def _is_abandoned(alive: Path) -> bool:

@@ -39,6 +39,7 @@ def main() -> int:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     for ignored_by_python in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(ignored_by_python, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # devstack blocks what it waits for
     parent, program = int(sys.argv[1]), sys.argv[2:]
     die_with_parent()
     if os.getppid() != parent:

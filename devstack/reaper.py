@@ -1,8 +1,8 @@
 """Starts processes and collects how each one ended, in one thread.
 
 A `Reaper` belongs to a running event loop and must be made in the process's main thread: the
-leash of every process is tied to the thread that starts it. It collects every child of this
-process, orphans that were adopted included, so nothing else in the process may wait for one.
+leash of every process is tied to the thread that starts it. Descendants whose own parent ends
+become children of this process. It collects every child, so nothing else here may wait for one.
 """
 
 import asyncio
@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Self
+
+from devstack.leash import adopt_orphans
 
 LEASH = Path(__file__).with_name("leash.py")
 
@@ -56,6 +58,7 @@ class Reaper:
         self._children: dict[int, asyncio.Future[int]] = {}
 
     def __enter__(self) -> Self:
+        adopt_orphans()
         self._loop.add_signal_handler(signal.SIGCHLD, self._collect)
         return self
 

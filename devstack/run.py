@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Collection, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,14 +33,15 @@ class Options:
 class StoppedError(Exception):
     """A stop came before COMMAND was started; `status` is what to exit with."""
 
-    def __init__(self, number: int | None) -> None:
+    def __init__(self, number: int) -> None:
         super().__init__()
-        self.status = FAILED if number is None else 128 + number
+        self.status = 128 + number
 
 
-async def run(options: Options, relay: int, signals: Collection[int]) -> int:
+async def run(options: Options) -> int:
     """Do what the command line says; the exit status."""
-    with Reaper() as reaper, Stops(relay, signals) as stops:
+    stops = Stops()
+    with Reaper() as reaper:
         security = Security(reaper) if options.secure else None
         services = _services(options, reaper, security)
         try:
@@ -122,7 +123,7 @@ def _environment(services: Sequence[Service], home: Path, pids: Path) -> Mapping
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("DEVSTACK_")
     }
-    environment["DEVSTACK_FOLDER"], environment["DEVSTACK_PIDS"] = str(home), str(pids)
+    environment[folder.VARIABLE], environment["DEVSTACK_PIDS"] = str(home), str(pids)
     # Canary's default is to use Cassandra; a setting of the user's own for it is left as it is.
     if cassandra.NAME not in [service.name for service in services]:
         environment["OS_CASSANDRA__ENABLED"] = "false"

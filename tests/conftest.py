@@ -2,8 +2,7 @@
 
 Playwright brings an event loop that gevent would take apart, so those run by themselves.
 
-And every program that a test starts can be interrupted: a shell ignores SIGINT for what it runs in
-the background, and so would all that comes of that.
+What a run inherits from its shell is set to what all tests expect (``tests.inherited``).
 """
 
 import sys
@@ -16,7 +15,6 @@ else:
     monkey.patch_all()
     collect_ignore = ["browser"]
 
-import signal
+from tests import inherited
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+inherited.reset()

@@ -1,12 +1,14 @@
-"""``canary``: what a canary-server knows, on the command line, by OpenStack's cliff.
+"""``canary``: a command line for what a canary-server knows, built on OpenStack's cliff.
 
-    main.py      the program: its own options, exit statuses, which error is which
-    command.py   what all commands have in common; options.py their filters
-    listing.py   a command that prints a list, page by page; columns.py what it prints
-    access.py    where the server is and who asks; client.py the questions; events.py its stream
-    shown.py     values as people read them, and nothing in them that could steer a terminal
-    …            beside these one module a command
+    main.py      the program: global options, and the exit status of each error
+    command.py   what all commands share; filters.py: the options of their filters
+    listing.py   a command that prints a list, page by page; columns.py: what it prints
+    access.py    where the server is and how to sign in
+    client.py    requests; session.py: HTTP; events.py and following.py: the event stream
+    shown.py     values in a form for people, with nothing that could control a terminal
+    checks/      what ``doctor`` checks
+    …            one module per command, and what these need
 
-Only ``doctor`` talks to anything but the server. Nothing here imports gevent, a store or TaskFlow
-before it runs, so that a command starts as fast as Python and its HTTP library do.
+Only ``doctor`` talks to anything but the server. Only it imports gevent, the stores and TaskFlow,
+and not before it runs, so that a command starts as fast as Python and its HTTP library do.
 """

@@ -1,15 +1,16 @@
-"""Where the server is and who asks it: options of the command line and variables of its own.
+"""Where the server is and how to sign in, from options and environment variables.
 
     --url       CANARY_URL       --cacert, --insecure
     --token     CANARY_TOKEN     a bearer token
     --user      CANARY_USER      with CANARY_PASSWORD, or asked for on a terminal
 
-An option wins over its variable. Neither token nor password is in a ``repr``, an error or a log.
+An option wins over its variable. No ``repr``, error or log contains the token or the password.
 """
 
 import argparse
 import getpass
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,77 +21,91 @@ from urllib.parse import urlsplit, urlunsplit
 from canary.errors import UsageError
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
-DEFAULT_TIMEOUT: Final = 20.0  # seconds; the server itself gives MongoDB ten
+DEFAULT_TIMEOUT: Final = 20.0  # seconds; the server itself waits ten for MongoDB
 MAX_TIMEOUT: Final = 3_600.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How the server is asked. ``timeout`` is how many seconds it may be silent."""
+    """How to reach the server. ``timeout`` is how many seconds it may be silent."""
 
     url: str = DEFAULT_URL
     token: str | None = field(default=None, repr=False)
     user: str | None = None
     password: str | None = field(default=None, repr=False)
-    verify: bool | str = True  # a file of authorities, or whether certificates are looked at
+    verify: bool | str = True  # a file of authorities, or whether certificates are verified
     timeout: float = DEFAULT_TIMEOUT
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of this module."""
+    """Add the options of this module to ``parser``."""
     group = parser.add_argument_group("the server")
     group.add_argument(
-        "--url", metavar="URL", help=f"where it is (CANARY_URL; default {DEFAULT_URL})"
+        "--url", metavar="URL", help=f"the server's URL (CANARY_URL; default {DEFAULT_URL})"
     )
     group.add_argument(
         "--token",
         metavar="TOKEN",
-        help="the token to sign in with (better by CANARY_TOKEN: others see a command's words)",
+        help="the token to sign in with; better CANARY_TOKEN: others can see a command line",
     )
     group.add_argument(
         "--user",
         metavar="NAME",
-        help="the user to sign in as (CANARY_USER), with the password in CANARY_PASSWORD",
+        help="the user to sign in as (CANARY_USER); the password is in CANARY_PASSWORD",
     )
     group.add_argument(
         "--cacert",
         metavar="FILE",
-        help="the authorities that its certificate must come from; else the usual ones",
+        help="the certificate authorities to trust, in place of the usual ones",
     )
     group.add_argument(
-        "--insecure", action="store_true", help="do not look at its certificate at all"
+        "--insecure", action="store_true", help="do not check the server's certificate"
     )
     group.add_argument(
         "--timeout",
         metavar="SECONDS",
-        type=float,
         default=DEFAULT_TIMEOUT,
-        help="how long it may be silent (default %(default)g)",
+        help="how long the server may be silent (default %(default)g)",
     )
 
 
 def access(options: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> Access:
-    """Return what ``options`` and ``environ`` say. Raises UsageError."""
+    """Return how to reach the server, from ``options`` and ``environ``.
+
+    Asks for a missing password if standard input is a terminal. Raises UsageError if an option or a
+    variable is wrong.
+    """
     token, user = options.token, options.user
+    token = token and token.strip()
     if token and user:
         raise UsageError("Say --token or --user, not both")
     if not token and not user:
-        token = environ.get("CANARY_TOKEN") or None
-        user = None if token else environ.get("CANARY_USER") or None
+        token = environ.get("CANARY_TOKEN", "").strip() or None
+        user = None if token else environ.get("CANARY_USER", "").strip() or None
     if token and not (token.isascii() and token.isprintable() and " " not in token):
         raise UsageError("The token has characters in it that no token has: say it again")
-    if not 0 < options.timeout <= MAX_TIMEOUT:
-        raise UsageError(
-            f"--timeout is {options.timeout:g}. Allowed: more than 0, up to {MAX_TIMEOUT:g} seconds"
-        )
     return Access(
-        _url(options.url or environ.get("CANARY_URL") or DEFAULT_URL),
+        _url(options.url or environ.get("CANARY_URL", "").strip() or DEFAULT_URL),
         token,
         user,
         _password(user, environ) if user else None,
         _verify(options.cacert, is_insecure=options.insecure),
-        options.timeout,
+        _seconds(str(options.timeout)),
     )
+
+
+def _seconds(text: str) -> float:
+    is_number = re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text, re.ASCII)
+    if not is_number or not 0 < float(text) <= MAX_TIMEOUT:
+        raise UsageError(
+            f"--timeout is {text[:100]!a}. Allowed: more than 0, up to {MAX_TIMEOUT:g} seconds"
+        )
+    return float(text)
+
+
+def _without_user(text: str) -> str:
+    _, sign, host = text[:100].rpartition("@")
+    return f"***@{host}" if sign else host
 
 
 def _url(text: str) -> str:
@@ -100,7 +115,10 @@ def _url(text: str) -> str:
     except ValueError:
         is_right = False
     if not is_right:
-        raise UsageError("The URL is wrong: write it like http://host:8080 (--url or CANARY_URL)")
+        raise UsageError(
+            f"The URL {_without_user(text)!a} is wrong: write it like http://host:8080"
+            " (--url or CANARY_URL)"
+        )
     if "@" in parts.netloc:
         raise UsageError(
             "The URL has a user in it: give that with --user and the password in CANARY_PASSWORD"
@@ -111,7 +129,7 @@ def _url(text: str) -> str:
 def _password(user: str, environ: Mapping[str, str]) -> str:
     password = environ.get("CANARY_PASSWORD")
     if password is not None:
-        return password
+        return password.rstrip("\r\n")  # the end of the file that it was read from
     if not (sys.stdin and sys.stdin.isatty()):
         raise UsageError(f"The password of {user!a} is missing: put it into CANARY_PASSWORD")
     return getpass.getpass(f"Password of {user!a}: ")

@@ -1,11 +1,11 @@
-"""``canary boards``: the watched boards, how fresh each is, and how much is on it."""
+"""``canary boards``: the watched boards, with freshness and job counts."""
 
 from canary.cli.columns import Column, account, moment, rates, seconds
 from canary.cli.listing import Listing
 
 
 class Boards(Listing):
-    """List the watched boards: how fresh each is, and how many jobs are on it."""
+    """List the boards: freshness, job counts and what was missed."""
 
     resource = "boards"
     columns = (
@@ -19,19 +19,23 @@ class Boards(Listing):
         Column("watched_since", moment),
         Column("live_until", moment),
         Column("drift"),
+        Column("clock_offset", seconds),
+        Column("clock_off"),
         Column("unclaimed"),
         Column("claimed"),
         Column("ended"),
         Column("oldest_unclaimed", seconds),
+        Column("trash_collisions"),
+        Column("oldest_claimed", seconds),
         Column("per_minute", rates),
         Column("account", account),
     )
     few = (
         *("path", "freshness", "freshness_since"),
-        *("unclaimed", "claimed", "ended", "oldest_unclaimed", "account"),
+        *("unclaimed", "claimed", "ended", "oldest_unclaimed", "oldest_claimed", "account"),
     )
     sorts = (
         *("path", "freshness", "freshness_since"),
-        *("unclaimed", "claimed", "ended", "oldest_unclaimed"),
+        *("unclaimed", "claimed", "ended", "oldest_unclaimed", "oldest_claimed"),
     )
     has_window = True

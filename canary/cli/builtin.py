@@ -1,4 +1,4 @@
-"""cliff's own commands, made canary's: ``help`` and ``complete``."""
+"""cliff's commands ``help`` and ``complete``, adapted to canary."""
 
 import argparse
 from typing import Final
@@ -9,7 +9,7 @@ from cliff.help import HelpCommand
 from canary.cli.command import Command
 from canary.errors import UsageError
 
-# Paths are compared and quoted as they are: bash's own ``compgen -W`` would expand what is in them.
+# Paths are compared and quoted literally: bash's ``compgen -W`` would expand what is in them.
 _PATHS: Final = """\
 
 _{function}_or_board()
@@ -35,10 +35,10 @@ complete -F _{function}_or_board {name}
 
 
 class Help(HelpCommand, Command):
-    """Print what canary can do, or how one of its commands is used."""
+    """Print the help of canary, or of one command."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        """Print it."""
+        """Print the help and return the exit status. Raises UsageError for an unknown command."""
         if not parsed_args.cmd:
             return self.app.run(["--help"])
         try:
@@ -48,16 +48,16 @@ class Help(HelpCommand, Command):
 
 
 class Complete(CompleteCommand, Command):
-    """Print what makes bash complete commands, options and boards' paths."""
+    """Print a script that completes commands, options and board paths in bash."""
 
     epilog = (
-        "In ~/.bashrc, with the package bash-completion: source <(canary complete)\n"
-        "In ~/.zshrc, before that: autoload -U bashcompinit && bashcompinit\n"
-        "Boards' paths are asked of CANARY_URL."
+        "In ~/.bashrc, if the package bash-completion is installed: source <(canary complete)\n"
+        "In ~/.zshrc, put this line before it: autoload -U bashcompinit && bashcompinit\n"
+        "The paths of boards come from the server at CANARY_URL."
     )
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        """Print it."""
+        """Print the script and return the exit status."""
         status = super().take_action(parsed_args)
         if parsed_args.shell == "bash":
             name = parsed_args.name or self.app.NAME

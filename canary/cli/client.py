@@ -1,111 +1,90 @@
-"""The questions to a canary-server, and what goes wrong with them as Canary's own errors.
+"""Requests to a canary-server, and their failures as Canary's own errors.
 
-Promises: a question ends within ``Access.timeout`` seconds of silence, with an answer or a
-CanaryError that says what to do next; a list comes page by page, as it is read. A question that the
-server refused or dropped before it answered is asked again, twice and within a second, and one that
-was asked too often (429) when the server says; nothing else is, silence least of all. No file of
-the user's (``.netrc``) adds credentials to what ``Access`` says.
+Promises:
+
+- A request returns an answer, or raises a CanaryError that says what to do next. It ends after
+  ``Access.timeout`` seconds of silence; the event stream after ``SILENCE``.
+- A list is read page by page, as it is used.
+- If the server refused or dropped a connection before it answered, the request is retried, twice
+  and within a second. A request that was answered with 429 is retried when the server says, unless
+  it is for the event stream. Nothing else is retried, in particular no request that was sent and
+  not answered in time.
+- No credentials are taken from the user's files (``.netrc``).
+- Credentials are sent only to the scheme, host and port of ``Access.url``, even if it redirects
+  elsewhere, and through a proxy only if they are encrypted.
 """
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import requests
-from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase, HTTPBasicAuth
 from urllib3 import disable_warnings
 from urllib3.exceptions import HTTPError, InsecureRequestWarning, ReadTimeoutError
-from urllib3.util import Retry
 
 from canary.cli import filters
 from canary.cli.access import Access
 from canary.cli.errors import Unanswered
+from canary.cli.http_headers import date, retry_after
+from canary.cli.proxies import proxy_for
+from canary.cli.session import Session, origin, proxies_of, verify
 from canary.errors import CanaryError, UsageError
 
 JSON = dict[str, Any]
 Query = Sequence[tuple[str, str]]
 
-PAGE: Final = 1_000  # entries; the most that the server gives at a time
+PAGE: Final = 1_000  # entries; the most that the server returns at a time
 CONNECT_TIMEOUT: Final = 5.0  # seconds
-SILENCE: Final = 30.0  # seconds of a stream without a byte; a heartbeat comes every two
-CHUNK: Final = 65_536  # bytes read of a stream at a time, at most
-CLOCK_TOLERANCE: Final = 2.0  # seconds; the server tells its time in whole ones
-MAX_SHOWN: Final = 500  # characters of what a server says that is no canary-server
+SILENCE: Final = 30.0  # seconds without a byte until a stream is lost; a heartbeat comes every two
+CHUNK: Final = 65_536  # bytes read from a stream at a time, at most
+CLOCK_TOLERANCE: Final = 2.0  # seconds; the Date header has whole seconds
+MAX_SHOWN: Final = 500  # characters quoted from a server, which may not be a canary-server
 
-AGAIN: Final[dict[str, Any]] = {
-    "total": 5,
-    "connect": 2,
-    "read": 2,
-    "redirect": 3,
-    "other": 0,
-    "allowed_methods": ["GET"],
-    "backoff_factor": 0.2,  # seconds before the second new try; the first comes at once
-    "retry_after_max": 30,  # seconds
-    "raise_on_status": False,
-}
 EVENTS: Final = "text/event-stream"
 
 
-class _Again(Retry):
-    """What is asked again. A 503 is not: it says what is wrong, and may go on saying so."""
-
-    RETRY_AFTER_STATUS_CODES = frozenset({429})
-
-    def increment(self, *words: Any, **more: Any) -> Self:
-        """Return what is left of the tries. Raises what there is to be no other try for."""
-        if isinstance(error := more.get("error"), ReadTimeoutError):
-            raise error
-        return super().increment(*words, **more)
-
-
-class _Bearer(AuthBase):
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
-
-
-class _Nobody(AuthBase):
-    """Without it requests would look for credentials in ``.netrc``."""
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        return request
-
-
 class Client:
-    """One server, asked over one connection."""
+    """A client of one server.
+
+    Making one raises UsageError if credentials would go unencrypted through a proxy, or if a
+    variable does not name a proxy.
+    """
 
     def __init__(self, access: Access) -> None:
         self.url = access.url
         self._timeout = access.timeout
         self._ahead = timedelta(0)
-        self._session = requests.Session()
-        # Said with each question: REQUESTS_CA_BUNDLE would win over what the session says.
-        self._verify = access.verify
+        self._proxy = proxy_for(access.url)
+        if self._proxy and (access.token or access.user) and access.url.startswith("http://"):
+            raise UsageError(
+                f"{access.url} would be asked through the proxy {self._proxy.shown}"
+                f" ({self._proxy.variable}), which could read token or password: use an https://"
+                " URL, or name the server's host in no_proxy"
+            )
+        self._session = Session(access)
+        self._verify = verify(access)
         if not access.verify:
-            disable_warnings(InsecureRequestWarning)  # who said --insecure knows
-        self._session.headers["User-Agent"] = "canary"
-        self._session.auth = _credentials(access)
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(max_retries=_Again(**AGAIN)))
+            disable_warnings(InsecureRequestWarning)  # implied by --insecure
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
         self._session.close()
 
     def now(self) -> datetime:
-        """Return the time by the server's clock, as far as it differs from this machine's."""
+        """Return the current time in UTC, by the server's clock as its last answer showed it.
+
+        If the two differ by at most ``CLOCK_TOLERANCE``, this machine's time is returned.
+        """
         return datetime.now(UTC) + self._ahead
 
     def get(self, where: str, query: Query = (), *, statuses: Sequence[int] = ()) -> JSON:
-        """Return the JSON object at ``where``; an answer with one of ``statuses`` is one, too.
+        """Return the JSON object at ``where``, a path such as ``/v2/boards``.
 
-        Raises UsageError where the question is wrong, and Unanswered.
+        An answer with an error status is returned only if the status is one of ``statuses``.
+        Raises UsageError if the server finds the request wrong (400), and Unanswered for any other
+        failure.
         """
         with self._errors_as_ours(" --timeout waits longer"):
             answer = self._session.get(
@@ -113,6 +92,7 @@ class Client:
                 params=list(query),
                 timeout=(CONNECT_TIMEOUT, self._timeout),
                 verify=self._verify,
+                proxies=proxies_of(self._proxy),
             )
         self._compare_clocks(answer)
         if not answer.ok and answer.status_code not in statuses:
@@ -120,20 +100,22 @@ class Client:
         told = _object(answer)
         if told is None:
             raise Unanswered(
-                f"{self.url} answers with what is no JSON object: is that a canary-server? Check"
+                f"{self._where} answers with what is no JSON object: is that a canary-server? Check"
                 " --url or CANARY_URL"
             )
         return told
 
     def rows(self, resource: str, query: Query = (), limit: int | None = None) -> "Rows":
-        """Return the list called ``resource``, its first ``limit`` entries unless that is None."""
+        """Return the list ``resource``: its first ``limit`` entries, or all if that is None."""
         return Rows(self, resource, query, limit)
 
     @contextlib.contextmanager
     def stream(self, query: Query = (), last: str | None = None) -> Iterator[Iterator[bytes]]:
-        """Open the event stream, behind the event ``last``; gives its bytes as they come.
+        """Open the event stream and give its bytes as they arrive.
 
-        The bytes end where the server ends the stream; Unanswered is raised where it is lost.
+        If ``last`` is the id of an event, the stream resumes after that event. The bytes end if the
+        server ends the stream. Raises Unanswered if the connection is lost, and what ``get`` raises
+        if the server refuses.
         """
         headers = {"Accept": EVENTS, "Cache-Control": "no-store"}
         if last is not None:
@@ -145,6 +127,7 @@ class Client:
                 headers=headers,
                 stream=True,
                 verify=self._verify,
+                proxies=proxies_of(self._proxy),
                 timeout=(CONNECT_TIMEOUT, SILENCE),
             )
         with contextlib.closing(answer):
@@ -164,9 +147,17 @@ class Client:
 
     @contextlib.contextmanager
     def _errors_as_ours(self, patience: str = "") -> Iterator[None]:
-        """Raise what goes wrong as Unanswered; ``patience`` is how to wait longer for an answer."""
+        """Raise errors as Unanswered; ``patience`` is appended to the message of a timeout."""
         try:
             yield
+        except requests.exceptions.ProxyError as error:
+            proxy = self._proxy
+            named = f"The proxy {proxy.shown} ({proxy.variable})" if proxy else "The proxy"
+            raise Unanswered(
+                f"{named} does not lead to {self.url} ({_brief(error)}): is it right? Where the"
+                " server is reached without it, name its host in no_proxy",
+                may_pass=True,
+            ) from error
         except requests.exceptions.SSLError as error:
             raise Unanswered(
                 f"The certificate of {self.url} is not to be trusted ({_brief(error)}): say"
@@ -175,19 +166,31 @@ class Client:
         except (requests.exceptions.Timeout, ReadTimeoutError) as error:
             is_connected = isinstance(error, requests.exceptions.ReadTimeout)
             raise Unanswered(
-                f"{self.url} did not answer in time: is canary-server well there?"
+                f"{self._where} did not answer in time: is canary-server well there?"
                 f"{patience if is_connected else ''}",
                 may_pass=True,
             ) from error
         except (requests.RequestException, HTTPError, OSError) as error:
             raise Unanswered(
-                f"{self.url} does not answer ({_brief(error)}): is canary-server running there?"
+                f"{self._where} does not answer ({_brief(error)}): is canary-server running there?"
                 " --url or CANARY_URL say where it is",
                 may_pass=True,
             ) from error
 
+    @property
+    def _where(self) -> str:
+        proxy = self._proxy
+        through = f", through the proxy {proxy.shown} ({proxy.variable})," if proxy else ""
+        return f"{self.url}{through}"
+
     def _refusal(self, answer: requests.Response) -> CanaryError:
-        """Return the error that an answer is."""
+        """Return the error for an answer with an error status."""
+        if origin(answer.url) != origin(self.url):
+            return Unanswered(
+                f"{self.url} leads to {origin(answer.url)}, which answers {answer.status_code};"
+                " no credentials are sent there. If the server is there, say so by --url or"
+                " CANARY_URL"
+            )
         status = answer.status_code
         told = _object(answer) or {}
         detail = told.get("detail") or told.get("description") or answer.reason or "no reason given"
@@ -195,9 +198,14 @@ class Client:
         match status:
             case 400:
                 return UsageError(filters.by_option(said))
+            case 407 if self._proxy:
+                return Unanswered(
+                    f"The proxy {self._proxy.shown} wants somebody to sign in (407): put user and"
+                    f" password into {self._proxy.variable}, or name the server's host in no_proxy"
+                )
             case 401 | 403:
                 return Unanswered(
-                    f"{self.url} refuses ({status}): {said}. Sign in by CANARY_TOKEN, or by"
+                    f"{self._where} refuses ({status}): {said}. Sign in by CANARY_TOKEN, or by"
                     " CANARY_USER and CANARY_PASSWORD"
                 )
             case 404:
@@ -205,24 +213,28 @@ class Client:
                     f"{self.url} has no {answer.request.path_url.partition('?')[0]}: check --url"
                     " or CANARY_URL, and that canary-server is not older than this command"
                 )
-        again = answer.headers.get("Retry-After", "")
-        hint = f"; try again in {again} s" if again.isdecimal() else ""
+        wait = retry_after(answer.headers.get("Retry-After"), self.now) or 0.0
+        hint = f"; try again in {math.ceil(wait)} s" if wait else ""
         return Unanswered(
-            f"{self.url} answers {status}: {said}{hint}", may_pass=status in {429, 502, 503, 504}
+            f"{self._where} answers {status}: {said}{hint}",
+            may_pass=status in {429, 502, 503, 504},
+            wait=wait,
         )
 
     def _compare_clocks(self, answer: requests.Response) -> None:
-        try:
-            told = parsedate_to_datetime(answer.headers["Date"])
-        except (KeyError, ValueError, TypeError):
+        told = date(answer.headers.get("Date"))
+        if told is None:
             return
-        ahead = told.astimezone(UTC) - datetime.now(UTC)
+        ahead = told - datetime.now(UTC)
         is_off = abs(ahead.total_seconds()) > CLOCK_TOLERANCE
         self._ahead = ahead if is_off else timedelta(0)
 
 
 class Rows:
-    """A list of the server's, walked once. ``is_more``: there are entries beyond the limit."""
+    """A list on the server, to be iterated over once.
+
+    After that, ``is_more`` says whether there are entries beyond the limit.
+    """
 
     def __init__(self, client: Client, resource: str, query: Query, limit: int | None) -> None:
         self._client, self._resource, self._query, self._limit = client, resource, query, limit
@@ -246,15 +258,6 @@ class Rows:
                 return
 
 
-def _credentials(access: Access) -> AuthBase:
-    if access.token:
-        return _Bearer(access.token)
-    if access.user:
-        # As bytes: requests would write text in Latin-1.
-        return HTTPBasicAuth(access.user.encode(), (access.password or "").encode())
-    return _Nobody()
-
-
 def _object(answer: requests.Response) -> JSON | None:
     try:
         told = answer.json()
@@ -264,7 +267,7 @@ def _object(answer: requests.Response) -> JSON | None:
 
 
 def _brief(error: BaseException) -> str:
-    """Return the innermost reason in a few words, without objects' addresses and URLs."""
+    """Return the innermost reason in a few words, without addresses of objects and URLs."""
     seen: set[int] = set()
     while id(error) not in seen:
         seen.add(id(error))

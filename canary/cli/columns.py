@@ -1,8 +1,8 @@
-"""What a command prints: its columns, and how their values look in each of cliff's formats.
+"""The columns that a command prints, and how their values look in each of cliff's formats.
 
-json and yaml hold the values as the server tells them, and escape what is in a text themselves;
-table, csv and value are for eyes or end on a terminal, so texts go through ``printable``. In a
-table times are relative and durations short; csv and value have moments in UTC and seconds.
+json and yaml contain the values as the server sends them; these formats escape texts themselves.
+table, csv and value are read by people or end up on a terminal, so texts go through ``printable``.
+A table has relative times and short durations; csv and value have moments in UTC, and seconds.
 """
 
 import argparse
@@ -16,17 +16,18 @@ from cliff.formatters.base import ListFormatter, SingleFormatter
 
 from canary.cli import shown
 from canary.errors import UsageError
+from canary.spreadsheet import guarded
 
 _SHELL_SPECIAL: Final = str.maketrans({each: f"\\{each}" for each in "\\$`"})
 EXACT: Final = frozenset({"json", "yaml"})
-HUGE: Final = 10**15  # beyond it a float is no whole number any more
-SHORT: Final = frozenset({"table", "value"})  # without --long they have a few columns only
+HUGE: Final = 10**15  # at about this, floats cease to hold every whole number
+SHORT: Final = frozenset({"table", "value"})  # formats that have only a few columns without --long
 
 Look = Callable[[Any, datetime], str]
 
 
 def text(value: Any, _now: datetime) -> str:
-    """Show a text, or what else comes in its place."""
+    """Show a text, or another value as JSON."""
     return shown.printable(plain(value))
 
 
@@ -37,12 +38,12 @@ def moment(value: Any, now: datetime) -> str:
 
 
 def seconds(value: Any, now: datetime) -> str:
-    """Show a duration."""
+    """Show a duration that is given in seconds."""
     return shown.duration(value) if is_number(value) else text(value, now)
 
 
 def rates(value: Any, now: datetime) -> str:
-    """Show how many there were of each, as in ``posted 1.5, claimed 2``."""
+    """Show an object of numbers, as in ``posted 1.5, claimed 2``."""
     if not isinstance(value, dict):
         return text(value, now)
     told = (f"{name} {_short(number)}" for name, number in value.items())
@@ -50,7 +51,7 @@ def rates(value: Any, now: datetime) -> str:
 
 
 def account(value: Any, now: datetime) -> str:
-    """Show whether everything was seen that happened, or how much was only counted."""
+    """Show whether everything that happened was seen, or how much was only counted."""
     if not isinstance(value, dict):
         return text(value, now)
     if value.get("complete") is True:
@@ -63,14 +64,21 @@ def account(value: Any, now: datetime) -> str:
 
 
 def quantiles(value: Any, now: datetime) -> str:
-    """Show durations below which so many per cent lie, as in ``2.1s / 4.0s / 1m10s``."""
+    """Show the 50th, 95th and 99th percentiles of durations, as in ``2.1s / 4.0s / 1m10s``."""
     if not isinstance(value, dict):
         return text(value, now)
     return " / ".join(seconds(value.get(name), now) for name in ("p50", "p95", "p99"))
 
 
+def listed(value: Any, now: datetime) -> str:
+    """Show texts, one per line."""
+    if not isinstance(value, list):
+        return text(value, now)
+    return "\n".join(text(each, now) for each in value)
+
+
 def held(value: Any, now: datetime) -> str:
-    """Show the jobs that a conductor holds, by name, and since when."""
+    """Show the jobs that a conductor holds, one per line: name, and time since the claim."""
     if not isinstance(value, list):
         return text(value, now)
     jobs = [job for job in value if isinstance(job, dict)]
@@ -82,21 +90,21 @@ def held(value: Any, now: datetime) -> str:
 
 
 def times(change: Mapping[str, Any]) -> list[str]:
-    """Return how long the job of a change had waited and run by then, where that is anything."""
+    """Return in words how long a change's job had waited and run by then, unless it is zero."""
     told = (("waited", change.get("waiting")), ("ran", change.get("running")))
     return [f"{said} {shown.duration(value)}" for said, value in told if is_number(value) and value]
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its name, which is the API's, and how a table shows its values."""
+    """One column: its name, which the API uses too, and how a table shows its values."""
 
     name: str
     look: Look = text
 
 
 def check_columns(wanted: Sequence[str], columns: Sequence[Column]) -> tuple[str, ...]:
-    """Return the names of ``columns``; raise UsageError where ``wanted`` has one more."""
+    """Return the names of ``columns``. Raises UsageError if ``wanted`` has another name."""
     names = tuple(column.name for column in columns)
     for name in wanted:
         if name.lower().strip().replace(" ", "_") not in names:
@@ -105,7 +113,10 @@ def check_columns(wanted: Sequence[str], columns: Sequence[Column]) -> tuple[str
 
 
 class Shown(ListFormatter, SingleFormatter):
-    """One of cliff's formatters, given the values as its format shows them."""
+    """Wraps one of cliff's formatters, and converts values for its format, ``style``.
+
+    ``now`` returns the current time, from which ages are counted.
+    """
 
     def __init__(
         self,
@@ -118,7 +129,7 @@ class Shown(ListFormatter, SingleFormatter):
         self._looks = {column.name: column.look for column in columns}
 
     def add_argument_group(self, parser: argparse.ArgumentParser) -> None:
-        """Do nothing: the formatter that is given the values has added its own."""
+        """Do nothing: the wrapped formatter has added its own options."""
 
     def emit_list(
         self, names: Sequence[str], rows: Iterable[Sequence[Any]], out: TextIO, options: Any
@@ -129,7 +140,7 @@ class Shown(ListFormatter, SingleFormatter):
     def emit_one(
         self, names: Sequence[str], values: Sequence[Any], out: TextIO, options: Any
     ) -> None:
-        """Print one thing."""
+        """Print one object."""
         [row] = self._rows(names, [list(values)])
         self._formatter.emit_one(names, row, out, options)
 
@@ -139,7 +150,10 @@ class Shown(ListFormatter, SingleFormatter):
             yield [self._value(name, value, now) for name, value in zip(names, row, strict=True)]
 
     def _moment(self, row: Mapping[str, Any]) -> datetime:
-        """Return the moment to reckon a row from: where its job tells its age, when it had that."""
+        """Return the moment from which a row's times are counted.
+
+        If the row has a job's age, this is the moment when the job had that age; otherwise now.
+        """
         posted: Any = row.get("posted_at")
         age: Any = row.get("age")
         told = shown.parsed(posted) if isinstance(posted, str) else None
@@ -156,7 +170,9 @@ class Shown(ListFormatter, SingleFormatter):
         if self._style == "shell":
             return _in_quotes(value)
         if self._style == "csv":
-            return "" if value is None else _cell(value)
+            return (
+                "" if value is None else _cell(guarded(value) if isinstance(value, str) else value)
+            )
         look = self._looks[name]
         if self._style == "table" and not (look is text and is_number(value)):
             return look(value, now)
@@ -164,20 +180,20 @@ class Shown(ListFormatter, SingleFormatter):
 
 
 def is_number(value: Any) -> bool:
-    """Tell whether a value is a number, and one that can be calculated with: not NaN, nor huge."""
+    """Return whether a value is a number to calculate with: not a boolean, NaN or huge."""
     is_any = isinstance(value, int | float) and not isinstance(value, bool)
     return is_any and -HUGE < value < HUGE
 
 
 def plain(value: Any) -> str:
-    """Return a value as one text: null as a dash, what has parts as JSON."""
+    """Return a value as text: a string as it is, null as a dash, anything else as JSON."""
     if value is None:
         return shown.NOTHING
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def _in_quotes(value: Any) -> str:
-    """Return what stands for a value between a shell's double quotes; cliff escapes those alone."""
+    """Return a value escaped for double quotes in a shell; cliff escapes only the quotes."""
     return "" if value is None else str(_cell(value)).translate(_SHELL_SPECIAL)
 
 

@@ -1,4 +1,4 @@
-"""What all commands have in common: where they get the server from, and how they refuse."""
+"""What all commands share: a client of the server, and errors in one line."""
 
 import argparse
 from typing import TYPE_CHECKING, ClassVar, NoReturn
@@ -6,35 +6,36 @@ from typing import TYPE_CHECKING, ClassVar, NoReturn
 import cliff.command
 
 from canary.cli.access import Access, access
+from canary.cli.shown import printable
 
 if TYPE_CHECKING:
     from canary.cli.client import Client
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse's, that refuses in one line."""
+    """argparse's parser, whose error message is one line."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong with the words, and exit with 2."""
+        """Print what is wrong with the command line, and exit with status 2."""
         self.exit(2, f"{self.prog}: {message}; {self.prog} --help says what may be\n")
 
 
 class Command(cliff.command.Command):
-    """A command of canary's.
+    """The base of canary's commands, with a parser and an epilog of its own.
 
-    cliff would look through every installed distribution to tell plugins from its own commands,
-    which takes longer than all else; canary's commands have no plugins.
+    cliff's would search all installed distributions to say which plugin a command is from. That
+    takes longer than everything else, and canary's commands have no plugins.
     """
 
-    words: ClassVar[str] = "[options]"  # what stands behind the command's name
+    words: ClassVar[str] = "[options]"  # what follows the command's name in its usage
     epilog: ClassVar[str] = ""
 
     def get_epilog(self) -> str:
-        """Return what help ends with."""
+        """Return the last paragraph of the command's help."""
         return self.epilog
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Return the parser of the command's own words."""
+        """Return the parser of the command's own arguments."""
         return Parser(
             prog=prog_name,
             usage=f"{prog_name} {self.words}",
@@ -46,17 +47,22 @@ class Command(cliff.command.Command):
 
     @property
     def access(self) -> Access:
-        """Where the server is. Raises UsageError."""
+        """How to reach the server. Raises UsageError."""
         return access(self.app.options)
 
     _client: "Client | None" = None
 
     def client(self) -> "Client":
-        """Return a client of the server. Raises UsageError."""
-        from canary.cli.client import Client  # noqa: PLC0415 -- it takes longer than all the rest
+        """Return a client of the server, which ``close`` will close. Raises UsageError."""
+        from canary.cli.client import Client  # noqa: PLC0415 -- slower than all other imports
 
         self._client = Client(self.access)
         return self._client
+
+    def say(self, words: str) -> None:
+        """Print ``words`` as a line on standard error, beside the output."""
+        self.app.stderr.write(f"canary: {printable(words)}\n")
+        self.app.stderr.flush()
 
     def close(self) -> None:
         """Close the connection to the server, if there is one."""

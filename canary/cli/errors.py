@@ -1,15 +1,19 @@
-"""What may go wrong with a question to the server, beside the question itself."""
+"""Errors of a request to the server, other than that the request is wrong."""
 
 from canary.errors import CanaryError
 
 
 class Unanswered(CanaryError):  # noqa: N818 -- as the leaves of CanaryError
-    """The server could not be asked, or failed; ``may_pass`` says whether it may answer later."""
+    """The server could not be reached, refused, or failed.
 
-    def __init__(self, message: str, *, may_pass: bool = False) -> None:
+    ``may_pass`` is whether a retry may succeed, ``wait`` how many seconds the server asks to wait
+    before it.
+    """
+
+    def __init__(self, message: str, *, may_pass: bool = False, wait: float = 0.0) -> None:
         super().__init__(message)
-        self.may_pass = may_pass
+        self.may_pass, self.wait = may_pass, wait
 
 
 class NotFound(CanaryError):  # noqa: N818 -- the same
-    """There is no such thing."""
+    """What was asked for does not exist."""

@@ -1,7 +1,8 @@
-"""Server-sent events, decoded as they come (as HTML's standard has it, section 9.2).
+"""Server-sent events, decoded as they arrive (HTML standard, section 9.2).
 
-Promises: an event is told once it is whole; of one that was cut off by the end nothing is told, so
-that who resumes behind ``last`` gets it again. No line grows beyond ``MAX_LINE``.
+Promises: an event is yielded once it is complete. An event that the end of the stream cut off is
+dropped: a client that resumes after the last event gets it again. No more than ``MAX_LINE`` bytes
+of a line are kept, plus one chunk.
 """
 
 import json
@@ -16,9 +17,9 @@ MAX_LINE: Final = 16 * 2**20  # bytes; a change has a few hundred
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event. ``identity`` is what resumes behind it, None where nothing does.
+    """One event. ``identity`` is its id, after which a client can resume; None if it has none.
 
-    One without a name tells nothing but its identity.
+    An event without a name has nothing but its id.
     """
 
     name: str
@@ -27,9 +28,9 @@ class Event:
 
 
 def decode(chunks: Iterable[bytes]) -> Iterator[Event]:
-    """Yield the events in ``chunks``; comments and what is no JSON are passed over.
+    """Yield the events in ``chunks``; comments and data that is not JSON are skipped.
 
-    Raises CanaryError where a line has no end.
+    Raises CanaryError if a line is longer than ``MAX_LINE``.
     """
     name, identity = "message", None
     data: list[str] = []
@@ -61,7 +62,7 @@ def _event(name: str, data: list[str], identity: str | None) -> Event | None:
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield whole lines, without their ends: LF, CRLF or CR."""
+    """Yield complete lines without their line ends, which are LF, CRLF or CR."""
     rest = b""
     for chunk in chunks:
         rest += chunk

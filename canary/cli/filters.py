@@ -1,7 +1,7 @@
-"""The server's filters as options: the same for every list and for ``tail``, and NOT for each.
+"""The server's filters as options, each with its NOT, the same for every list and for ``tail``.
 
-Values are the server's to check. What it says of a wrong one names its own parameter; ``by_option``
-names the option instead, and fields to sort by as that takes them.
+The server checks the values. Its message about a wrong value names the API's parameter;
+``by_option`` replaces that by the option, and sort fields by what ``--sort`` takes.
 """
 
 import argparse
@@ -10,72 +10,73 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from canary.errors import UsageError
+from canary.terminal import redecoded
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One filter: its option without the dashes, its parameter, and what is told of it."""
+    """One filter: its option without the dashes, its parameter in the API, and its help."""
 
     option: str
     parameter: str
     metavar: str
     help: str
-    several: bool = True
 
     @property
     def attribute(self) -> str:
-        """Its name among the options that were parsed."""
+        """The attribute of the parsed options that holds its values."""
         return f"filter_{self.option.replace('-', '_')}"
 
 
 FILTERS: Final = (
-    Filter("path", "path", "PATH", "of the board with this path"),
+    Filter("path", "path", "PATH", "on the board with this path"),
     Filter("state", "state", "STATE", "in this state: UNCLAIMED, CLAIMED or COMPLETE"),
     Filter(
         "outcome",
         "outcome",
         "OUTCOME",
-        "ended so: consumed, trashed, removed, board_deleted or unknown",
+        "with this outcome: consumed, trashed, removed, board_deleted or unknown",
     ),
     Filter("owner", "owner", "OWNER", "claimed by this owner"),
     Filter("name", "name", "NAME", "with this name"),
     Filter("uuid", "uuid", "UUID", "with this uuid"),
-    Filter("age-over", "age>", "DURATION", "posted so long ago or longer, as in 5m", several=False),
-    Filter("waiting-over", "waiting>", "DURATION", "waiting so long or longer", several=False),
-    Filter("running-over", "running>", "DURATION", "running so long or longer", several=False),
-    Filter(
-        "since", "since", "MOMENT", "at that moment or later: ISO 8601 with its zone", several=False
-    ),
-    Filter("until", "until", "MOMENT", "at that moment or before", several=False),
-    Filter("search", "q", "TEXT", "with this text in it somewhere, in any case", several=False),
+    Filter("age-over", "age>", "DURATION", "posted this long ago or longer, as in 5m"),
+    Filter("waiting-over", "waiting>", "DURATION", "waited this long or longer"),
+    Filter("running-over", "running>", "DURATION", "ran this long or longer"),
+    Filter("claims-over", "claims>", "NUMBER", "claimed this many times or more"),
+    Filter("since", "since", "MOMENT", "at this moment or later: ISO 8601 with its zone"),
+    Filter("until", "until", "MOMENT", "at this moment or before"),
+    Filter("search", "q", "TEXT", "containing this text, in any case"),
 )
-KIND: Final = Filter("kind", "kind", "KIND", "of this kind, as in claimed or consumed")
-_PARAMETERS: Final = {  # as options, beside the filters
+KIND: Final = Filter("kind", "kind", "KIND", "of this kind, such as claimed or consumed")
+_PARAMETERS: Final = {  # parameters that are not filters, and their options
     "group": "group",
     "sort": "sort",
     "window": "window",
 }
-_UPPER: Final = frozenset({"state"})
+_STATES: Final = frozenset({"UNCLAIMED", "CLAIMED", "COMPLETE"})
 
 
 def add_options(parser: argparse.ArgumentParser, *more: Filter) -> None:
-    """Add the options of all filters, and of ``more``."""
+    """Add the options of all filters, and of those in ``more``, to ``parser``."""
     group = parser.add_argument_group(
         "filters",
-        "Given more than once, any of the values fits; filters of different names must\n"
-        "all fit. Each has a NOT as well: --not-state CLAIMED, --not-search test.",
+        "If a filter is given more than once, any of its values matches; bounds and --search are\n"
+        "given once. Different filters must all match. Each filter has a NOT: --not-state\n"
+        "CLAIMED, --not-search test.",
     )
     for each in (*more, *FILTERS):
-        action = "append" if each.several else "store"
         group.add_argument(
             f"--{each.option}",
-            action=action,
+            action="append",
             dest=each.attribute,
             metavar=each.metavar,
             help=each.help,
         )
         group.add_argument(
             f"--not-{each.option}",
-            action=action,
+            action="append",
             dest=f"not_{each.attribute}",
             metavar=each.metavar,
             help=argparse.SUPPRESS,
@@ -83,12 +84,21 @@ def add_options(parser: argparse.ArgumentParser, *more: Filter) -> None:
 
 
 def query(options: argparse.Namespace) -> list[tuple[str, str]]:
-    """Return the parameters that ``options`` ask for."""
+    """Return the query parameters for ``options``. Raises UsageError if a value is not UTF-8."""
     return list(_parameters(options))
 
 
+def is_text(value: str) -> bool:
+    """Return whether ``value`` can be sent to the server: whether it is UTF-8."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def by_option(said: str) -> str:
-    """Return what the server says of a wrong parameter with the option's name in its place."""
+    """Return the server's message ``said`` about a wrong parameter, with the option's name."""
     parameter, separator, rest = said.partition(" is ")
     names = _PARAMETERS | {each.parameter: each.option for each in (KIND, *FILTERS)}
     option = names.get(parameter.removesuffix("!"))
@@ -99,9 +109,9 @@ def by_option(said: str) -> str:
 
 
 def _directions(said: str) -> str:
-    """Return what is said of fields to sort by, ``-age`` as ``age:desc``, as the option has it."""
+    """Return a message about sort fields with ``-age`` written as ``age:desc``."""
     words = re.sub(r"(?<=[' ])-(\w+)", r"\1:desc", said)
-    return words.replace("; - for descending", "; with :desc for descending")
+    return words.replace("; with - before it for", "; with :desc behind it for")
 
 
 def _parameters(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
@@ -111,5 +121,9 @@ def _parameters(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
             (f"not_{each.attribute}", f"{each.parameter}!"),
         ):
             found = getattr(options, attribute, None)
-            for value in [found] if isinstance(found, str) else found or []:
-                yield parameter, value.upper() if each.option in _UPPER else value
+            for given in found or []:
+                value = redecoded(given)
+                if not is_text(value):
+                    raise UsageError(f"--{each.option} is {value[:100]!a}: that is no UTF-8")
+                is_state = each.option == "state" and value.upper() in _STATES
+                yield parameter, value.upper() if is_state else value

@@ -5,7 +5,7 @@ from canary.cli.listing import Listing
 
 
 class Jobs(Listing):
-    """List the jobs on the boards and those that ended lately, the newest first."""
+    """List the jobs on the boards and jobs that ended lately, the newest first."""
 
     resource = "jobs"
     columns = (
@@ -24,8 +24,10 @@ class Jobs(Listing):
         Column("waiting", seconds),
         Column("running", seconds),
         Column("claims"),
+        Column("in_trash"),
         Column("malformed"),
+        Column("truncated"),
         Column("revision"),
     )
     few = ("uuid", "name", "path", "state", "outcome", "owner", "age", "waiting", "running")
-    sorts = ("posted_at", "since", "ended_at", "name", "path", "owner", "state", "uuid")
+    sorts = ("posted_at", "since", "ended_at", "name", "path", "owner", "state", "uuid", "claims")

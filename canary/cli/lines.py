@@ -1,16 +1,16 @@
-"""Events of the stream as lines for people, with colours if they are wanted.
+"""Events of the stream as lines for people, with colours if wanted.
 
-Every text of an event goes through ``printable``; what colours a line is written here alone.
+Every text of an event goes through ``printable``, so that only this module writes colour codes.
 """
 
 from collections.abc import Callable
 from typing import Any, Final
 
-from canary.cli import shown
+from canary.cli import edits, shown
 from canary.cli.columns import times
 from canary.cli.events import Event
 
-MAX_WIDTH: Final = 40  # characters for which a path makes room in other boards' lines
+MAX_WIDTH: Final = 40  # characters; a longer path does not widen the column of paths
 _KIND_WIDTH: Final = 10
 _RESET: Final = "\x1b[0m"
 _DIM: Final = "2"
@@ -19,6 +19,7 @@ _COLOURS: Final = {
     "posted": _CYAN,
     "claimed": _YELLOW,
     "abandoned": _MAGENTA,
+    "edited": _MAGENTA,
     "consumed": _GREEN,
     "trashed": _RED,
     "removed": _RED,
@@ -36,18 +37,18 @@ _OF_STREAM: Final = {
 
 
 class Lines:
-    """Makes lines of events, and remembers of each board how fresh it was last.
+    """Makes lines of events, and remembers the last freshness of each board.
 
-    A board's state is a line when it changes; when it is told first only where it is not live.
+    A board gets a line when its freshness changes, and when it is first seen, unless it is live.
     """
 
     def __init__(self, *, is_coloured: bool) -> None:
         self._is_coloured = is_coloured
         self._freshness: dict[str, str] = {}
-        self._width = 0  # of the longest path so far, so that what comes behind it is aligned
+        self._width = 0  # of the longest path so far, to align what follows it
 
     def line(self, event: Event) -> str | None:
-        """Return the line of an event, None where it is none."""
+        """Return the line of an event; None if it has none."""
         data = event.data if isinstance(event.data, dict) else {}
         makers: dict[str, Callable[[dict[str, Any]], str | None]] = {
             "change": self._change,
@@ -65,10 +66,12 @@ class Lines:
     def _change(self, data: dict[str, Any]) -> str:
         name = data.get("job_name") or data.get("name")
         words = [_text(each) for each in (name, data.get("uuid")) if each]
-        if data.get("owner"):
+        if data.get("edit"):
+            words += edits.words(data["edit"])
+        elif data.get("owner"):
             words.append(f"by {_text(data['owner'])}")
         words += times(data)
-        moment = data.get("at") or data.get("seen_at")
+        moment = data.get("moment") or data.get("at") or data.get("seen_at")
         return self._put(moment, data.get("path"), _text(data.get("kind")), "  ".join(words))
 
     def _gap(self, data: dict[str, Any]) -> str:
@@ -96,7 +99,8 @@ class Lines:
     def _store(self, data: dict[str, Any]) -> str | None:
         if data.get("available"):
             return self._put(data.get("since"), None, "live", "MongoDB answers the server again")
-        words = "MongoDB does not answer the server: nothing comes until it does"
+        reason = data.get("reason") or "MongoDB does not answer the server"
+        words = f"nothing comes until MongoDB serves the server: {_text(reason)}"
         return self._put(data.get("since"), None, "suspended", words)
 
     def _put(self, moment: Any, path: Any, kind: str, words: str) -> str:

@@ -1,8 +1,8 @@
-"""A command that prints a list of the server's, read page by page.
+"""A command that prints a list from the server, which is read page by page.
 
-A table on a terminal ends after ``SCREEN`` rows, and a line on standard error says so if there are
-more; elsewhere, and with ``--limit 0``, all of it is printed. Where there is nothing to print, the
-same line says that instead.
+A table on a terminal ends after ``SCREEN`` rows; if there are more, a line on standard error says
+so. Elsewhere, and with ``--limit 0``, all rows are printed. If there are no rows, a line on
+standard error says so on a terminal, and in any case lines say what may be wrong with the request.
 """
 
 import argparse
@@ -15,26 +15,28 @@ from cliff.lister import Lister
 from canary.cli import filters
 from canary.cli.columns import SHORT, Column, Shown, check_columns
 from canary.cli.command import Command
+from canary.cli.unregistered import unregistered
 from canary.errors import UsageError
+from canary.values import whole
 
 if TYPE_CHECKING:
-    from canary.cli.client import Rows
+    from canary.cli.client import Client, Query, Rows
 
 SCREEN: Final = 100  # rows
 
 
 class Listing(Lister, Command):
-    """A list. ``resource`` is its name in the API, ``few`` the columns that fit on a screen."""
+    """A list. ``resource`` is its name in the API, ``few`` are the columns without ``--long``."""
 
     resource: ClassVar[str]
     columns: ClassVar[tuple[Column, ...]]
     few: ClassVar[tuple[str, ...]]
     sorts: ClassVar[tuple[str, ...]]
-    has_window: ClassVar[bool] = False  # whether it counts what happened within one
+    has_window: ClassVar[bool] = False  # whether it has --window
     more_filters: ClassVar[tuple[filters.Filter, ...]] = ()
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Return the parser of the command's own words."""
+        """Return the parser of the command's own arguments."""
         parser = super().get_parser(prog_name)
         parser.add_argument(
             "--long",
@@ -45,7 +47,7 @@ class Listing(Lister, Command):
             "--limit",
             type=_limit,
             metavar="N",
-            help=f"print N rows at most, 0 for all (default: all; {SCREEN} on a terminal's table)",
+            help=f"print at most N rows, 0 for all (default: all; {SCREEN} on a terminal's table)",
         )
         parser.add_argument(
             "--sort",
@@ -56,17 +58,17 @@ class Listing(Lister, Command):
             parser.add_argument(
                 "--window",
                 metavar="DURATION",
-                help="count what happened so far back, as in 5m (default: the server's interval)",
+                help="how far back to count, as in 5m (default: the server's interval)",
             )
         self.add_options(parser)
         filters.add_options(parser, *self.more_filters)
         return parser
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
-        """Add what only this list takes."""
+        """Add the options that only this list has."""
 
     def query(self, options: argparse.Namespace) -> list[tuple[str, str]]:
-        """Return the parameters of the list."""
+        """Return the query parameters for ``options``. Raises UsageError."""
         asked = filters.query(options)
         if self.has_window and options.window:
             asked.append(("window", options.window))
@@ -82,7 +84,7 @@ class Listing(Lister, Command):
     def take_action(
         self, parsed_args: argparse.Namespace
     ) -> tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]:
-        """Return the columns' names, and the rows, which are asked for as they are printed."""
+        """Return the columns' names, and the rows, which are requested as they are printed."""
         style = parsed_args.formatter
         names = check_columns(parsed_args.columns, self.columns)
         if not parsed_args.columns and style in SHORT and not parsed_args.long:
@@ -94,9 +96,14 @@ class Listing(Lister, Command):
             limit = SCREEN
         client = self.client()
         self.formatter = Shown(self.formatter, style, self.columns, client.now)
-        rows = client.rows(self.resource, self.query(parsed_args), limit or None)
+        query = self.query(parsed_args)
+        rows = client.rows(self.resource, query, limit or None)
         told = self._told(rows, names, is_cut=is_screen and parsed_args.limit is None)
-        return names, told
+        return names, self._or_why(told, client, query)
+
+    def why_nothing(self, client: "Client", query: "Query") -> Sequence[str]:
+        """Return possible reasons why the request found no rows. Raises Unanswered."""
+        return unregistered(client, query)
 
     def produce_output(
         self,
@@ -104,12 +111,12 @@ class Listing(Lister, Command):
         column_names: Sequence[str],
         data: Iterable[Sequence[Any]],
     ) -> int:
-        """Print the rows; say on a terminal that there are none."""
+        """Print the rows; on a terminal, say so if there are none. Returns the exit status."""
         if self._is_screen(parsed_args):
             rows = iter(data)
             first = list(islice(rows, 1))
             if not first:
-                self.app.stderr.write(f"canary: there are no {self.resource} to show\n")
+                self.say(f"there are no {self.resource} to show")
                 if not parsed_args.print_empty:
                     return 0
             data = chain(first, rows)
@@ -119,18 +126,29 @@ class Listing(Lister, Command):
     def _is_screen(self, parsed_args: argparse.Namespace) -> bool:
         return parsed_args.formatter == "table" and bool(self.app.stdout.isatty())
 
+    def _or_why(
+        self, rows: Iterable[tuple[Any, ...]], client: "Client", query: "Query"
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows; if there are none, say why that may be."""
+        is_empty = True
+        for row in rows:
+            is_empty = False
+            yield row
+        if is_empty:
+            for words in self.why_nothing(client, query):
+                self.say(words)
+
     def _told(
         self, rows: "Rows", names: tuple[str, ...], *, is_cut: bool
     ) -> Iterator[tuple[Any, ...]]:
         for row in rows:
             yield tuple(row.get(name) for name in names)
         if is_cut and rows.is_more:
-            self.app.stderr.write(
-                f"canary: these are the first {SCREEN}; --limit N prints more, --limit 0 all\n"
-            )
+            self.say(f"these are the first {SCREEN}; --limit N prints more, --limit 0 all")
 
 
 def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()):
-        raise argparse.ArgumentTypeError(f"{text!a} is no whole number, 0 or more")
-    return int(text)
+    try:
+        return whole(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!a} is not a whole number, 0 or more") from None

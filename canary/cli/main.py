@@ -1,7 +1,7 @@
-"""canary: what canary-server knows, and whether Canary is well.
+"""The program ``canary``: shows what a canary-server knows, and checks an installation.
 
-Exit statuses are the same for every command (``STATUSES``). What goes wrong is one line on standard
-error; with ``--debug`` a traceback follows.
+All commands have the same exit statuses (``STATUSES``). An error is one line on standard error;
+with ``--debug``, its traceback follows.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from cliff.app import App
 from cliff.commandmanager import CommandManager
 from cliff.help import HelpExit
 
+from canary import terminal
 from canary.cli import access
 from canary.cli.builtin import Complete, Help
 from canary.cli.command import Parser
@@ -29,16 +30,16 @@ LOG: Final = logging.getLogger("canary.cli")
 FAILED: Final = 1
 WRONG_USAGE: Final = 2
 NOT_FOUND: Final = 3
-CLOSED_PIPE: Final = 141  # as a shell tells of one that SIGPIPE ended
+CLOSED_PIPE: Final = 141  # what a shell reports for a program that SIGPIPE ended
 
 STATUSES: Final = """\
 exit status:
-  0    done; of doctor: nothing has failed
-  1    the server could not be asked or failed; of doctor: something has failed
-  2    wrong words, options or values
+  0    done; doctor: no check failed
+  1    the request to the server failed; doctor: a check failed
+  2    wrong command, option or value
   3    there is no such job
-  130  ended by Ctrl-C (tail has no other end)
-  141  whoever read the output has gone, as head does
+  130  ended by Ctrl-C (the usual end of tail)
+  141  the reader of the output has closed it, as head does
 """
 
 
@@ -51,7 +52,7 @@ class Canary(App):  # type: ignore[misc,unused-ignore]
     def __init__(self) -> None:
         self._failure: BaseException | None = None
         super().__init__(
-            "Ask a canary-server what happens on TaskFlow's jobboards.",
+            "Show what happens on TaskFlow jobboards. The data comes from a canary-server.",
             version("canary-monitor"),
             CommandManager("canary.cli"),
             deferred_help=True,
@@ -65,7 +66,7 @@ class Canary(App):  # type: ignore[misc,unused-ignore]
         version: str | None,
         argparse_kwargs: dict[str, Any] | None = None,
     ) -> argparse.ArgumentParser:
-        """Return the parser of the options that stand before or behind any command."""
+        """Return the parser of the global options, which stand before or after any command."""
         parser = Parser(
             prog=self.NAME,
             usage=f"{self.NAME} [options] COMMAND ...",
@@ -77,14 +78,12 @@ class Canary(App):  # type: ignore[misc,unused-ignore]
         )
         parser.add_argument("-h", "--help", dest="deferred_help", action="store_true")
         parser.add_argument("--version", action="version", version=f"{self.NAME} {version}")
-        parser.add_argument(
-            "--debug", action="store_true", help="show a traceback of what goes wrong"
-        )
+        parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
         access.add_options(parser)
         return parser
 
     def configure_logging(self) -> None:
-        """Send canary's own errors to standard error; libraries tell nothing."""
+        """Send canary's own errors to standard error; libraries log nothing."""
         handler = logging.StreamHandler(self.stderr)
         handler.setFormatter(_OneLine())
         LOG.handlers[:] = [handler]
@@ -93,12 +92,12 @@ class Canary(App):  # type: ignore[misc,unused-ignore]
         logging.getLogger().addHandler(logging.NullHandler())
 
     def initialize_app(self, argv: list[str]) -> None:
-        """Refuse to run without a command: cliff would become a shell of its own."""
+        """Exit with an error if there is no command: cliff would start an interactive shell."""
         if not argv and not self.options.deferred_help:
-            self.parser.error("which command?")
+            self.parser.error("no command is given")
 
     def print_help_if_requested(self) -> None:
-        """Print help where it is asked for without a command."""
+        """Print help if it is asked for without a command."""
         if self.options.deferred_help:
             commands = (
                 f"  {name:<12}  {(inspect.getdoc(entry.load()) or '').partition(chr(10))[0]}"
@@ -119,20 +118,20 @@ class Canary(App):  # type: ignore[misc,unused-ignore]
         return status if self._failure is None else _status(self._failure)
 
     def _near(self, word: str) -> str:
-        """Return which commands may be meant: all that begin so, else the one most like it."""
+        """Return a hint which commands may be meant: all that begin so, or the most similar."""
         begun = sorted(name for name, _ in self.command_manager if name.startswith(word))
         *others, last = begun or self.get_fuzzy_matches(word)[:1] or [""]
         names = f"{', '.join(others)} or {last}" if others else last
         return f" (did you mean {names}?)" if names else ""
 
     def clean_up(self, cmd: Any, result: int, err: BaseException | None) -> None:  # noqa: ARG002
-        """Close what a command opened, and note what it failed with."""
+        """Close what a command opened, and record the error that it failed with."""
         self._failure = err
         cmd.close()
 
 
 class _OneLine(logging.Formatter):
-    """An error as one line that steers no terminal; with a traceback, its lines follow."""
+    """Writes an error as one line that can't control a terminal; a traceback's lines follow."""
 
     def format(self, record: logging.LogRecord) -> str:
         lines = [f"canary: {printable(' '.join(record.getMessage().split()))}"]
@@ -150,16 +149,14 @@ def _status(error: BaseException) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` and return the exit status."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    terminal.accept_any()
     status = Canary().run(list(sys.argv[1:] if argv is None else argv))
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         status = CLOSED_PIPE
     if status == CLOSED_PIPE:
-        # Nothing is left to be written when Python flushes its streams at its end.
+        # Python flushes its streams at exit; that must not fail, too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return status
 

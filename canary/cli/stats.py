@@ -7,7 +7,7 @@ from canary.cli.listing import Listing
 
 
 class Stats(Listing):
-    """Sum up each board, name or owner over a window: rates, backlog, waiting and running times."""
+    """List counts, rates and times within a window, by board, name or owner."""
 
     resource = "stats"
     columns = (
@@ -27,17 +27,17 @@ class Stats(Listing):
     )
     sorts = ("group",)
     has_window = True
-    epilog = "waiting and running are the seconds below which 50, 95 and 99 % lie."
+    epilog = "waiting and running are the 50th, 95th and 99th percentiles, in seconds."
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
-        """Add what only this list takes."""
+        """Add the options that only this list has."""
         parser.add_argument(
             "--group",
             default="path",
             choices=("path", "name", "owner"),
-            help="what a row is about: a board's path (the default), a job's name, an owner",
+            help="what each row is about: a board's path (default), a job name or an owner",
         )
 
     def query(self, options: argparse.Namespace) -> list[tuple[str, str]]:
-        """Return the parameters of the list."""
+        """Return the query parameters for ``options``. Raises UsageError."""
         return [*super().query(options), ("group", options.group)]

@@ -1,12 +1,13 @@
-"""Every option of Canary, read once at start; nothing else reads the environment or a file for one.
+"""All options of Canary, read once at start. No other code reads options from files or variables.
 
-    groups/        what options there are        kinds.py    what their values may be
-    options.py     all groups together           loading.py  where values come from
-    board_path.py  what may name a board         sample.py   etc/canary.conf
+    groups/        the options, by group         kinds.py    which values are valid
+    options.py     all groups together           loading.py  reads files and the environment
+    board_path.py  which paths are valid         sample.py   etc/canary.conf
+    tls.py         TLS with certificates
 
-An entry point builds its command line on `parser`, calls `load` with what `--config-file` gave, and
-hands the parts of the `Config` down by constructor. What it gets is checked, typed and immutable.
-Whether a host answers or a file of certificates is there is not looked at here.
+An entry point builds its command line with `parser`, calls `load` with the values of
+`--config-file`, and hands the parts of the `Config` to constructors. A loaded `Config` is checked,
+typed and immutable. `load` does not check whether a host answers or a certificate file exists.
 """
 
 from canary.config.board_path import MAX_BOARD_PATH, check_board_path

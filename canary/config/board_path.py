@@ -1,4 +1,4 @@
-"""Which texts may name a board: ZooKeeper's rules for paths, and a few of Canary's own."""
+"""Which paths are valid for a board, by ZooKeeper's rules and a few of Canary's own."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import re
 
 from canary.errors import UsageError
 
-#: Characters. ZooKeeper sets no limit, but every change and every key in a store carries the path.
+#: Characters. ZooKeeper has no limit, but every change and every key in a store contains the path.
 MAX_BOARD_PATH = 1024
 
-# ZooKeeper refuses these in its PathUtils.validatePath. It looks at UTF-16, where everything above
-# U+FFFF is a pair of surrogates, so all of that is refused too.
+# ZooKeeper refuses these in its PathUtils.validatePath. It checks UTF-16, where a character above
+# U+FFFF is a pair of surrogates, so all of these characters are refused, too.
 _REFUSED = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\uffff\U00010000-\U0010ffff]")
 
 
 def check_board_path(text: str) -> str:
-    """Return `text` unchanged if it can be a board's path, or raise UsageError with the reason."""
+    """Return `text` unchanged if it is a valid board path. Raises UsageError with the reason."""
     reason = _reason(text)
     if reason is None:
         return text
@@ -23,11 +23,11 @@ def check_board_path(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """`text` in quotes for a message: control characters escaped, long ones cut."""
+    """Return `text` in quotes for a message, cut, with escapes for all but printable ASCII."""
     return ascii(text) if len(text) <= 200 else ascii(text[:200]) + "…"
 
 
-def _reason(text: str) -> str | None:  # noqa: PLR0911 -- one return a rule
+def _reason(text: str) -> str | None:  # noqa: PLR0911 -- one return per rule
     refused = _REFUSED.search(text)
     parts = text.split("/")[1:]
     if not text.startswith("/"):

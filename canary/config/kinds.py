@@ -1,9 +1,10 @@
-"""The kinds of values that options hold: oslo.config's types, each made as strict as Canary needs.
+"""The kinds of values that options have: oslo.config's types, made stricter.
 
-oslo.config's own take an empty number for None, `nan` for a number within any range, `1_000` for
-1000, and glue list items together across a comma until something fits. These do not. Each kind says
-in `allowed` what it takes, for messages and for the sample; a kind that looks closer raises
-ValueError from the UsageError that holds the reason.
+oslo.config's types accept an empty number as None, `nan` as a number within any range and `1_000`
+as 1000, and join list items across a comma until something is valid. The types here do not.
+
+`allowed` describes the valid values of a kind, for messages and for the sample. An invalid value
+raises ValueError. If there is more to say, its cause is a UsageError with the reason.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ DAY = 86_400  # seconds
 
 
 class Whole(types.Integer):
-    """A whole number between two bounds, both allowed."""
+    """A whole number between two bounds, inclusive."""
 
     def __init__(self, low: int, high: int, *, unit: str = "") -> None:
         super().__init__(min=low, max=high)
@@ -33,7 +34,7 @@ class Whole(types.Integer):
 
 
 class Decimal(types.Float):
-    """A number between two bounds, both allowed."""
+    """A number between two bounds, inclusive."""
 
     def __init__(self, low: float, high: float, *, unit: str) -> None:
         super().__init__(min=low, max=high)
@@ -44,13 +45,13 @@ class Decimal(types.Float):
 
 
 class Flag(types.Boolean):
-    """Yes or no, in oslo.config's words for them."""
+    """A boolean, in any spelling that oslo.config accepts."""
 
     allowed = "true or false"
 
 
 class Choice(types.String):
-    """One of a few words, in exactly this spelling."""
+    """One of a few words, spelled exactly so."""
 
     def __init__(self, words: Sequence[str]) -> None:
         super().__init__(choices=list(words))
@@ -58,7 +59,7 @@ class Choice(types.String):
 
 
 class Text(types.String):
-    """Text of one line that `check`, if there is one, returns instead of raising UsageError."""
+    """Text of one line. `check`, if given, returns the text to use, or raises UsageError."""
 
     def __init__(self, allowed: str, check: Callable[[str], str] | None = None) -> None:
         super().__init__()
@@ -75,7 +76,7 @@ class Text(types.String):
 
 
 class Words(types.List):
-    """A list of `item`, separated by commas; what is there twice counts once."""
+    """A list of at least `at_least` of `item`, separated by commas; duplicates are removed."""
 
     def __init__(self, item: Text, *, at_least: int) -> None:
         super().__init__(item_type=item, min_length=at_least)
@@ -94,7 +95,7 @@ Kind: TypeAlias = Whole | Decimal | Flag | Choice | Text | Words
 
 def _digits(value: Any, pattern: str) -> Any:
     if isinstance(value, str) and not re.fullmatch(pattern, value.strip(), re.ASCII):
-        raise ValueError("it is no such number")
+        raise ValueError("not a valid number")
     return value
 
 
@@ -118,7 +119,7 @@ _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", re.ASCII)
 
 
 def _host(text: str) -> str:
-    """A name or an address; the brackets around an IPv6 address may be there and are taken off."""
+    """Return a host's name or address; brackets around an IPv6 address are removed."""
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:
         address = ipaddress.ip_address(bare)
@@ -170,7 +171,7 @@ def _network(text: str) -> str:
     return text
 
 
-#: In small letters. What the server goes by in other ways than to learn who somebody is.
+#: In lower case. Headers that the server uses for something else than to learn who has signed in.
 _OTHER_HEADERS = re.compile("authorization|host|connection|x-forwarded-(for|proto|host|prefix)")
 
 
@@ -199,6 +200,10 @@ WORKER_NAME = Text(
     "letters, digits, dots, hyphens and underscores, at most 64",
     _matching(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"),
 )
+MASK_KEY = Text(
+    "letters, digits, dots, hyphens and underscores, at most 64, with or without * at either end",
+    _matching(r"\*?[._-]?[A-Za-z0-9][A-Za-z0-9._-]{0,62}\*?"),
+)
 HOST = Text("a host's name or address", _host)
 NETWORK = Text("an address or a network, such as 10.0.0.0/8", _network)
 HEADER = Text("the name of a header, such as X-Remote-User", _header)
@@ -208,7 +213,7 @@ MONGO_URI = Text(
     "a URI that begins with mongodb:// or mongodb+srv://", _matching(r"mongodb(\+srv)?://[^\s/]\S*")
 )
 DATABASE = Text("a name by MongoDB's rules, at most 63 bytes", _database)
-KEYSPACE = Text("a small letter, then at most 47 of a-z, 0-9 and _", _keyspace)
+KEYSPACE = Text("a lower-case letter, then at most 47 of a-z, 0-9 and _", _keyspace)
 REPLICATION = Text(
     "a CQL map such as {'class': 'NetworkTopologyStrategy', 'dc1': 3}",
     _matching(rf"\{{\s*'class'\s*:\s*'[A-Za-z0-9_.]+'(?:\s*,\s*{_FACTOR})+\s*\}}"),

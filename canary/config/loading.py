@@ -1,15 +1,15 @@
-"""From files and environment variables to a checked `Config`, or to a ConfigError that tells why.
+"""Reads files and environment variables into a checked `Config`, or raises a ConfigError.
 
-Files are oslo.config's INI, read by its parser; of several, a later one wins over an earlier. The
-environment (`OS_<GROUP>__<OPTION>`) wins over all files, an empty variable included. Unlike oslo's
-ConfigOpts, which is not used for this, `load`
+Files are in oslo.config's INI format, and are read by its parser. If there are several, later files
+win over earlier ones. The environment (`OS_<GROUP>__<OPTION>`) wins over all files, even if a
+variable is empty. oslo's ConfigOpts is not used for this. Unlike ConfigOpts, `load`
 
-- refuses what it does not know, in files and among the variables of Canary's own groups;
-- takes `$` as it stands: ConfigOpts would change or refuse a password that has one in it;
+- refuses options that it does not know, in files and among the variables of Canary's own groups;
+- takes `$` literally: ConfigOpts would change or refuse a password that contains one;
 - says which file or variable a wrong value came from, and never shows a secret;
-- reads each file once, so that it may be a pipe, and asks no remote source (`config_source`).
+- reads each file once, so that it may be a pipe, and reads no remote source (`config_source`).
 
-Nothing here is kept or cached: each call reads anew.
+Nothing is cached: each call reads everything again.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
-from oslo_config import cfg
+from oslo_config import cfg, iniparser
 
 from canary.config.board_path import shown
 from canary.config.option import Option
 from canary.config.options import GROUPS, Config, options
+from canary.config.text_file import decoded
 from canary.errors import ConfigError, UsageError
+from canary.terminal import redecoded
 
 SEARCHED = (
     "~/.canary/canary.conf",
@@ -42,7 +44,7 @@ class _Found(NamedTuple):
 
 
 def parser(prog: str, description: str) -> argparse.ArgumentParser:
-    """A command line with --config-file (repeatable, in `config_files`), --version and --help."""
+    """Return a parser with --config-file (a list, in `config_files`), --version and --help."""
     made = argparse.ArgumentParser(prog=prog, description=description)
     made.add_argument(
         "--config-file",
@@ -51,7 +53,7 @@ def parser(prog: str, description: str) -> argparse.ArgumentParser:
         dest="config_files",
         metavar="PATH",
         help="read options from this file; may be repeated, the last one wins "
-        f"(default: the first there is of {', '.join(SEARCHED)})",
+        f"(default: the first of these that exists: {', '.join(SEARCHED)})",
     )
     made.add_argument(
         "--version", action="version", version=f"%(prog)s {version('canary-monitor')}"
@@ -60,7 +62,11 @@ def parser(prog: str, description: str) -> argparse.ArgumentParser:
 
 
 def load(config_files: Sequence[str] = (), *, environ: Mapping[str, str] | None = None) -> Config:
-    """Every option, checked, from `config_files` (else the first default file) and `environ`."""
+    """Return all options, checked. Raises ConfigError.
+
+    They come from `config_files`, or else the first default file that exists, and from `environ`,
+    or else this process's environment.
+    """
     environ = os.environ if environ is None else environ
     known = {(group, each.name): each for group in GROUPS for each in options(group)}
     found: dict[tuple[str, str], _Found] = {}
@@ -78,7 +84,7 @@ def load(config_files: Sequence[str] = (), *, environ: Mapping[str, str] | None 
 
 
 def files(config_files: Sequence[str] = ()) -> list[str]:
-    """Return the files that `load` reads, in its order."""
+    """Return the paths of the files that `load` reads, in order."""
     return [_expanded(path) for path in config_files or _default_files()]
 
 
@@ -87,7 +93,7 @@ def _default_files() -> list[str]:
 
 
 def _expanded(path: str) -> str:
-    return os.path.expanduser(path)  # noqa: PTH111 -- Path's own raises where there is no home
+    return os.path.expanduser(path)  # noqa: PTH111 -- Path's raises if there is no home directory
 
 
 def _from_file(path: str, known: Mapping[tuple[str, str], Option]) -> dict[tuple[str, str], _Found]:
@@ -121,14 +127,22 @@ def _from_file(path: str, known: Mapping[tuple[str, str], Option]) -> dict[tuple
 def _parse(path: str) -> dict[str, dict[str, list[str]]]:
     sections: dict[str, dict[str, list[str]]] = {}
     try:
-        cfg.ConfigParser(path, sections).parse()
+        # The parser's own `parse` would decode the file by the locale.
+        with open(path, "rb") as file:  # noqa: PTH123 -- Path would normalize the name
+            text = decoded(file.read())
+        iniparser.BaseParser.parse(cfg.ConfigParser(path, sections), text.split("\n"))
     except cfg.ParseError as error:
         # The line itself may hold a secret, so neither the message nor a traceback shows it.
+        if error.msg.startswith("Section must be started"):  # its line number is one too high
+            raise ConfigError(
+                f"{path}: an option stands before the first group. Put the line of its group, such"
+                " as [server], before it."
+            ) from None
         raise ConfigError(f"{path}, line {error.lineno}: {error.msg}.") from None
     except FileNotFoundError:
         raise ConfigError(f"There is no configuration file {path}.") from None
     except UnicodeDecodeError:
-        raise ConfigError(f"{path} is not a text file in UTF-8.") from None
+        raise ConfigError(f"{path} is not a text file in UTF-8. Save it as UTF-8.") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(
@@ -145,7 +159,12 @@ def _from_environment(
     found: dict[tuple[str, str], _Found] = {}
     for name, text in environ.items():
         if name in variables:
-            found[variables[name]] = _Found(text, f"environment variable {name}")
+            option = known[variables[name]]
+            # Spaces around a value are removed, as in files, but not around a password. A line
+            # break at its end comes from the file that the variable was filled from.
+            line = redecoded(text).rstrip("\r\n")
+            value = line if option.is_password else line.strip()
+            found[variables[name]] = _Found(value, f"environment variable {name}")
         elif name.startswith(prefixes):
             raise ConfigError(
                 f"The environment variable {shown(name)} sets no option of Canary"
@@ -168,10 +187,12 @@ def _value(option: Option, found: _Found | None) -> Any:
     except ValueError as error:
         reason = error.__cause__ if isinstance(error.__cause__, UsageError) else None
         text = None if option.secret else found.text
+        if option.secret and reason is not None and found.text in str(reason):
+            reason = None
         raise ConfigError(
             f"{option} from {found.origin} "
             + ("is wrong" if text is None else f"is {shown(text)}")
-            + ("" if text is None or reason is None else f": {reason}")
+            + ("" if reason is None else f": {reason}")
             + f". Allowed: {option.kind.allowed}.",
             option=str(option),
             value=text,
@@ -190,7 +211,7 @@ def _check_needs(option: Option, group: Mapping[str, Any]) -> None:
 
 
 def _check_rules(config: Config) -> None:
-    """What one option may be because of another, in other groups too."""
+    """Check options whose valid values depend on others, also in other groups."""
     canary, mongo, cassandra = config.canary, config.mongo, config.cassandra
     for name, least, ttl, of in (
         ("[mongo] change_ttl", canary.interval, mongo.change_ttl, "[canary] interval"),

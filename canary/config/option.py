@@ -1,4 +1,4 @@
-"""What one option is, and how it is written as a dataclass's field."""
+"""One option, and how it is declared as a dataclass field."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """What is known of one option; `needs` names another of its group that must be set with it."""
+    """One option. `needs` names another option of its group that must be set, too."""
 
     group: str
     name: str
@@ -26,20 +26,25 @@ class Option:
         return f"[{self.group}] {self.name}"
 
     @property
+    def is_password(self) -> bool:
+        """Whether every character of its value counts, also spaces around it."""
+        return self.secret and self.default is None
+
+    @property
     def variable(self) -> str:
-        """The environment variable that sets it, named as oslo.config does."""
+        """The environment variable that sets it, with the name that oslo.config gives it."""
         return f"OS_{self.group}__{self.name}".upper()
 
 
 def option(
     default: T, kind: Kind, text: str, *, secret: bool = False, needs: str | None = None
 ) -> T:
-    """Return the field of an option of that default, kind and help text."""
+    """Return the dataclass field of an option; `text` is its help."""
     about = {"kind": kind, "help": text, "secret": secret, "needs": needs}
     value: T = field(default=default, metadata=about, repr=not secret)
     return value
 
 
 def secret(text: str, *, needs: str) -> str | None:
-    """Return the field of a password."""
+    """Return the dataclass field of a password; `text` is its help."""
     return option(None, Text("text"), text, secret=True, needs=needs)

@@ -1,9 +1,9 @@
-"""All options of Canary together: its groups, each of which is a module of `canary.config.groups`.
+"""All options of Canary: the groups, each of which is a module of `canary.config.groups`.
 
-A group of the configuration is a frozen dataclass; its fields are the options: name, type, default,
-kind and help, each written once, there. From the fields come oslo.config's options (`list_opts`),
-the loader's checks and the sample. A class made by hand, as tests do, is not checked; what `load`
-returns is. Durations are in seconds. The `repr` of a group leaves its secrets out.
+A group is a frozen dataclass, and its fields are the options. Name, type, default, kind and help of
+an option are written only there. oslo.config's options (`list_opts`), the loader's checks and the
+sample are made from the fields. Only what `load` returns is checked; a group that is made directly,
+as in tests, is not. Durations are in seconds. The `repr` of a group leaves out its secrets.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from canary.config.option import Option
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All options of one process, one attribute a group. `Config()` holds the defaults."""
+    """All options of one process, one attribute per group. `Config()` has the defaults."""
 
     canary: CanaryOptions = field(default_factory=CanaryOptions)
     zookeeper: ZooKeeperOptions = field(default_factory=ZooKeeperOptions)
@@ -53,13 +53,13 @@ GROUPS: dict[str, type[Any]] = {
 
 
 def options(group: str) -> Iterator[Option]:
-    """The options of one group, in the order in which they are written there."""
+    """Yield the options of one group, in the order in which they are declared."""
     for each in fields(GROUPS[group]):
         yield Option(group=group, name=each.name, default=each.default, **each.metadata)
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
-    """All options as oslo.config's own, for oslo-config-generator and oslo-config-validator."""
+    """Return all options as oslo.config's, for oslo-config-generator and oslo-config-validator."""
     return [(group, [_opt(each) for each in options(group)]) for group in GROUPS]
 
 

@@ -12,18 +12,20 @@ _HEAD = f"""\
 Every option of Canary, commented out, with its default. `python -m canary.config` prints this file.
 
 canary-producer, canary-worker, canary-server and `canary doctor` read the files given with \
---config-file, else the first there is of {", ".join(SEARCHED)}. An environment variable wins over \
-the files; it is named after the group and the option, for example OS_ZOOKEEPER__HOSTS for \
-[zookeeper] hosts. A name that Canary does not know is an error in both.
+--config-file, or the first of these that exists: {", ".join(SEARCHED)}. An environment variable \
+wins over the files; it is named after the group and the option, for example OS_ZOOKEEPER__HOSTS \
+for [zookeeper] hosts. A name that Canary does not know is an error in both. A line break at the \
+end of a variable is not part of its value. Spaces around it are part of a password, and of \
+nothing else.
 
 A list is separated by commas and may go on in indented lines. Quotes around a whole value are \
-taken off. A comment has a line of its own. Nothing else is special: a $ is a $. An option that \
+removed. A comment has a line of its own. Nothing else is special: a $ is a $. An option that \
 shows no default is not set, and an empty value leaves it so.
 """
 
 
 def sample() -> str:
-    """The text of the sample file; read with all options' marks taken off, it sets the defaults."""
+    """Return the text of the sample file. With all options uncommented, it sets the defaults."""
     blocks = [_comment(paragraph.replace("\n", " ")) for paragraph in _HEAD.split("\n\n")]
     text = "#\n".join(blocks)
     for group, of in GROUPS.items():

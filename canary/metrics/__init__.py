@@ -1,14 +1,14 @@
-"""What worker and server show to Prometheus at ``/metrics``.
+"""The metrics that worker and server serve to Prometheus at ``/metrics``.
 
-    catalogue.py   every metric: name, type, help, labels; docs/metrics.md is made of it
-    worker.py      what a worker counts as it happens; by_board.py keeps it apart by board
-    parts.py       what a worker's parts know, asked at each scrape
-    endpoint.py    the worker's own small server
-    boards.py      what MongoDB knows of the boards, asked at a scrape of the server
-    server.py      what a process of the server counts, added up over all of them
-    exposition.py  the text, made without holding up anybody
+    catalogue.py   every metric: name, type, help, labels; docs/metrics.md is made from it
+    worker.py      what a worker counts as it happens; by_board.py: the same, per board
+    parts.py       the state of a worker's parts, read at each scrape
+    endpoint.py    the worker's own small HTTP server
+    boards.py      the boards' figures in MongoDB, read at a scrape of the server
+    server.py      what a process of the server counts, summed over all processes
+    exposition.py  the text, made without blocking other greenlets
 
-Promises: no label's value comes from a payload, a request or a client. A board's path is one: it is
-an operator who registers it. Nothing here is imported by what it measures: that is handed an
-observer.
+Promises: no label value comes from a payload, a request or a client. A board's path is a label
+value, because an operator registers it. Code that is measured does not import this package: it is
+handed an observer.
 """

@@ -1,48 +1,50 @@
-"""What MongoDB knows of boards and workers, asked when the server is scraped.
+"""Metrics of boards and workers, read from MongoDB when the server is scraped.
 
-Promises: MongoDB is asked once in ``KEEP`` seconds at most by each process, however often it is
-scraped, and by one greenlet at a time; within ``LIMIT`` there is an answer or none. Without one
-there are no figures, never old ones, but ``canary_mongodb_up`` says 0. All processes say the same,
-but for those seconds.
+Promises: each process asks MongoDB at most once in ``KEEP`` seconds, however often it is scraped,
+and in one greenlet at a time. It waits at most ``LIMIT`` seconds. If there is no answer, there are
+no figures, never old ones, and ``canary_mongodb_up`` is 0. All processes return the same figures,
+except for those ``KEEP`` seconds.
 """
 
 import logging
-import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
+from canary.clock import CLOCK, Clock
 from canary.errors import StoreError
+from canary.logs.complaint import Complaint
 from canary.metrics import catalogue
 from canary.metrics.metric import Family
 from canary.model.freshness import Freshness
-from canary.stores.figures import BoardFigures, Figures
+from canary.single_flight import SingleFlight
+from canary.stores.queries.metrics import BoardFigures, Figures
 
 LOG = logging.getLogger(__name__)
 
-KEEP: Final = 1.0  # seconds that an answer, or that there was none, is kept
+KEEP: Final = 1.0  # seconds that an answer, or its absence, is kept
 LIMIT: Final = 2.0  # seconds for MongoDB to answer
 
 Read = Callable[[float], Figures]
 
 
 class Boards:
-    """A collector of what ``read`` tells, within as many seconds as it is given."""
+    """A collector of figures that ``read`` returns; it takes a limit in seconds."""
 
-    def __init__(self, read: Read) -> None:
-        self._read = read
-        self._lock = threading.Lock()  # over the two below; who waits for it gets the same answer
+    def __init__(self, read: Read, clock: Clock = CLOCK) -> None:
+        self._read, self._clock = read, clock
+        self._failing = Complaint(LOG, "no figures for metrics")
+        self._asking: SingleFlight[Figures | None] = SingleFlight()
         self._figures: Figures | None = None
-        self._until = 0.0  # by the monotonic clock
+        self._until = 0.0  # by the clock's elapsed()
 
     def describe(self) -> Iterable[Family]:
-        """Yield what it collects, without values."""
+        """Yield the metrics, without values."""
         return (metric.family() for metric in catalogue.ASKED_OF_MONGODB)
 
     def collect(self) -> Iterable[Family]:
-        """Yield it with values."""
-        figures = self._ask()
+        """Yield the metrics, with values."""
+        figures = self._asking.do("figures", self._ask)
         yield catalogue.MONGODB_UP.only(figures is not None)
         if figures is None:
             return
@@ -50,15 +52,15 @@ class Boards:
         yield from _families(figures.boards)
 
     def _ask(self) -> Figures | None:
-        with self._lock:
-            if self._until <= time.monotonic():
-                try:
-                    self._figures = self._read(LIMIT)
-                except StoreError as error:
-                    LOG.warning("no figures for metrics: %s", error)
-                    self._figures = None
-                self._until = time.monotonic() + KEEP
-            return self._figures
+        if self._until <= self._clock.elapsed():
+            try:
+                self._figures = self._read(LIMIT)
+                self._failing.over()
+            except StoreError as error:
+                self._failing.say(error)
+                self._figures = None
+            self._until = self._clock.elapsed() + KEEP
+        return self._figures
 
 
 def _families(boards: Sequence[BoardFigures]) -> Iterable[Family]:
@@ -67,6 +69,12 @@ def _families(boards: Sequence[BoardFigures]) -> Iterable[Family]:
     )
     yield catalogue.OLDEST_UNCLAIMED.family(
         ((board.now.path,), board.oldest_unclaimed) for board in boards
+    )
+    yield catalogue.OLDEST_CLAIMED.family(
+        ((board.now.path,), board.oldest_claimed) for board in boards
+    )
+    yield catalogue.TRASH_COLLISIONS.family(
+        ((board.now.path,), board.collisions) for board in boards
     )
     yield catalogue.FRESHNESS.family(
         ((board.now.path, freshness.value), freshness is board.now.freshness)
@@ -96,6 +104,11 @@ def _families(boards: Sequence[BoardFigures]) -> Iterable[Family]:
             ("create", board.missed.creates),
             ("delete", board.missed.deletes),
         )
+    )
+    yield catalogue.CLOCK_OFFSET.family(
+        ((board.now.path,), board.now.clock_offset)
+        for board in boards
+        if board.now.clock_offset is not None
     )
     yield catalogue.BOARD_DRIFT.family(((board.now.path,), board.now.drift) for board in boards)
 

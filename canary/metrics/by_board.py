@@ -1,8 +1,8 @@
-"""Metrics of which each board has its own, shown together with the board as a label.
+"""Metrics that are kept separately for each board, and exposed together, with the board as a label.
 
-prometheus_client copies a metric with all its series at each scrape, which with hundreds of boards
-would hold up a worker for tens of milliseconds. So each board's are a metric apart, copied when
-their turn comes, and a board that is gone is forgotten with them.
+prometheus_client copies a metric with all its series at each scrape. With hundreds of boards, that
+would block a worker for tens of milliseconds. So each board has metrics of its own, which are
+copied one board after the other, and which are dropped with the board.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -21,9 +21,9 @@ M = TypeVar("M", Counter, Histogram)
 
 
 class ByBoard(Generic[M]):
-    """What ``declared`` says, of every board that ``of`` was asked for.
+    """The metric ``declared``, for every board that ``of`` was called with.
 
-    ``make`` makes of a declaration what counts one board's; its labels are the others.
+    ``make`` makes one board's metric from a declaration without the label ``board``.
     """
 
     def __init__(
@@ -36,22 +36,22 @@ class ByBoard(Generic[M]):
         registry.register(self)
 
     def of(self, board: str) -> M:
-        """Return a board's own."""
+        """Return the metric of a board."""
         found = self._of.get(board)
         if found is None:
             found = self._of[board] = self._make(self._declared)
         return found
 
     def forget(self, board: str) -> None:
-        """Show a board's own no more."""
+        """Drop the metric of a board."""
         self._of.pop(board, None)
 
     def describe(self) -> Iterable[Family]:
-        """Return what it collects, without values."""
+        """Return the metric, without values."""
         return [self._family()]
 
     def collect(self) -> Iterable[Family]:
-        """Return it with values, each made when it is asked for."""
+        """Return the metric, with values that are made while they are iterated over."""
         family = self._family()
         samples: Any = self._samples()
         family.samples = samples

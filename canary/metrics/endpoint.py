@@ -1,8 +1,8 @@
-"""A worker's own small server: ``GET /metrics``, and nothing else.
+"""A worker's own small HTTP server: ``GET /metrics``, and nothing else.
 
-Promises: whatever its clients do, there are at most ``CONNECTIONS`` of them at a time, each is gone
-after one request or ``CONNECTION_LIMIT``, and the watches go on meanwhile. It asks no other server
-in order to answer.
+Promises: whatever clients do, at most ``CONNECTIONS`` of them are served at a time, and a
+connection ends after one request or ``CONNECTION_LIMIT`` seconds. The watches go on meanwhile. No
+other server is asked for an answer.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ LOG = logging.getLogger(__name__)
 
 PATH: Final = "/metrics"
 CONNECTIONS: Final = 8
-BACKLOG: Final = 16  # connections that wait for their turn
+BACKLOG: Final = 16  # connections that wait to be accepted
 CONNECTION_LIMIT: Final = 10.0  # seconds
 TEXT: Final = "text/plain; charset=utf-8"
 
@@ -33,7 +33,7 @@ StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
 class Endpoint:
-    """The server, on the address of ``options``, showing ``registry``."""
+    """The server, on the address in ``options``. It serves the metrics in ``registry``."""
 
     def __init__(self, options: MetricsOptions, registry: Collector) -> None:
         self._options, self._registry = options, registry
@@ -45,7 +45,7 @@ class Endpoint:
         return (self._server and self._server.server_port) or 0
 
     def start(self) -> None:
-        """Begin to answer. Raises ConfigError where it can't listen on that address."""
+        """Start to answer. Raises ConfigError if it can't listen on that address."""
         host, port = self._options.host, self._options.port
         try:
             server = _Server(_listener(host, port), self._answer)
@@ -62,7 +62,7 @@ class Endpoint:
         LOG.info("metrics are at port %d of %s", self.port, host)
 
     def stop(self) -> None:
-        """Answer no more."""
+        """Stop answering."""
         if self._server is not None:
             self._server.stop(timeout=0)
 
@@ -83,18 +83,18 @@ class Endpoint:
         try:
             return "200 OK", *exposed(self._registry, accept)
         except Exception:
-            LOG.exception("the metrics could not be told")
+            LOG.exception("the metrics could not be collected")
             return "500 Internal Server Error", b"the worker's log says more\n", TEXT
 
 
 class _Handler(WSGIHandler):
-    """gevent's handler, which takes it for no failure that a client was cut off."""
+    """gevent's handler, which does not log it as an error if a client was cut off."""
 
     ignored_socket_errors = (errno.EPIPE, errno.ECONNRESET, errno.EBADF)
 
 
 class _Server(WSGIServer):
-    """gevent's server, with bounds, and quiet about what clients do."""
+    """gevent's server, with limits, and with clients' errors logged at DEBUG only."""
 
     def __init__(self, listener: socket.socket, application: Any) -> None:
         quiet = LoggingLogAdapter(LOG, logging.DEBUG)
@@ -108,10 +108,10 @@ class _Server(WSGIServer):
         )
 
     def handle(self, connection: socket.socket, address: Any) -> None:
-        """Serve one connection, for a while.
+        """Serve one connection, for at most ``CONNECTION_LIMIT`` seconds.
 
-        It is cut off then, not the greenlet: gevent's handler takes an exception in the
-        application for the application's own, and goes on.
+        After that, the connection is shut down. An exception in the greenlet would not end it:
+        gevent's handler would take the exception for the application's own, and go on.
         """
         cutting = gevent.spawn_later(CONNECTION_LIMIT, _cut, connection)
         try:

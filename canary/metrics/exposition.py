@@ -1,7 +1,7 @@
-"""A registry's text, made without holding up anybody.
+"""The text of a registry's metrics, made without blocking other greenlets.
 
-Hundreds of boards are tens of thousands of lines, and what makes them would keep every other
-greenlet waiting meanwhile. So they have their turn after every ``BREATH`` samples.
+Hundreds of boards have tens of thousands of lines. All other greenlets would wait while these are
+made, so they get a turn after every ``BREATH`` samples.
 """
 
 from collections.abc import Iterable, Iterator
@@ -29,9 +29,10 @@ class _Unhurried:
 
 
 def exposed(registry: Collector, accept: str) -> tuple[bytes, str]:
-    """Return what ``registry`` holds and its content type, in a format that ``accept`` allows.
+    """Return the metrics in ``registry``, and their content type.
 
-    ``accept`` is the header of that name. What it holds may change while it is read.
+    ``accept`` is the request's Accept header, which chooses the format. The metrics may change
+    while they are read.
     """
     encoder, content_type = choose_encoder(accept)
     return encoder(_Unhurried(registry)), content_type

@@ -1,4 +1,4 @@
-"""One metric as it is declared, and what prometheus_client makes of it."""
+"""The declaration of a metric, and prometheus_client's objects that are made from it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 Family = CounterMetricFamily | GaugeMetricFamily
 Sample = tuple[tuple[str, ...], float]  # the labels' values, and the metric's
 
-# When each series was begun would be a second series for each.
+# Otherwise each series has a second one, with the time when it was created.
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Kind(StrEnum):
-    """Those of Prometheus's types that are used."""
+    """The types of Prometheus metrics that are used."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -26,7 +26,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric. ``buckets`` are the upper bounds of a histogram's, in the unit of its name."""
+    """One metric. ``buckets`` are the upper bounds of a histogram, in the unit of its name."""
 
     name: str
     kind: Kind
@@ -36,24 +36,24 @@ class Metric:
 
     @property
     def family_name(self) -> str:
-        """Its name without what the type adds to it."""
+        """The name without the suffix ``_total`` of a counter."""
         return self.name.removesuffix("_total")
 
     def counter(self, registry: CollectorRegistry | None = None) -> Counter:
-        """Return it to be counted up."""
+        """Return a counter, registered in ``registry`` if that is not None."""
         return Counter(self.name, self.help, self.labels, registry=registry)
 
     def histogram(self, registry: CollectorRegistry | None = None) -> Histogram:
-        """Return it to be told observations."""
+        """Return a histogram, registered in ``registry`` if that is not None."""
         return Histogram(self.name, self.help, self.labels, registry=registry, buckets=self.buckets)
 
     def gauge_of_processes(self, registry: CollectorRegistry | None = None) -> Gauge:
-        """Return it to be counted up and down; those of all living processes are added up."""
+        """Return a gauge whose values are summed over all living processes."""
         mode: Literal["livesum"] = "livesum"
         return Gauge(self.name, self.help, self.labels, registry=registry, multiprocess_mode=mode)
 
     def family(self, samples: Iterable[Sample] = ()) -> Family:
-        """Return it as it is at one scrape."""
+        """Return the metric at one scrape, with ``samples``."""
         kind = CounterMetricFamily if self.kind is Kind.COUNTER else GaugeMetricFamily
         family: Family = kind(self.name, self.help, labels=self.labels)
         for values, value in samples:
@@ -61,5 +61,5 @@ class Metric:
         return family
 
     def only(self, value: float) -> Family:
-        """Return it as it is at one scrape, where it has no labels."""
+        """Return a metric without labels at one scrape, with its only value."""
         return self.family([((), value)])

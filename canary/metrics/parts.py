@@ -1,6 +1,6 @@
-"""What a worker's parts know, asked at each scrape; nothing of it waits or reads anything.
+"""The state of a worker's parts, read at each scrape. Nothing here waits or does I/O.
 
-The parts are protocols: what counts is none of their business.
+The parts are protocols, so that they do not depend on the metrics.
 """
 
 from collections import Counter
@@ -21,11 +21,11 @@ class Watch(Protocol):
 
     @property
     def freshness(self) -> Freshness:
-        """What its board is shown as."""
+        """The freshness that is shown for its board."""
 
     @property
     def waiting(self) -> tuple[int, int]:
-        """How many changes of it are not written, and how many bytes they hold."""
+        """How many changes wait to be written, and about how many bytes of memory they take."""
 
 
 class Heart(Protocol):
@@ -33,10 +33,10 @@ class Heart(Protocol):
 
     @property
     def watches(self) -> Collection[Watch]:
-        """The watches that there are."""
+        """All watches of this worker."""
 
     def age(self) -> float:
-        """How many seconds ago MongoDB took it."""
+        """Return how many seconds ago MongoDB accepted the last heartbeat."""
 
 
 class Claims(Protocol):
@@ -47,7 +47,7 @@ class Claims(Protocol):
 
 
 class Tally(Protocol):
-    """What comparing boards has found."""
+    """What comparisons of boards have found."""
 
     reconciled: int
     drift: int
@@ -67,12 +67,18 @@ class Checkpoints(Protocol):
     failed: int
 
     def ages(self) -> Mapping[str, float]:
-        """How many seconds old each board's last one is."""
+        """Return the age of each board's last checkpoint in seconds, by path."""
+
+
+class Log(Protocol):
+    """The log."""
+
+    dropped: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # a registry tells collectors apart by identity
 class Parts:
-    """A collector of what one worker's parts know. There are no checkpoints without Cassandra."""
+    """A collector of the state of one worker. ``checkpoints`` is None without Cassandra."""
 
     counted: WorkerMetrics
     heart: Heart
@@ -80,13 +86,14 @@ class Parts:
     tally: Tally
     connection: Connection
     checkpoints: Checkpoints | None
+    log: Log
 
     def describe(self) -> Iterable[Family]:
-        """Yield what it collects, without values."""
+        """Yield the metrics, without values."""
         return (metric.family() for metric in catalogue.ASKED_OF_WORKER)
 
     def collect(self) -> Iterable[Family]:
-        """Yield it with values."""
+        """Yield the metrics, with values."""
         watches = self.heart.watches
         self.counted.forget_all_but({watch.path for watch in watches})
         by_freshness = Counter(watch.freshness for watch in watches)
@@ -106,6 +113,7 @@ class Parts:
             (catalogue.RECONNECTS, max(0, self.connection.connections - 1)),
             (catalogue.RECONCILIATIONS, self.tally.reconciled),
             (catalogue.DRIFT, self.tally.drift),
+            (catalogue.LOG_DROPPED, self.log.dropped),
         )
         yield from (metric.only(number) for metric, number in numbers)
         if self.checkpoints is not None:

@@ -1,10 +1,11 @@
-"""What each process of the server counts, and what all of them show together.
+"""What each process of the server counts, exposed as sums over all processes.
 
-prometheus_client keeps the numbers of a process in files of one folder, and whichever process is
-scraped adds up those of all. It takes that folder from the environment when it is first imported,
-so nothing that the server imports at its start may import this: see ``canary.server.processes``.
+prometheus_client keeps the numbers of each process in files in one folder. The process that is
+scraped sums those of all processes. prometheus_client takes the folder from the environment when it
+is first imported, so nothing that the server imports at its start may import this module: see
+``canary.server.http.metrics_folder``.
 
-Promises: the numbers of a process that has ended still count, but for what it had under way.
+Promises: the numbers of a process that has ended still count, except its connected clients.
 """
 
 import struct
@@ -22,7 +23,7 @@ from prometheus_client.registry import Collector
 from canary.metrics import catalogue
 from canary.metrics.exposition import exposed
 
-#: Anything else may be a method, says HTTP: they are all one.
+#: HTTP allows any other method, too: these are all counted as ``OTHER``.
 METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 OTHER: Final = "other"
 
@@ -31,9 +32,9 @@ PAUSE: Final = 0.01  # seconds
 
 
 class ServerMetrics:
-    """One process's metrics, in ``registry``, shown together with what ``boards`` collects.
+    """One process's metrics, in ``registry``, exposed together with what ``boards`` collects.
 
-    ``folder`` is where all processes keep their files; None where there is but this one.
+    ``folder`` is where all processes keep their files; None if this is the only process.
     """
 
     def __init__(self, registry: CollectorRegistry, boards: Collector, folder: Path | None) -> None:
@@ -46,31 +47,38 @@ class ServerMetrics:
         self._clients = catalogue.STREAM_CLIENTS.gauge_of_processes(registry)
         self._events = catalogue.STREAM_EVENTS.counter(registry)
         self._dropped = catalogue.STREAM_DROPPED.counter(registry)
+        self._log_dropped = catalogue.LOG_DROPPED.counter(registry)
+        self._log_dropped_before = 0
 
     def collect(self) -> Iterator[Metric]:
-        """Yield everything that the server shows."""
+        """Yield all metrics of the server."""
         return chain(self._boards.collect(), self._counted.collect())
 
     def exposed(self, accept: str) -> tuple[bytes, str]:
-        """Return that as text, and its content type, in a format that ``accept`` allows."""
+        """Return all metrics as text, and their content type; ``accept`` chooses the format."""
         return exposed(self, accept)
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Count a request: its route is a template, ``seconds`` are until the answer began."""
+        """Count a request. ``route`` is a template; the answer began after ``seconds``."""
         method = method if method in METHODS else OTHER
         self._requests.labels(route, method, status).inc()
         self._duration.labels(route, method).observe(seconds)
 
+    def lost_lines(self, dropped: int) -> None:
+        """Count dropped lines of the log; ``dropped`` is their number in this process so far."""
+        self._log_dropped.inc(dropped - self._log_dropped_before)
+        self._log_dropped_before = dropped
+
     def came(self) -> None:
-        """Count a client of the event stream."""
+        """Count a client that has connected to the event stream."""
         self._clients.inc()
 
     def went(self) -> None:
-        """Count one less."""
+        """Count a client that has left the event stream."""
         self._clients.dec()
 
     def dropped(self) -> None:
-        """Count a client that was too slow; it goes as well."""
+        """Count a client that was dropped for being too slow; ``went`` is called for it, too."""
         self._dropped.inc()
 
     def sent(self, events: int) -> None:
@@ -79,17 +87,17 @@ class ServerMetrics:
 
 
 class _Processes(Collector):
-    """All processes' numbers, from their files in ``folder``.
+    """The numbers of all processes, from their files in ``folder``.
 
-    prometheus_client raises where a process is just making its file, or the last one's is just
-    taken away; a moment later it is whole.
+    prometheus_client raises if a process is just creating its file, or if the file of a process
+    that ended is just being removed. A retry shortly after succeeds.
     """
 
     def __init__(self, folder: Path) -> None:
         self._files = MultiProcessCollector(None, str(folder))  # type: ignore[no-untyped-call]
 
     def collect(self) -> Iterable[Metric]:
-        """Return the numbers of all processes, added up."""
+        """Return the sums over all processes."""
         for _ in range(TRIES - 1):
             try:
                 return list(self._files.collect())  # type: ignore[no-untyped-call]

@@ -1,12 +1,12 @@
-"""The account of a board: what its counters say beyond what was told, and when nobody watched it.
+"""The account of a board: what its counters count beyond the changes, and when nobody watched it.
 
-Promises: a gap's numbers are exact, or None; an interval for which there is no gap was watched, or
-nothing happened in it. Does not tell what happened: ``canary.model.comparison`` does.
+Promises: a gap's numbers are exact, or None. An interval without a gap was watched, or nothing
+happened in it. Does not say what happened: ``canary.model.comparison`` does.
 """
 
 from collections.abc import Collection
 
-from canary.model.changes import Change, Gap, Reason
+from canary.model.changes import Change, Gap, Kind, Reason
 from canary.model.observations import Listing
 from canary.model.state import BoardState
 
@@ -14,13 +14,14 @@ from canary.model.state import BoardState
 def unseen(
     state: BoardState, listing: Listing, told: Collection[Change], reason: Reason, *, is_era: bool
 ) -> Gap | None:
-    """Return what the stat counts beyond ``told``, all of ``listing``'s incarnation.
+    """Return the gap of what the stat counts beyond the changes ``told``, or None.
 
-    None if that explains everything. Counts only grow: where they shrank, or do not reach what was
-    seen, they are another's.
+    ``told`` are all changes of ``listing``'s incarnation. None means that they explain everything.
+    Counters only grow: if they shrank, or are less than what was seen, they are those of another
+    ensemble.
     """
     if state.seen_at is None:
-        return None  # the first look at a board: there is nothing to compare it with
+        return None  # the first round: there is nothing to compare it with
     start, end = state.seen_at, listing.seen_at
     before_creates = state.stat.creates if state.stat else 0
     before_deletes = state.stat.deletes if state.stat else 0
@@ -42,10 +43,11 @@ def unwatched(
     gap: Gap | None,
     reason: Reason,
 ) -> Gap | None:
-    """Return ``gap``, or the one that there is because nobody watched since the last look.
+    """Return ``gap``, or the gap that exists because nobody watched since the last round.
 
-    Equal counters say that nothing happened, and then all of that time is known. What was found by
-    comparing is told, but not when it was. Where there was no board, others may have come and gone
+    Equal counters mean that nothing happened, and then all of that time is known. Changes found by
+    comparing are recorded, but it is not known when they happened. An edit has its time from
+    ZooKeeper, and is in no counter. If there was no board before, others may have come and gone
     before this one.
     """
     if reason is Reason.COALESCED or state.seen_at is None:
@@ -54,6 +56,6 @@ def unwatched(
         return gap
     if state.incarnation is None:
         return Gap(state.seen_at, listing.seen_at, reason, None, None)
-    if gap is None and changes:
+    if gap is None and any(change.kind is not Kind.EDITED for change in changes):
         return Gap(state.seen_at, listing.seen_at, reason, 0, 0)
     return gap

@@ -1,21 +1,22 @@
-"""What happened: changes and gaps, the model's output."""
+"""The model's output: changes and gaps."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from canary.model.jobs import Job, Outcome
+from canary.model.jobs import Edition, Job, Outcome
 from canary.model.names import lock_name
-from canary.model.payload import Payload
+from canary.model.payload.payload import Payload
 
 
 class Kind(StrEnum):
-    """What a change is. The last two are about children of a board that are no jobs."""
+    """What a change is. The last two kinds are about children of a board that are not jobs."""
 
     POSTED = "posted"
-    MALFORMED = "malformed"  # posted, with a payload that no conductor can take
+    MALFORMED = "malformed"  # posted, with a payload that no conductor can use
     CLAIMED = "claimed"
     ABANDONED = "abandoned"
+    EDITED = "edited"  # somebody has set the data of the job's znode, or of its lock's, anew
     CONSUMED = "consumed"
     TRASHED = "trashed"
     REMOVED = "removed"
@@ -29,15 +30,35 @@ ENDINGS = frozenset({Kind.CONSUMED, Kind.TRASHED, Kind.REMOVED, Kind.ENDED})
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """How somebody edited the data of a job's znode, or of its lock's if ``of_lock``.
+
+    ``edition`` is the current one. ``edits`` is how often the data were set since the known
+    edition; None if that is unknown, because a restored ensemble holds older data. The data before
+    are known, unless it ``is_first``: then the znode was edited before it was first read. ``uuid``
+    and ``owner`` are those that the job and its claim had before.
+    """
+
+    edition: Edition | None
+    edits: int | None
+    of_lock: bool
+    is_first: bool
+    uuid: str | None
+    owner: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One thing that happened on a board.
 
     ``creates`` and ``deletes`` say how many creates and deletes of the board's children it
-    explains; none where a gap has counted them already. ``at`` is ZooKeeper's own time where a
-    znode tells it, else None; ``seen_at`` is Canary's. ``czxid``, ``made_at`` (the job's) and
-    ``incarnation`` identify the job (``names.job_id``), ``lock_czxid`` the claim. ``session`` is
-    the ZooKeeper session of a claim. ``payload`` comes with the first change of a job.
-    ``lock_stays`` tells of an ending that the job's lock outlived it.
+    explains; 0 if a gap has counted them already. ``at`` is ZooKeeper's time if a znode has it,
+    else None; ``seen_at`` is Canary's. ``czxid``, ``made_at`` (the job's) and ``incarnation``
+    identify the job (``names.job_id``), ``lock_czxid`` the claim. ``session`` is the ZooKeeper
+    session of a claim. ``payload`` comes with the first change of a job, and with its edits. For an
+    edit, ``owner`` and ``session`` are those of the current claim. ``lock_stays`` says of an ending
+    that the job's lock outlived it. ``moment`` is ``at`` by Canary's clock (``canary.model.skew``);
+    None if it is not computed or ``at`` is None.
     """
 
     kind: Kind
@@ -55,13 +76,20 @@ class Change:
     outcome: Outcome | None = None
     payload: Payload | None = None
     lock_stays: bool = False
-    made_at: datetime | None = None  # the job's; None of what is no job
+    made_at: datetime | None = None  # the job's; None if it is not about a job
+    moment: datetime | None = None
+    edit: Edit | None = None  # of a change of kind EDITED
+
+    @property
+    def happened_at(self) -> datetime:
+        """When it happened by Canary's clock, as far as known. Durations count from here."""
+        return self.moment or self.at or self.seen_at
 
     @property
     def other_added(self) -> str | None:
         """The name of a child that is, from this change on, neither a job nor a job's lock.
 
-        Beside a new one that is the lock of a job that ended, where the lock outlived it.
+        That is a new child, or the lock of a job that ended if the lock outlived it.
         """
         if self.kind is Kind.NODE_CREATED:
             return self.name
@@ -69,9 +97,9 @@ class Change:
 
     @property
     def other_removed(self) -> str | None:
-        """The name of a child that is, from this change on, no longer such a one.
+        """The name of a child that, from this change on, is no longer such a child.
 
-        Beside one that was deleted that is a lock that stood there before its job was posted.
+        That is a deleted child, or a lock that existed before its job was posted.
         """
         if self.kind is Kind.NODE_DELETED:
             return self.name
@@ -82,7 +110,7 @@ class Change:
 def ending_of(
     job: Job, incarnation: int, seen_at: datetime, deletes: int, outcome: Outcome
 ) -> Change:
-    """Return the change that ends ``job``, which no znode tells of."""
+    """Return the change that ends ``job``, when no znode says how it ended."""
     lock = job.lock
     return Change(
         Kind.ENDED,
@@ -102,7 +130,7 @@ def ending_of(
 
 
 def node_change(kind: Kind, name: str, incarnation: int, seen_at: datetime) -> Change:
-    """Return the change that tells of a child that is neither a job nor a job's lock."""
+    """Return the change of a child that is neither a job nor a job's lock."""
     created = kind is Kind.NODE_CREATED
     return Change(
         kind,
@@ -121,15 +149,15 @@ class Reason(StrEnum):
     """Why changes were not seen one by one."""
 
     COALESCED = "coalesced"  # several between two reads: ZooKeeper's watches fire once
-    LATE = "late"  # nobody looked for a while: a server or the worker stood still, or a look lasted
+    LATE = "late"  # no round for a while: a server or worker stood still, or a round took long
     SUSPENDED = "suspended"  # the connection to ZooKeeper was lost
-    HANDOVER = "handover"  # a worker gave the board up in good order, until one took it again
-    UNREGISTERED = "unregistered"  # nobody was to watch the board, until it was registered again
-    RESTART = "restart"  # a worker ended without giving the board up, until one took it again
+    HANDOVER = "handover"  # a worker released the board in good order, until one took it again
+    UNREGISTERED = "unregistered"  # the board was not registered, until it was again
+    RESTART = "restart"  # a worker ended without releasing the board, until one took it
     OVERFLOW = "overflow"  # the store was slower than the board for too long
     DENIED = "denied"  # the board's ACL did not let Canary read it
-    BOARD_DELETED = "board_deleted"  # what happened just before it is known from below only
-    DRIFT = "drift"  # what Canary had noted was wrong: a defect, found by comparing everything
+    BOARD_DELETED = "board_deleted"  # of what happened just before, only a lower bound is known
+    DRIFT = "drift"  # what Canary had recorded was wrong: a defect, found by a comparison
     ERA = "era"  # the ensemble was rebuilt or restored: its counters cannot be compared
 
 
@@ -137,8 +165,11 @@ class Reason(StrEnum):
 class Gap:
     """An interval in which changes happened that Canary did not see one by one, as they happened.
 
-    ``creates`` and ``deletes`` count the unseen ones, exactly; None where they cannot be known.
-    Both are 0 where all was found afterwards, by comparing, and only when it happened is not known.
+    ``creates`` and ``deletes`` count the unseen ones, exactly; None if they cannot be known. Both
+    are 0 if everything was found afterwards, by comparing, and only the times are unknown.
+
+    It never ends before it begins. Two workers' clocks may differ, and one worker may record an
+    earlier moment than the worker before: then the gap is what lies between the two.
     """
 
     start: datetime
@@ -146,3 +177,9 @@ class Gap:
     reason: Reason
     creates: int | None
     deletes: int | None
+
+    def __post_init__(self) -> None:
+        """Put the earlier moment first."""
+        earlier, later = sorted((self.start, self.end))
+        object.__setattr__(self, "start", earlier)
+        object.__setattr__(self, "end", later)

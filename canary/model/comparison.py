@@ -1,9 +1,10 @@
-"""One listing of a board beside what was known of it: ``rounds.advance`` in detail."""
+"""Compares one listing of a board with what was known of it: ``rounds.advance`` in detail."""
 
 from dataclasses import replace
 
 from canary.model import account
 from canary.model.changes import Change, Gap, Kind, Reason, ending_of, node_change
+from canary.model.editing import edited, edits_of
 from canary.model.jobs import Job, Lock, Outcome
 from canary.model.names import is_job, lock_name, locked_job
 from canary.model.observations import (
@@ -15,17 +16,18 @@ from canary.model.observations import (
     Unread,
 )
 from canary.model.state import BoardState, Step
+from canary.model.trash import is_in_trash
 
 
 class Comparison:
-    """One listing beside one state; lives for one call of ``advance``.
+    """Compares one listing with one state; used for one call of ``advance``.
 
-    Beside operations on whole sets of names, work is in proportion to what changed: a board of
-    10,000 jobs is not walked for one of them.
+    Apart from operations on whole sets of names, the work is in proportion to what changed: a board
+    of 10,000 jobs is not searched for one of them.
 
-    What a name stands for is told by zxids: a znode that was read with a czxid above the listing's
-    pzxid was made after the listing; one with a czxid up to it was there when it was listed. One
-    with a czxid up to the last listing's pzxid was counted then, though it was not noticed.
+    Zxids say what a name stands for. A znode whose czxid is above the listing's pzxid was created
+    after the listing. A znode whose czxid is not above it existed when it was listed. A znode whose
+    czxid is not above the last listing's pzxid was counted then, though it was not noticed.
     """
 
     def __init__(
@@ -43,7 +45,7 @@ class Comparison:
         self.touched = self._touched()
 
     def _touched(self) -> list[str]:
-        """Return the names of the jobs to look at, in order."""
+        """Return the names of the jobs to compare, in order."""
         names = self.added | (self.state.children - self.listing.children)
         names |= self.reads.jobs.keys() | self.reads.locks.keys()
         jobs = {name if is_job(name) else locked_job(name) for name in names}
@@ -57,6 +59,7 @@ class Comparison:
                 self._known(name, known)
             if name in self.listing.children and name not in self.jobs:
                 self._new(name)
+            self._follow(name)
         others = self._others()
         listing = self.listing
         told = (*self.deletions, *(change for _, change in self.creations))
@@ -68,7 +71,7 @@ class Comparison:
         if not gaps:
             gap = account.unwatched(self.state, listing, changes, gap, reason)
         unread = frozenset(name for name in self.touched if self._is_unread(name))
-        # Where the account closes, the lock that is listed is the one that is known.
+        # If the account closes, the listed lock is the known one.
         doubtful = frozenset(
             name
             for name in (unread if gap else unread & self.state.doubtful)
@@ -82,14 +85,14 @@ class Comparison:
         return Step(state, changes, (*gaps, gap) if gap else gaps)
 
     def _decide(self) -> None:
-        """Tell consumed from removed, now that the account says that nothing else happened."""
+        """Distinguish consumed from removed: the account says that nothing else happened."""
         for index, outcome in self.undecided:
             self.deletions[index] = replace(
                 self.deletions[index], kind=Kind(outcome), outcome=outcome
             )
 
     def _is_unread(self, name: str) -> bool:
-        """Tell whether a job, or its lock, could not be read as it was when it was listed."""
+        """Return whether a job or its lock could not be read as it was when it was listed."""
         job = self.jobs.get(name)
         return job is not None and (
             self._is_late(self.reads.jobs.get(name))
@@ -97,17 +100,17 @@ class Comparison:
         )
 
     def _is_late(self, read: JobRead | LockRead | Unread | None) -> bool:
-        """Tell whether what was listed was gone when it was read; what was there is another one."""
+        """Return whether a listed znode was gone, or already replaced, when it was read."""
         if isinstance(read, JobRead | LockRead):
             return read.czxid > self.pzxid
         return read is Unread.GONE
 
     def _is_another(self, known: Job | Lock, read: JobRead | LockRead | Unread | None) -> bool:
-        """Tell whether a listed znode is surely another one than the known one.
+        """Return whether a listed znode is certainly another one than the known one.
 
-        Surely: one that is gone by the time it is read, or hidden, may be the known one. The czxid
-        of what was gone, or hidden by its ACL, when it was to be read is None. An ensemble that was
-        restored from an older copy gives a czxid out twice, at different times.
+        A znode that was gone or hidden when it was read may be the known one. The czxid of a znode
+        that was gone, or hidden by its ACL, when it was to be read is None. An ensemble that was
+        restored from an older copy assigns a czxid twice, at different times.
         """
         if not isinstance(read, JobRead | LockRead) or read.czxid > self.pzxid:
             return known.czxid is not None and known.czxid > self.pzxid
@@ -116,11 +119,11 @@ class Comparison:
         return (read.czxid, read.at) != (known.czxid, known.at)
 
     def _is_counted(self, read: JobRead | LockRead | Unread | None) -> bool:
-        """Tell whether a znode was there already when the last account was closed."""
+        """Return whether a znode existed already when the last account was closed."""
         return isinstance(read, JobRead | LockRead) and read.czxid <= self.counted
 
     def _known(self, name: str, job: Job) -> None:
-        """Follow a job that was on the board at the last look."""
+        """Follow a job that was on the board in the last round."""
         listed = name in self.listing.children
         read = self.reads.jobs.get(name)
         if not listed or self._is_another(job, read):
@@ -143,10 +146,12 @@ class Comparison:
         return self._claim(job) if listed else None
 
     def _new(self, name: str) -> None:
-        """Meet a job for the first time."""
+        """Record a job that was not known before."""
         read = self.reads.jobs[name]
         found = read if isinstance(read, JobRead) and not self._is_late(read) else None
         payload = found.payload if found else None
+        # Data that somebody has set since do not show what was posted.
+        is_malformed = found and not found.edition and payload and payload.malformed is not None
         job = Job(
             name,
             found.czxid if found else None,
@@ -156,7 +161,7 @@ class Comparison:
             self.listing.seen_at,
         )
         change = Change(
-            Kind.MALFORMED if payload and payload.malformed is not None else Kind.POSTED,
+            Kind.MALFORMED if is_malformed else Kind.POSTED,
             name,
             self.incarnation,
             job.czxid,
@@ -172,8 +177,23 @@ class Comparison:
         lock = self._claim(job) if lock_name(name) in self.listing.children else None
         self.jobs[name] = replace(job, lock=lock) if lock else job
 
+    def _follow(self, name: str) -> None:
+        """Record how a job that is on the board, and its lock, were edited."""
+        job = self.jobs.get(name)
+        if job is None:
+            return
+        known = self.state.jobs.get(name)
+        reads = self.reads.jobs.get(name), self.reads.locks.get(lock_name(name))
+        seen = self.incarnation, self.listing.seen_at
+        for edit in edits_of(job, known, *reads, *seen):
+            edition = edit.edit.edition if edit.edit else None
+            # A lock may be older than its job, and is recorded with it.
+            order = max(edition.mzxid if edition else 0, job.czxid or self.pzxid)
+            self.creations.append((order, edit))
+            self.jobs[name] = edited(self.jobs[name], edit)
+
     def _claim(self, job: Job) -> Lock:
-        """Record that a listed lock is there, read or not; return it."""
+        """Record that a listed lock exists, read or not; return it."""
         name = lock_name(job.name)
         read = self.reads.locks[name]
         if isinstance(read, LockRead) and not self._is_late(read):
@@ -181,7 +201,7 @@ class Comparison:
             order = read.czxid
         else:
             lock, order = Lock(None, None, None, None), self.pzxid
-        # It may have stood there before its job.
+        # It may have existed before its job.
         is_counted = name in self.state.others or name in self.surviving or self._is_counted(read)
         self.creations.append(
             (
@@ -223,7 +243,8 @@ class Comparison:
     def _end(self, job: Job, *, is_counted: bool) -> None:
         """Record that a job is gone; how it ended may have to wait for the account.
 
-        ``is_counted``: it was gone at the last listing, unnoticed, as one of its name was there.
+        ``is_counted``: it was gone in the last listing, unnoticed, as another one of its name
+        existed.
         """
         lock = lock_name(job.name)
         listed = lock in self.listing.children
@@ -236,14 +257,16 @@ class Comparison:
             self.deletions.append(self._abandoned(job, job.lock))
             job, lock_gone = replace(job, lock=None), False
         if job.lock is not None and job.name in self.state.doubtful:
-            # It was gone when it was to be read last: another one may have come before that.
+            # It was gone when it was last read: another lock may have existed before that.
             job = replace(job, lock=replace(job.lock, owner=None, session=None))
         deletes = 2 if lock_gone else int(not is_counted)
         seen_at = self.listing.seen_at
         ending = ending_of(job, self.incarnation, seen_at, deletes, Outcome.UNKNOWN)
         ending = replace(ending, lock_stays=lock_stays)
         trashed = self.reads.trash.get(job.name)
-        in_trash = self._is_in_trash(job, trashed)
+        before = None if self.is_era else self.state.stat
+        is_unedited = job.name in self.reads.unedited
+        in_trash = is_in_trash(job, trashed, before, self.listing.stat, is_unedited=is_unedited)
         if isinstance(trashed, TrashRead) and in_trash:
             ending = replace(
                 ending,
@@ -255,29 +278,12 @@ class Comparison:
         elif in_trash is False:
             if not lock_gone:
                 self.undecided.append((len(self.deletions), Outcome.REMOVED))
-            elif not listed:  # a lock that came after it says that more than one had a hand in it
+            elif not listed:  # a later lock shows that somebody else was involved
                 self.undecided.append((len(self.deletions), Outcome.CONSUMED))
         self.deletions.append(ending)
 
-    def _is_in_trash(self, job: Job, trashed: TrashRead | Unread | None) -> bool | None:
-        """Tell whether a trash znode is this job: made within this round, with the same uuid.
-
-        TaskFlow makes it in the transaction that deletes the job, so its czxid is that deletion's.
-        Boards under one parent share their trash: the name alone says nothing. Returns None where
-        it can't be told.
-        """
-        if trashed is Unread.GONE:
-            return False
-        if not isinstance(trashed, TrashRead) or self.state.stat is None or self.is_era:
-            return None
-        if not self.state.stat.pzxid < trashed.czxid <= self.pzxid:
-            return False
-        if job.uuid == trashed.uuid or job.czxid is None:
-            return True
-        return None if job.uuid is None or trashed.uuid is None else False
-
     def _others(self) -> frozenset[str]:
-        """Compare the children that are no jobs; return those that are there now."""
+        """Compare the children that are not jobs; return those that exist now."""
         candidates = self.added | self.state.others | {lock_name(name) for name in self.touched}
         now = frozenset(
             name

@@ -1,7 +1,7 @@
-"""What a list, or the event stream, is asked for: the same filters for all that Canary tells.
+"""The filters of a list or of the event stream: the same ones for everything that Canary publishes.
 
-A filter is about jobs. What it means where there is no job, ``canary.stores.filtering`` says, which
-also makes MongoDB's queries of filters.
+A filter is about jobs. ``canary.stores.queries.filtering`` defines what it means where there is no
+job, and turns filters into MongoDB's queries.
 """
 
 from collections.abc import Iterable
@@ -20,20 +20,21 @@ class Field(StrEnum):
     NAME = "name"  # the job's own
     UUID = "uuid"
     KIND = "kind"  # of a change only
-    AGE = "age>"  # seconds since the job was posted, or more
-    WAITING = "waiting>"  # seconds in which nobody claimed it, or more
-    RUNNING = "running>"  # seconds in which somebody did, or more
-    SINCE = "since"  # what was there, or happened, at that moment or after it
-    UNTIL = "until"  # the same, or before it
-    TEXT = "q"  # a text that is in it somewhere, whatever its case
+    AGE = "age>"  # at least so many seconds since the job was posted
+    WAITING = "waiting>"  # at least so many seconds in which nobody claimed it
+    RUNNING = "running>"  # at least so many seconds in which somebody did
+    CLAIMS = "claims>"  # claimed at least so often
+    SINCE = "since"  # existed or happened at that moment or after it
+    UNTIL = "until"  # the same, at it or before it
+    TEXT = "q"  # a text anywhere in it, in any case
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One filter: any of ``values`` fits; where ``negated`` exactly what does not.
+    """One filter: it finds what has any of ``values``; if ``negated``, exactly everything else.
 
-    The values are text, seconds of ``AGE``, ``WAITING`` and ``RUNNING``, moments of ``SINCE`` and
-    ``UNTIL``.
+    The values are text; seconds for ``AGE``, ``WAITING`` and ``RUNNING``; a number for ``CLAIMS``;
+    datetimes for ``SINCE`` and ``UNTIL``.
     """
 
     field: Field
@@ -50,9 +51,10 @@ def only(filters: Iterable[Filter], *fields: Field) -> Filters:
 
 
 def leaving_out(filters: Filters, path: str) -> Filters:
-    """Return ``filters``, and one more that leaves out the board at ``path``, unless they name any.
+    """Return ``filters`` with one more that excludes the board at ``path``, if they name no board.
 
-    So Canary's own board, which is watched as any other, is told of to who asks for it by name.
+    So Canary's own board, which is watched like any other, is only in answers to requests that name
+    it.
     """
     if any(each.field is Field.PATH and not each.negated for each in filters):
         return filters

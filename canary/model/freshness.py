@@ -1,19 +1,19 @@
-"""How far what Canary shows of a board can be trusted right now."""
+"""How far what Canary shows of a board can be trusted now."""
 
 from enum import StrEnum
 from typing import Final
 
 
 class Freshness(StrEnum):
-    """A board's freshness, one at a time."""
+    """A board's freshness, one value at a time."""
 
-    LIVE = "live"  # what is shown is what ZooKeeper holds, but for milliseconds
+    LIVE = "live"  # what is shown is what ZooKeeper holds, give or take milliseconds
     CATCHING_UP = "catching_up"  # a round is being read or written
-    SUSPENDED = "suspended"  # the watcher has lost ZooKeeper for the moment
+    SUSPENDED = "suspended"  # ZooKeeper does not answer the watcher at the moment
     MISSING = "missing"  # there is no such board now
     DENIED = "denied"  # the board's ACL does not let Canary read it
     UNWATCHED = "unwatched"  # nobody watches it
 
 
-#: Of a board that is so shown, all that happened is known; otherwise nothing is sure.
+#: With these, everything that happened on the board is known; with others, nothing is certain.
 SEEING: Final = frozenset({Freshness.LIVE, Freshness.MISSING})

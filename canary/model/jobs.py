@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class JobState(StrEnum):
@@ -14,13 +15,25 @@ class JobState(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a job ended, as far as it can be told."""
+    """How a job ended, as far as this is known."""
 
     CONSUMED = "consumed"  # by its owner, done
     TRASHED = "trashed"  # by its owner, into the trash
-    REMOVED = "removed"  # by someone else's hand
+    REMOVED = "removed"  # by somebody else, by hand
     BOARD_DELETED = "board_deleted"  # with its board
     UNKNOWN = "unknown"  # it is gone; nothing says how
+
+
+class Edition(NamedTuple):
+    """Which data a znode holds, if somebody has set them since its creation.
+
+    ``version`` counts how often; ``mzxid`` and ``at`` (ZooKeeper's time) are of the last time. Data
+    that were never set again have no edition (None): TaskFlow writes jobs and locks once.
+    """
+
+    version: int
+    mzxid: int
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +41,24 @@ class Lock:
     """A claim: the ephemeral sibling of a job's znode.
 
     ``czxid``, ``session`` (its ephemeralOwner) and ``at`` (ZooKeeper's time of the claim) are None
-    where the lock was listed but gone before it could be read, or its ACL hides it; ``owner`` also
-    where it is garbage.
+    if the lock was listed but gone before it could be read, or if its ACL hides it. ``owner`` is
+    None also if it is garbage.
     """
 
     czxid: int | None
     owner: str | None
     session: int | None
     at: datetime | None
+    edition: Edition | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """A job that is on a board.
 
-    ``czxid`` and ``at`` (ZooKeeper's time of the posting) are None where it was listed but gone
-    before it could be read, or its ACL hides it; ``uuid`` and ``job_name`` also where its payload
-    is malformed.
+    ``czxid`` and ``at`` (ZooKeeper's time of the posting) are None if the job was listed but gone
+    before it could be read, or if its ACL hides it. ``uuid`` and ``job_name`` are None also if its
+    payload is malformed. If an edit made the payload malformed, they keep their values.
     """
 
     name: str
@@ -54,10 +68,16 @@ class Job:
     at: datetime | None
     seen_at: datetime
     lock: Lock | None = None
+    edition: Edition | None = None
+
+    @property
+    def written_at(self) -> int | None:
+        """The zxid of the last write of its data."""
+        return self.edition.mzxid if self.edition else self.czxid
 
     @property
     def made_at(self) -> datetime:
-        """When its znode was made; where that was never read, when the job was first seen."""
+        """When its znode was created; if that was never read, when the job was first seen."""
         return self.at or self.seen_at
 
     @property

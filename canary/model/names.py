@@ -2,6 +2,9 @@
 
 The formulas are those of ``taskflow.jobs.backends.impl_zookeeper``: odd where TaskFlow is odd (the
 trash of ``/x/jobs/jobs`` is ``/x/.trash/.trash``), because what counts is where TaskFlow looks.
+
+To TaskFlow ``/x/jobs/`` is the same board as ``/x/jobs``, with the same jobs, but what is beside it
+is elsewhere. With slashes other than one at the end of the path, TaskFlow can't trash jobs at all.
 """
 
 from datetime import datetime
@@ -21,8 +24,9 @@ def basename(path: str) -> str:
 def job_sequence(name: str) -> int | None:
     """Return the sequence number of the job znode called ``name``, or None if it is no job's name.
 
-    TaskFlow takes a child for a job when it starts with ``job`` and does not end in ``.lock``, and
-    then reads the rest with ``int()``; where that raises (``jobless``) it can make no job of it.
+    TaskFlow treats a child as a job if its name starts with ``job`` and does not end in ``.lock``,
+    and then reads the rest with ``int()``. If that raises (``jobless``), TaskFlow can't make a job
+    of it.
     """
     if not name.startswith(JOB_PREFIX) or name.endswith(LOCK_SUFFIX):
         return None
@@ -33,7 +37,7 @@ def job_sequence(name: str) -> int | None:
 
 
 def is_job(name: str) -> bool:
-    """Tell whether a child of that name is a job, to TaskFlow."""
+    """Return whether a child with that name is a job, to TaskFlow."""
     return job_sequence(name) is not None
 
 
@@ -65,19 +69,46 @@ def conductor_folder(board: str) -> str:
     return f"{entity_folder(board)}/{CONDUCTOR_FOLDER}"
 
 
+def conductor_folders(board: str) -> tuple[str, str]:
+    """Return that folder, and the one used if the board's path has a slash at its end."""
+    return conductor_folder(board), f"{_of_slash(board, ENTITY_FOLDER)}/{CONDUCTOR_FOLDER}"
+
+
 def trash_path(board: str, job: str) -> str:
     """Return where TaskFlow puts the job called ``job`` of the board at ``board`` to trash it."""
     return f"{board}/{job}".replace(board, trash_folder(board))
 
 
+def slash_trash_folder(board: str) -> str:
+    """Return the trash folder that TaskFlow creates if the board's path has a slash at its end.
+
+    TaskFlow puts the trashed jobs beside that folder: ``slash_trash_path``.
+    """
+    return _of_slash(board, TRASH_FOLDER)
+
+
+def slash_trash_path(board: str, job: str) -> str:
+    """Return where TaskFlow puts a trashed job if the board's path has a slash at its end."""
+    return f"{slash_trash_folder(board)}{job}"
+
+
+def _of_slash(board: str, folder: str) -> str:
+    """Return TaskFlow's formula for a path with a slash at its end, as kazoo then uses it.
+
+    The basename is empty there, and ``replace`` puts the folder's name between all characters:
+    ``.trash/.trashj.trasho.trashb.trashs.trash/.trash`` for ``/jobs/``.
+    """
+    return "/" + f"{board}/".replace("", folder)
+
+
 def job_id(
     board: str, czxid: int | None, incarnation: int, name: str, made_at: datetime | None
 ) -> str:
-    """Return a job's identity: its board and its znode's czxid, as a string that sorts by both.
+    """Return a job's id: its board and its znode's czxid, as a string that sorts by both.
 
-    ``made_at``, the znode's ctime, is in it as well: an ensemble that was restored from an older
-    copy gives zxids and names out again. A job that was listed but gone before it could be read has
-    neither; it is identified by the board's incarnation, its name, and when it was first seen.
+    It also contains ``made_at``, the znode's ctime: an ensemble that was restored from an older
+    copy assigns zxids and names again. A job that was listed but gone before it could be read has
+    neither. It is identified by the board's incarnation, its name, and when it was first seen.
     """
     made = "" if made_at is None else f"-{round(made_at.timestamp() * 1000):012x}"
     if czxid is None:
@@ -86,7 +117,7 @@ def job_id(
 
 
 def change_id(board: str, revision: int) -> str:
-    """Return the identity of the change that took the board at ``board`` to ``revision``."""
+    """Return the id of the change that took the board at ``board`` to ``revision``."""
     return f"{board}#{revision:016x}"
 
 

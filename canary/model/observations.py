@@ -1,4 +1,4 @@
-"""What a watcher saw, as plain values: the model's only input."""
+"""What a watcher observed, as plain values: the model's only input."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,19 +6,20 @@ from datetime import datetime
 from enum import Enum
 from typing import Final, NamedTuple
 
-from canary.model.payload import Payload
+from canary.model.jobs import Edition
+from canary.model.payload.payload import Payload
 
 _UINT32: Final = 2**32
 
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """Of a board's znode stat, what the account needs.
+    """The part of a board's znode stat that the account needs.
 
-    ZooKeeper answers ``cversion = 2 * creates - numChildren`` in 32 bits (its
+    ZooKeeper returns ``cversion = 2 * creates - numChildren`` in 32 bits (its
     ``DataNode.copyStat``), so the number of creates is known modulo 2³¹, and with it that of
-    deletes. That is enough: at 2³¹ - 1 creates ZooKeeper itself stops counting, and posting to
-    such a board fails.
+    deletes. That is enough: at 2³¹ - 1 creates ZooKeeper itself stops counting, and posting to such
+    a board fails.
     """
 
     czxid: int
@@ -48,9 +49,9 @@ class Condition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A board's children and stat, from one call, so that they belong together.
+    """A board's children and stat, from one call, so that they are consistent.
 
-    No account depends on ``condition``, but whether watches are alive.
+    No account depends on ``condition``; it only shows whether watches are alive.
     """
 
     stat: Stat
@@ -60,11 +61,11 @@ class Listing:
 
 
 class Unread(Enum):
-    """Why a znode that was asked for is not there to read.
+    """Why a requested znode could not be read.
 
-    Servers before 3.9 show everybody the stat of a job or a lock, whatever its ACL: there it is a
-    ``JobRead`` without payload, a ``LockRead`` without owner. Of what is DENIED only the name is
-    known, and that it stays the same as long as it is listed.
+    Servers before 3.9 show everybody the stat of a job or a lock, whatever its ACL: the result is
+    then a ``JobRead`` without payload, or a ``LockRead`` without owner. Of a DENIED znode only the
+    name is known, and that it stays the same as long as it is listed.
     """
 
     GONE = "no such node"
@@ -73,15 +74,17 @@ class Unread(Enum):
 
 @dataclass(frozen=True, slots=True)
 class JobRead:
-    """A job's znode, read. ``payload`` is None where its ACL hides it (its stat does not).
+    """A job's znode, read. ``payload`` is None if its ACL hides it, or if only the stat was read.
 
-    ``size`` is how many bytes of data the stat tells, where only the stat was asked for.
+    ``size`` is the size of the data in bytes in the stat, if only the stat was read. It belongs to
+    a known job as long as its ``edition`` is the known one.
     """
 
     czxid: int
     at: datetime
     payload: Payload | None
     size: int | None = None
+    edition: Edition | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +95,24 @@ class LockRead:
     at: datetime
     session: int
     owner: str | None
+    edition: Edition | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TrashRead:
-    """A znode in the trash, read."""
+    """A znode in the trash, read: the newest, if it may be in several places.
+
+    ``is_all`` is whether nothing hides what may be in other places.
+    """
 
     czxid: int
     at: datetime
     uuid: str | None
+    is_all: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ReadSet:
     """Names of the znodes to read before a listing can be understood."""
 
     jobs: frozenset[str]
@@ -114,8 +122,12 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """What came of reading them; a key a name."""
+    """The results of these reads, one key per name.
+
+    ``unedited`` are jobs that are gone and were certainly not edited since they were last read.
+    """
 
     jobs: Mapping[str, JobRead | Unread] = field(default_factory=dict)
     locks: Mapping[str, LockRead | Unread] = field(default_factory=dict)
     trash: Mapping[str, TrashRead | Unread] = field(default_factory=dict)
+    unedited: frozenset[str] = frozenset()

@@ -11,13 +11,14 @@ from typing import Final
 
 ACCURACY: Final = 0.01
 GAMMA: Final = (1 + ACCURACY) / (1 - ACCURACY)
-SHORTEST: Final = 0.001  # seconds; what is shorter counts as nothing: moments are milliseconds
+SHORTEST: Final = 0.001  # seconds; less counts as zero: moments are in milliseconds
 
 
 def quantile(buckets: Mapping[int | None, int], q: float) -> float | None:
-    """Return the duration, in seconds, below which the part ``q`` of all lies; None of none.
+    """Return the duration in seconds below which the part ``q`` of all lies; None if none.
 
-    ``buckets`` maps a bucket's number, None that of durations of nothing, to how many are in it.
+    ``buckets`` maps a bucket's number to its count. The number None is the bucket of zero
+    durations.
     """
     total = sum(buckets.values())
     if total == 0:

@@ -1,25 +1,26 @@
 """From what was seen to what happened: ``(state, observation) -> (state, changes, gaps)``.
 
-A watcher lists a board, asks ``wanted`` what to read, reads it, and calls ``advance``; where the
-board does not exist it calls ``advance_missing``. Both are pure. Where more jobs are new than a
-watcher may read at once, it tells of some by ``advance_part``, and lists the board again.
+A watcher lists a board, calls ``wanted`` to learn what to read, reads it, and calls ``advance``. If
+the board does not exist, it calls ``advance_missing``. Both are pure. If more jobs are new than a
+watcher may read at once, it covers some of them with ``advance_part``, and lists the board again.
 
-Promises: every change explains creates and deletes that happened, each explained once; what the
-board's stat counts beyond them is in a gap, exactly; whatever happened while nobody watched is
-within a gap, whether it was found afterwards or only counted; changes of one job come in an order
-that is legal for a job. Does not promise to tell in which order the changes of different jobs
-happened, beyond this: within one step deletes come before creates, and creates in the order of
-their zxids (a claim by a lock that is older than its job comes with the job).
+Promises: every change explains creates and deletes that happened, each explained once. What the
+board's stat counts beyond them is in a gap, exactly. Whatever happened while nobody watched is
+within a gap, whether it was found afterwards or only counted. Changes of one job come in an order
+that is legal for a job. Does not promise in which order the changes of different jobs happened,
+except that within one step deletes come before creates, and creates in the order of their zxids (a
+claim by a lock that is older than its job comes with the job).
 
-What no listing can tell apart: a job *consumed* by its owner, and one whose lock and znode went in
-two transactions (abandoned, then removed by a hand), or that was trashed and taken out of the trash
-before it was looked for, all between two listings. It is called consumed. And whose lock it was
-that is gone, where it changed hands in a round that left a gap and was gone again before it was
-read: an abandonment then names the owner before, an ending nobody.
+No listing can distinguish a job that was *consumed* by its owner from one whose lock and znode were
+deleted in two transactions (abandoned, then removed by hand), or from one that was trashed and
+taken out of the trash before that was read, all between two listings. It is called consumed. The
+owner of a lock that is gone is also unknown if the lock changed hands in a round that left a gap,
+and was gone again before it was read: then an abandonment names the previous owner, and an ending
+names nobody.
 
-A job that was deleted and made again under its own name between two listings, which only a hand
-does, is noticed when it is read again: where ``suspects`` names it. Until then there is only the
-gap that it leaves; then the changes are told, and explain nothing that the gap has counted.
+A job that was deleted and created again under its own name between two listings, which happens only
+by hand, is noticed when it is read again: if ``suspects`` names it. Until then there is only the
+gap that it leaves. Then the changes are recorded, and explain nothing that the gap has counted.
 """
 
 from dataclasses import replace
@@ -29,39 +30,40 @@ from canary.model.changes import Change, Gap, Kind, Reason, ending_of, node_chan
 from canary.model.comparison import Comparison
 from canary.model.jobs import Outcome
 from canary.model.names import is_job, lock_name, locked_job
-from canary.model.observations import Listing, Reads, Stat, Wanted
+from canary.model.observations import Listing, Reads, ReadSet, Stat
 from canary.model.state import BoardState, Step
 
 
-def wanted(state: BoardState, listing: Listing, suspects: frozenset[str] = frozenset()) -> Wanted:
+def wanted(state: BoardState, listing: Listing, suspects: frozenset[str] = frozenset()) -> ReadSet:
     """Return what to read to understand ``listing``.
 
-    ``suspects`` are names of locks that may have changed hands since they were read: their watch
-    fired, or was lost with a connection. It may name jobs too, to find those that were replaced.
+    ``suspects`` are names of locks that may have changed hands since they were read, because their
+    watch fired, or was lost with a connection. It may also name jobs, to find those that were
+    replaced.
     """
     there = listing.children
     if not _is_comparable(state, listing.stat):
         jobs = frozenset(name for name in there if is_job(name))
-        return Wanted(jobs, frozenset(lock_name(name) for name in jobs) & there, frozenset())
+        return ReadSet(jobs, frozenset(lock_name(name) for name in jobs) & there, frozenset())
     added = there - state.children
     again = suspects | state.unread
     jobs = frozenset(name for name in added | (again & there) if is_job(name))
     locks = {name for name in added if locked_job(name) in there}
     locks |= {name for name in again if locked_job(name) is not None}
     locks |= {lock_name(name) for name in jobs | state.unread}
-    return Wanted(jobs, there & locks, frozenset(state.jobs.keys() - there))
+    return ReadSet(jobs, there & locks, frozenset(state.jobs.keys() - there))
 
 
 def advance(state: BoardState, listing: Listing, reads: Reads, reason: Reason) -> Step:
-    """Compare ``state`` with ``listing`` and say what happened in between.
+    """Compare ``state`` with ``listing`` and return what happened in between.
 
-    ``reads`` must hold what ``wanted`` asked for; ``reason`` is what to blame for what is unseen.
-    With any but Reason.COALESCED nobody watched in between: if anything happened, there is a gap.
+    ``reads`` must hold what ``wanted`` returned. ``reason`` is the reason for what is unseen. With
+    any reason but Reason.COALESCED nobody watched in between: if anything happened, there is a gap.
     With Reason.ERA the counters are not compared: the ensemble is known to be another one, or the
     same restored, and then ``suspects`` should have been all of the state's children.
     """
     stat = listing.stat
-    is_era = reason is Reason.ERA or _is_newer(state, stat)
+    is_era = reason is Reason.ERA or is_restored(state, stat)
     ended: tuple[Change, ...] = ()
     gaps: tuple[Gap, ...] = ()
     if state.incarnation not in {None, stat.czxid}:
@@ -69,28 +71,28 @@ def advance(state: BoardState, listing: Listing, reads: Reads, reason: Reason) -
         gaps = () if is_era else _deleted(state, listing.seen_at)
         state = BoardState(seen_at=state.seen_at)
     elif state.stat is not None and state.stat.czxid != stat.czxid:
-        # That the old incarnation ended was told, and of the new one a part.
+        # The end of the old incarnation is recorded already, and a part of the new one.
         gaps = () if is_era else _deleted(state, listing.seen_at)
         state = replace(state, stat=None)
     return Comparison(state, listing, reads, is_era=is_era).step(reason, ended, gaps)
 
 
-def unknown(state: BoardState, listing: Listing, asked: Wanted) -> frozenset[str]:
-    """Return the jobs of ``asked`` of which nothing is known, so that all of them is to be read."""
+def unknown(state: BoardState, listing: Listing, asked: ReadSet) -> frozenset[str]:
+    """Return the jobs of ``asked`` of which nothing is known, so all of each has to be read."""
     is_same = state.incarnation == listing.stat.czxid
     return asked.jobs - state.jobs.keys() if is_same else asked.jobs
 
 
 def advance_part(state: BoardState, listing: Listing, reads: Reads, reason: Reason) -> Step:
-    """Tell of the jobs in ``reads``, which were unknown, with their locks, and of nothing else.
+    """Cover the jobs in ``reads``, which were unknown, with their locks, and nothing else.
 
-    ``reads`` must hold their locks where they are listed; the state must be of the listing's
-    incarnation of the board, or of none. The account stays open, as it does where a store could
+    ``reads`` must hold their locks if they are listed. The state must be of the listing's
+    incarnation of the board, or of none. The account stays open, as it does when a store could
     write only a part of a round: the next ``advance``, on a later listing, closes it.
     """
     names = reads.jobs.keys() | {lock_name(name) for name in reads.jobs}
     part = replace(listing, children=(state.children - names) | (listing.children & names))
-    is_era = reason is Reason.ERA or _is_newer(state, listing.stat)
+    is_era = reason is Reason.ERA or is_restored(state, listing.stat)
     changes = Comparison(state, part, reads, is_era=is_era).step(reason, (), ()).changes
     return Step(state.after(changes), changes, ())
 
@@ -98,11 +100,11 @@ def advance_part(state: BoardState, listing: Listing, reads: Reads, reason: Reas
 def advance_missing(
     state: BoardState, seen_at: datetime, reason: Reason = Reason.COALESCED
 ) -> Step:
-    """Say what follows from the board not existing: every job that was on it has ended.
+    """Return what follows from the board not existing: every job that was on it has ended.
 
     ZooKeeper deletes only empty nodes. With Reason.ERA the ensemble is known to be another one, or
-    the same restored; then it may be that nobody deleted anything. With any but Reason.COALESCED a
-    board that did not exist before may have come and gone: nothing is left that would tell.
+    the same restored; then perhaps nobody deleted anything. With any reason but Reason.COALESCED, a
+    board that did not exist before may have come and gone without leaving a trace.
     """
     is_era = reason is Reason.ERA
     changes = _endings(state, seen_at, is_era=is_era)
@@ -116,7 +118,7 @@ def advance_missing(
 
 
 def _endings(state: BoardState, seen_at: datetime, *, is_era: bool) -> tuple[Change, ...]:
-    """End all that was on an incarnation of the board that is no more."""
+    """End everything that was on an incarnation of the board that no longer exists."""
     incarnation = state.incarnation
     if incarnation is None:
         return ()
@@ -139,8 +141,8 @@ def _deleted(
     return (Gap(state.seen_at, seen_at, reason, None, None),)
 
 
-def _is_newer(state: BoardState, stat: Stat) -> bool:
-    """Tell whether the state is of a later moment than ``stat``: then the ensemble was restored."""
+def is_restored(state: BoardState, stat: Stat) -> bool:
+    """Return whether the state is later than ``stat``: then the ensemble was restored."""
     known = state.stat
     return (state.incarnation is not None and state.incarnation > stat.czxid) or (
         known is not None and (known.czxid > stat.czxid or known.pzxid > stat.pzxid)
@@ -148,9 +150,9 @@ def _is_newer(state: BoardState, stat: Stat) -> bool:
 
 
 def _is_comparable(state: BoardState, stat: Stat) -> bool:
-    """Tell whether ``stat`` is of the same incarnation as the state, and not older than it."""
+    """Return whether ``stat`` is of the state's incarnation, and not older than the state."""
     return (
         state.stat is not None
         and state.stat.czxid == state.incarnation == stat.czxid
-        and not _is_newer(state, stat)
+        and not is_restored(state, stat)
     )

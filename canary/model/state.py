@@ -1,4 +1,4 @@
-"""What is known of a board between two looks at it."""
+"""What is known of a board between two rounds."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -6,6 +6,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from canary.model.changes import BEGINNINGS, ENDINGS, Change, Gap, Kind
+from canary.model.editing import edited
 from canary.model.jobs import Job, Lock
 from canary.model.names import lock_name
 from canary.model.observations import Stat
@@ -17,14 +18,14 @@ _NO_JOBS: Mapping[str, Job] = MappingProxyType({})
 class BoardState:
     """What is known of a board.
 
-    ``stat`` is that of the last listing; None where the board was never listed or did not exist
-    when it was last looked at. ``seen_at`` is when it was last looked at, None for never: then
-    there is nothing that the next listing could be compared with. ``children`` are all names of
-    the last listing, ``others`` those of children that are no jobs and no job's lock, ``unread``
-    those of jobs to read again, because they or their lock were gone, or others, by the time that
-    they were read. ``told_creates`` and ``told_deletes`` are what changes told since ``stat``
-    explain already: a store that could write only a part of a round leaves them behind, with
-    ``told_incarnation``, the incarnation of the board that the last of them was about.
+    ``stat`` is that of the last listing; None if the board was never listed, or did not exist in
+    the last round. ``seen_at`` is when the last round was; None if there was none: then the next
+    listing can't be compared with anything. ``children`` are all names of the last listing.
+    ``others`` are those of children that are neither jobs nor a job's lock. ``unread`` are the
+    names of jobs to read again, because they or their lock were gone, or replaced, when they were
+    read. ``told_creates`` and ``told_deletes`` are what changes recorded since ``stat`` explain
+    already: a store that could write only a part of a round leaves them behind, with
+    ``told_incarnation``, the incarnation of the board that the last of these changes was about.
     """
 
     stat: Stat | None = None
@@ -51,8 +52,8 @@ class BoardState:
     ) -> "BoardState":
         """Build the state from what a store holds: the jobs that have not ended, and others.
 
-        ``told`` are the creates and deletes that changes of ``told_incarnation`` explained since
-        ``stat``; ``after`` is what makes them.
+        ``told`` are the creates and deletes that changes of ``told_incarnation`` have explained
+        since ``stat``; ``after`` computes them.
         """
         by_name = {job.name: job for job in jobs}
         strays = frozenset(others)
@@ -77,15 +78,16 @@ class BoardState:
         return self.stat.czxid if self.stat else None
 
     def known_until(self, moment: datetime | None) -> "BoardState":
-        """Return the state if nothing has happened up to ``moment`` since it was seen."""
+        """Return the state, seen at ``moment`` if later: nothing has happened up to then."""
         if self.seen_at is None or moment is None or moment <= self.seen_at:
             return self
         return replace(self, seen_at=moment)
 
     def after(self, changes: Iterable[Change]) -> "BoardState":
-        """Return the state once ``changes``, the next ones in order, are told, and nothing else.
+        """Return the state once only ``changes``, the next ones in order, are recorded.
 
-        It is what a store holds that wrote these and not yet the listing that they came from.
+        A store is in this state if it wrote these changes, but not yet the listing that they came
+        from.
         """
         changes = tuple(changes)
         jobs, others = dict(self.jobs), set(self.others)
@@ -107,12 +109,13 @@ class BoardState:
 def told_after(
     incarnation: int | None, creates: int, deletes: int, changes: Iterable[Change]
 ) -> tuple[int | None, int, int]:
-    """Return what is told beyond a board's stat once ``changes`` are: of which incarnation, how
-    many creates and how many deletes.
+    """Return what is explained beyond a board's stat once ``changes`` are recorded.
+
+    The result is the incarnation, the creates and the deletes.
     """
     for change in changes:
         if change.incarnation != incarnation:
-            # What was told of an older incarnation has no place in this one's account.
+            # What was explained in an older incarnation has no place in this one's account.
             incarnation, creates, deletes = change.incarnation, 0, 0
         creates += change.creates
         deletes += change.deletes
@@ -120,7 +123,7 @@ def told_after(
 
 
 def apply(change: Change, jobs: dict[str, Job], others: set[str]) -> None:
-    """Bring ``jobs`` and ``others`` of a board to what they are after ``change``."""
+    """Update ``jobs`` and ``others`` of a board to what they are after ``change``."""
     name = change.name
     if change.kind in BEGINNINGS:
         job_name = change.payload.name if change.payload else None
@@ -130,6 +133,8 @@ def apply(change: Change, jobs: dict[str, Job], others: set[str]) -> None:
         jobs[name] = replace(jobs[name], lock=lock)
     elif change.kind is Kind.ABANDONED:
         jobs[name] = replace(jobs[name], lock=None)
+    elif change.kind is Kind.EDITED:
+        jobs[name] = edited(jobs[name], change)
     elif change.kind in ENDINGS:
         del jobs[name]
     if change.other_added is not None:
@@ -140,7 +145,7 @@ def apply(change: Change, jobs: dict[str, Job], others: set[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one observation led to. The changes are in the order in which they are to be told."""
+    """The result of one observation. The changes are in the order in which they are published."""
 
     state: BoardState
     changes: tuple[Change, ...]

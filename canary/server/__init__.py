@@ -1,5 +1,5 @@
 """The API, the event stream and the dashboard: a Flask application, served by gunicorn on gevent.
 
-``create_app`` is handed its parts; ``main`` makes them, one set in each of gunicorn's processes.
-One noun a module: what it answers, and the blueprint that answers it.
+``create_app`` takes its parts as arguments; ``main`` makes them, one set in each of gunicorn's
+worker processes. Each module has one kind of answer, with the blueprint that serves it.
 """

@@ -1,7 +1,7 @@
-"""``GET /metrics``, and what is counted of each request.
+"""``GET /metrics``, and the counting of requests.
 
-Promises: a request is counted by the template of its route, never by what somebody wrote for a
-path; what has no route is all one.
+Promises: a request is counted by the URL rule of its route, never by the path that a client sent.
+All requests without a route are counted as one (``UNMATCHED``).
 """
 
 import time
@@ -13,17 +13,20 @@ UNMATCHED: Final = "unmatched"
 
 
 class Metrics(Protocol):
-    """What counts and tells."""
+    """Counts requests and exposes all metrics."""
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Count a request."""
+        """Count a request that took ``seconds``."""
 
     def exposed(self, accept: str) -> tuple[bytes, str]:
-        """Return all metrics as text, and its content type."""
+        """Return all metrics as text in a format that ``accept`` allows, and its content type."""
 
 
 def register(app: Flask, metrics: Metrics) -> None:
-    """Have ``app`` show and count. To be called before others see requests, to see all of them."""
+    """Make ``app`` count requests and serve ``/metrics``.
+
+    Call it before any other ``before_request`` is registered, so that all requests are counted.
+    """
 
     def begin() -> None:
         g.begun = time.monotonic()
@@ -37,6 +40,11 @@ def register(app: Flask, metrics: Metrics) -> None:
     app.before_request(begin)
     app.after_request(end)
     app.register_blueprint(_blueprint(metrics))
+
+
+def refused(metrics: Metrics, method: str, status: int) -> None:
+    """Count a request that was refused before Flask matched a route."""
+    metrics.answered(UNMATCHED, method, status, 0.0)
 
 
 def _blueprint(metrics: Metrics) -> Blueprint:

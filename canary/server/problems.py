@@ -1,7 +1,8 @@
 """Errors as answers: one place that turns an exception into a status and a body.
 
-Under ``/v1.0`` a body is the original's ``{"title", "description"}``, everywhere else a problem
-document (RFC 9457). What nobody foresaw is logged, and tells the client nothing of its inside.
+Below ``/v1.0``, a body is ``{"title", "description"}`` as in the original Canary. Everywhere else
+it is a problem document (RFC 9457). An unexpected exception is logged, and the client gets no
+details of it.
 """
 
 import json
@@ -13,28 +14,30 @@ from typing import Final
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import NotFound as RouteNotFound
 
+from canary.config.board_path import shown
 from canary.errors import CanaryError, StoreError, UsageError, ZooKeeperUnavailable
 
 LOG = logging.getLogger(__name__)
 
-RETRY_AFTER: Final = 2  # seconds; what is away is tried again as often
+RETRY_AFTER: Final = 2  # seconds; a server that is away is tried again as often
 
 
 class NotRegistered(CanaryError):  # noqa: N818 -- as the other leaves
-    """Nobody told Canary to watch that path."""
+    """The path is not registered with Canary."""
 
 
 class NotFound(CanaryError):  # noqa: N818 -- as the other leaves
-    """There is nothing of that name."""
+    """There is nothing with that name."""
 
 
 class Crowded(CanaryError):  # noqa: N818 -- as the other leaves
-    """This process does as much of that as it may."""
+    """The process has reached a limit and takes no more requests of this kind."""
 
 
 class NotSignedIn(CanaryError):  # noqa: N818 -- as the other leaves
-    """Nobody who is known asked; ``challenges`` say how to sign in."""
+    """The request has no valid credentials; ``challenges`` are values of WWW-Authenticate."""
 
     def __init__(self, message: str, challenges: Sequence[str]) -> None:
         super().__init__(message)
@@ -42,11 +45,11 @@ class NotSignedIn(CanaryError):  # noqa: N818 -- as the other leaves
 
 
 class Misdirected(CanaryError):  # noqa: N818 -- as the other leaves
-    """The request was for a host that this is not."""
+    """The request is for a host that this server does not serve."""
 
 
 class TooOften(CanaryError):  # noqa: N818 -- as the other leaves
-    """A client asked too often; it may again after ``wait`` seconds."""
+    """A client has sent too many requests; it may send the next one after ``wait`` seconds."""
 
     def __init__(self, message: str, wait: float) -> None:
         super().__init__(message)
@@ -67,7 +70,7 @@ _STATUS: Final[tuple[tuple[type[CanaryError], HTTPStatus], ...]] = (
 
 
 def register(app: Flask) -> None:
-    """Let ``app`` answer its errors so."""
+    """Register the error handlers with ``app``."""
     app.register_error_handler(CanaryError, _canary_error)
     app.register_error_handler(HTTPException, _http_error)
 
@@ -82,7 +85,7 @@ def _canary_error(error: CanaryError) -> Response:
                 for challenge in error.challenges:
                     answer.headers.add("WWW-Authenticate", challenge)
             if isinstance(error, TooOften):
-                answer.headers["Retry-After"] = str(max(1, math.ceil(error.wait)))
+                answer.headers["Retry-After"] = _seconds(error.wait)
             return answer
     LOG.error("a request failed", exc_info=error)
     return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "Canary failed; its log says more.")
@@ -94,25 +97,44 @@ def _http_error(error: HTTPException) -> Response:
     made = error.get_response()
     if error.code is None or error.code < HTTPStatus.BAD_REQUEST:
         return Response(made.get_data(), made.status_code, list(made.headers))
-    answer = _answer(HTTPStatus(error.code), error.description or "")
+    said = error.description or ""
+    if isinstance(error, RouteNotFound) and said == RouteNotFound.description:
+        said = f"There is nothing at {shown(request.path)}. /docs shows what there is."
+    answer = _answer(HTTPStatus(error.code), said)
     if "Allow" in made.headers:
         answer.headers["Allow"] = made.headers["Allow"]
     return answer
 
 
 def _answer(status: HTTPStatus, text: str) -> Response:
-    if request.path.startswith("/v1.0"):
-        body: dict[str, object] = {"title": status.phrase, "description": text}
-        content_type = "application/json"
-    else:
-        body = {
-            "type": "about:blank",
-            "title": status.phrase,
-            "status": status.value,
-            "detail": text,
-        }
-        content_type = "application/problem+json"
-    answer = Response(json.dumps(body), status.value, content_type=content_type)
+    body, content_type = document(request.path, status, text)
+    answer = Response(body, status.value, content_type=content_type)
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         answer.headers["Retry-After"] = str(RETRY_AFTER)
     return answer
+
+
+def document(path: str, status: HTTPStatus, text: str) -> tuple[str, str]:
+    """Return the body and content type for an error in a request for ``path``."""
+    if path.startswith("/v1.0"):
+        return json.dumps({"title": status.phrase, "description": text}), "application/json"
+    problem = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": text,
+    }
+    return json.dumps(problem), "application/problem+json"
+
+
+def refusal(path: str, error: TooOften | Crowded) -> tuple[HTTPStatus, str, dict[str, str]]:
+    """Return status, body and header fields to refuse a request that does not reach Flask."""
+    status, wait = HTTPStatus.SERVICE_UNAVAILABLE, float(RETRY_AFTER)
+    if isinstance(error, TooOften):
+        status, wait = HTTPStatus.TOO_MANY_REQUESTS, error.wait
+    body, content_type = document(path, status, str(error))
+    return status, body, {"Content-Type": content_type, "Retry-After": _seconds(wait)}
+
+
+def _seconds(wait: float) -> str:
+    return str(max(1, math.ceil(wait)))

@@ -1,1 +1,1 @@
-"""Where changes go: MongoDB for what is now and what just was, Cassandra for checkpoints."""
+"""The stores: MongoDB for the present and the recent past, Cassandra for checkpoints."""

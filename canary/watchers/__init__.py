@@ -1,1 +1,1 @@
-"""What is watched in ZooKeeper, one module a thing; nothing here ever writes to it."""
+"""The watches: each module has one part of them. Nothing here ever writes to ZooKeeper."""

@@ -1,7 +1,8 @@
-"""What all boards of one worker together may hold in memory of what they read.
+"""How much of what it reads one worker may hold in memory, for all of its boards together.
 
-Bytes of changes that wait for the store; and answers of ZooKeeper that are on their way, or there
-and not decoded: nobody knows how large one is before it is there.
+Two things are bounded: the bytes of changes that wait for the store, and the number of ZooKeeper's
+answers that are on their way or not decoded yet. The size of an answer is not known before it is
+there.
 """
 
 from typing import Final
@@ -14,9 +15,9 @@ MAX_ANSWERS: Final = 64  # of at most 1 MB, unless ZooKeeper's jute.maxbuffer wa
 
 
 class Budget:
-    """Counts bytes. ``room`` events of who waits for some are set whenever some come free.
+    """Counts bytes. Sets the ``room`` events of those that wait, whenever bytes come free.
 
-    Who asks for an answer of any size holds one of ``answers`` until it is decoded.
+    Whoever requests an answer of unknown size holds one of ``answers`` until the answer is decoded.
     """
 
     def __init__(self, limit: int = MAX_WORKER_BYTES) -> None:
@@ -26,20 +27,20 @@ class Budget:
         self._waiting: set[Event] = set()
 
     def is_spent(self) -> bool:
-        """Tell whether nothing more may be held."""
+        """Return whether nothing more may be held."""
         return self.held >= self._limit
 
     def charge(self, difference: int) -> None:
-        """Count so many bytes more, or less."""
+        """Add ``difference`` bytes to what is held; it may be negative."""
         self.held += difference
         if difference < 0 and not self.is_spent():
             for room in self._waiting:
                 room.set()
 
     def tell(self, room: Event) -> None:
-        """Set ``room`` whenever some come free."""
+        """Set ``room`` whenever bytes come free."""
         self._waiting.add(room)
 
     def leave(self, room: Event) -> None:
-        """Set ``room`` no more."""
+        """Stop setting ``room``."""
         self._waiting.discard(room)

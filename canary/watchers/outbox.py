@@ -1,76 +1,106 @@
 """What a board's rounds found, on its way into the live store.
 
-Promises: steps are written in the order in which they were put, each once, together where several
-wait; a store that is away delays nobody but this outbox's own greenlet. What waits is bounded:
-past ``MAX_CHANGES`` or ``MAX_BYTES``, or when the worker's budget is spent, it ``is_full``, and the
-watch stops reading until there is room again; one round then says how much was not seen one by one.
-So memory does not grow with an outage.
+Promises: steps are written in the order in which they were put, each once; steps that wait are
+written together. A store that does not answer delays only this outbox's own greenlet. What waits is
+bounded: at ``MAX_CHANGES`` or ``MAX_BYTES``, or when the worker's budget is spent, the outbox
+``is_full``, and the watch stops reading until there is room again. The next round then says how
+much was not seen one by one. So memory does not grow with an outage.
 """
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, Generic, Protocol, TypeVar
 
-import gevent
 from gevent.event import Event
 
-from canary.clock import now
+from canary.clock import CLOCK, Clock
 from canary.errors import CanaryError, Fenced, StoreError
+from canary.logs.complaint import Complaint
 from canary.model.changes import Change, Gap, Reason
 from canary.model.freshness import Freshness
 from canary.model.state import BoardState, Step
-from canary.stores.mongo import within
-from canary.stores.writer import LiveBoard
+from canary.stores.mongo.client import within
 from canary.watchers.budget import Budget
-from canary.watchers.horizon import Lag, longest
+from canary.watchers.watermark import Lag, longest
 
 LOG = logging.getLogger(__name__)
 
 MAX_CHANGES: Final = 20_000  # of one board, waiting or being written
 MAX_BYTES: Final = 32 * 2**20
-CHANGE_BYTES: Final = 500  # what a change takes in memory beside its payload
+CHANGE_BYTES: Final = 500  # memory that a change takes beside its payload
 RETRY_DELAY: Final = 0.25  # seconds before a failed write is tried again; doubled each time
 MAX_RETRY_DELAY: Final = 5.0  # seconds
-ADMIT_TIMEOUT: Final = 1.0  # seconds to say that a write did not succeed
+ADMIT_TIMEOUT: Final = 1.0  # seconds to record that a write did not succeed
 DRAIN_TIMEOUT: Final = 4.0  # seconds that a stopping watch gives the store
+RELEASE_TIMEOUT: Final = 1.0  # seconds at least, after that, to release the board
 
 
+class Board(Protocol):
+    """What an outbox writes to; ``canary.stores.writing.board_writer.LiveBoard`` is one.
+
+    Each method writes everything it is given, once, or raises. After StoreUnavailable or
+    StoreRefused it may be called again; Fenced means that another worker has the board. ``state``
+    is what was stored when the board was taken.
+    """
+
+    path: str
+    epoch: int
+    state: BoardState
+
+    def add(self, steps: Sequence[Step]) -> None:
+        """Take ``steps``, which ``resume`` writes in order."""
+
+    def resume(self, freshness: Freshness, now: datetime) -> None:
+        """Write what is left of ``add``'s steps, and the freshness, which holds since ``now``."""
+
+    def mark(self, freshness: Freshness, now: datetime) -> None:
+        """Write only the freshness, which holds since ``now``, unless it is stored already."""
+
+    def release(self, now: datetime, known_until: datetime | None, reason: Reason) -> None:
+        """Release the board. Does nothing if another worker has it."""
+
+
+B = TypeVar("B", bound=Board)
 #: Compares what is stored of a board with what was on it when that was written.
-Comparison = Callable[[LiveBoard, BoardState], None]
+Comparison = Callable[[B, BoardState], None]
 
 
-class Outbox:
-    """The steps of one board that are not written yet. ``run`` is one greenlet's; call it once.
+class Outbox(Generic[B]):
+    """The steps of one board that are not written yet. Call ``run`` once, in one greenlet.
 
-    ``known_until`` tells up to when all that happened on the board was put here.
+    ``known_until`` returns the moment up to which everything on the board was put here.
     """
 
     def __init__(
-        self, board: LiveBoard, budget: Budget, known_until: Callable[[], datetime]
+        self,
+        board: B,
+        budget: Budget,
+        known_until: Callable[[], datetime],
+        clock: Clock = CLOCK,
     ) -> None:
         self._board, self._budget, self._known_until = board, budget, known_until
+        self._clock = clock
         self._extra = {"board": board.path, "epoch": board.epoch}
         self._state: BoardState | None = None  # of the last step that waits: one for all of them
         self._changes: list[Change] = []
         self._gaps: list[Gap] = []
-        self._bytes = 0  # of what waits, and of what is being written
+        self._bytes = 0  # of what waits and what is being written
         self._writing = 0  # changes
         self._lag: Lag | None = None  # of the steps that wait
         self._lag_writing: Lag | None = None  # of what is being written
-        self._written: BoardState | None = None  # the last state that is; at first the board's own
-        self._comparison: Comparison | None = None
+        self._written: BoardState | None = None  # the last one written; at first the board's own
+        self._comparison: Comparison[B] | None = None
         self.is_released = False
         self._reason = Reason.HANDOVER
         self._freshness = Freshness.CATCHING_UP
-        self._since: datetime | None = None  # when it changed, until that is written
+        self._since: datetime | None = None  # when the freshness changed, until that is written
         self._unfinished = False
-        self._deadline = float("inf")  # by the monotonic clock, once it is to stop
+        self._deadline = float("inf")  # by the clock's elapsed(), once it has to stop
         self._work, self._room, self._stopping = Event(), Event(), Event()
 
     def put(self, step: Step, freshness: Freshness, lag: Lag) -> None:
-        """Have a step written, and then show the board's freshness; ``lag`` is what it ends."""
+        """Queue a step, and then the board's freshness. ``lag`` is the lag that the step ends."""
         self._state = step.state
         self._lag = longest(self._lag, lag)
         self._changes += step.changes
@@ -80,45 +110,45 @@ class Outbox:
         self._work.set()
 
     def show(self, freshness: Freshness) -> None:
-        """Have the board's freshness written, after all that was put before."""
+        """Queue the board's freshness, to be written after everything that was put before."""
         if freshness is not self._freshness:
-            self._freshness, self._since = freshness, now()
+            self._freshness, self._since = freshness, self._clock.now()
             self._work.set()
 
     @property
     def freshness(self) -> Freshness:
-        """What the board is shown as, or will be once all is written."""
+        """The board's freshness, as it is or will be once everything is written."""
         return self._freshness
 
     @property
     def waiting(self) -> tuple[int, int]:
-        """How many changes, and about how many bytes, are not known to be written."""
+        """The number of changes that are not known to be written, and about how many bytes."""
         return len(self._changes) + self._writing, self._bytes
 
     @property
     def is_written(self) -> bool:
-        """Whether all that was put is written."""
+        """Whether everything that was put is written."""
         return not self._unfinished and self._state is None
 
     def lag(self) -> Lag | None:
-        """Return what is not written yet, None if there is nothing to write."""
+        """Return the lag of what is not written yet, or None if everything is."""
         if self._since is None and self._lag is None and self._lag_writing is None:
-            return None  # as almost always, and every board is asked once a second
+            return None  # the usual case; every board is asked once a second
         shown = Lag(self._since, self._since) if self._since is not None else None
         return longest(longest(self._lag_writing, self._lag), shown)
 
-    def reconcile(self, comparison: Comparison) -> None:
-        """Have what is stored compared with the state that was written last, whatever waits."""
+    def reconcile(self, comparison: Comparison[B]) -> None:
+        """Queue a comparison of what is stored with the last state written, whatever waits."""
         self._comparison = comparison
         self._work.set()
 
     def is_full(self) -> bool:
-        """Tell whether nothing more may be put for now, by this board's bounds or the worker's."""
+        """Return whether nothing may be put now, by the bounds of this board or the worker."""
         count = len(self._changes) + len(self._gaps) + self._writing
         return count >= MAX_CHANGES or self._bytes >= MAX_BYTES or self._budget.is_spent()
 
     def wait_for_room(self) -> None:
-        """Return when it is not full any more, or stopping."""
+        """Return when the outbox is no longer full, or is stopping."""
         self._budget.tell(self._room)
         try:
             while self.is_full() and not self._stopping.is_set():
@@ -128,9 +158,9 @@ class Outbox:
             self._budget.leave(self._room)
 
     def stop(self, reason: Reason) -> None:
-        """Ask ``run`` to write what is there, for a moment, and then to come to an end.
+        """Ask ``run`` to write what is there, within ``DRAIN_TIMEOUT``, and to return.
 
-        ``reason`` is what is to blame for what happens until the board is taken again.
+        ``reason`` is the reason for what happens until the board is taken again.
         """
         self._reason = reason
         self._stopping.set()
@@ -138,9 +168,9 @@ class Outbox:
         self._room.set()
 
     def run(self) -> None:
-        """Write until told to stop; then give the board up.
+        """Write until ``stop``; then release the board.
 
-        Raises Fenced where the board is another worker's: then nothing more can be written.
+        Raises Fenced if the board is another worker's: then nothing more can be written.
         """
         try:
             self._write_all()
@@ -150,61 +180,61 @@ class Outbox:
 
     def _write_all(self) -> None:
         delay = RETRY_DELAY
+        failing = Complaint(LOG, "not written, will be tried again", self._extra)
         while True:
             if self._stopping.is_set():
-                self._deadline = min(self._deadline, time.monotonic() + DRAIN_TIMEOUT)
+                self._deadline = min(self._deadline, self._clock.elapsed() + DRAIN_TIMEOUT)
             if self._is_idle():
                 if self._stopping.is_set():
                     return
                 self._work.wait()
                 self._work.clear()
                 continue
-            if time.monotonic() >= self._deadline:
+            if self._clock.elapsed() >= self._deadline:
                 left = len(self._changes) + self._writing
-                LOG.warning("%d changes are not written", left, extra=self._extra)
+                LOG.warning(
+                    "%d changes could not be written before the end", left, extra=self._extra
+                )
                 return
             try:
-                with within(self._deadline - time.monotonic()):
+                with within(self._deadline - self._clock.elapsed()):
                     self._write()
                     self._compare()
                 delay = RETRY_DELAY
+                failing.over()
             except StoreError as error:
-                LOG.warning("not written, will be tried again: %s", error, extra=self._extra)
+                failing.say(error)
                 self._admit()
                 self._pause(delay)
                 delay = min(delay * 2, MAX_RETRY_DELAY)
 
     def _admit(self) -> None:
-        """Have the board shown as catching up while what is known of it can't be written.
+        """Mark the board as catching up while what is known of it can't be written.
 
-        Where even this can't be, MongoDB is away, and whoever asks is told that.
+        If not even this can be written, MongoDB is away, and the server answers with that.
         """
         try:
-            with within(min(ADMIT_TIMEOUT, self._deadline - time.monotonic())):
-                self._board.mark(Freshness.CATCHING_UP, now())
+            with within(min(ADMIT_TIMEOUT, self._deadline - self._clock.elapsed())):
+                self._board.mark(Freshness.CATCHING_UP, self._clock.now())
         except StoreError:
             return
-        self._since = self._since or now()  # and once it is written, what it is then
+        self._since = self._since or self._clock.now()  # afterwards the true one is due again
 
     def _pause(self, delay: float) -> None:
-        """Wait before the next try, shorter once it is the time to stop."""
-        if self._stopping.is_set() or self._stopping.wait(delay):
-            gevent.sleep(RETRY_DELAY)
+        """Wait before the next try; the wait is shorter while stopping."""
+        if self._stopping.is_set() or self._clock.wait(self._stopping, delay):
+            self._clock.sleep(RETRY_DELAY)
 
     def _is_idle(self) -> bool:
         return not (self._unfinished or self._state or self._since or self._comparison)
 
     def _write(self) -> None:
         if self._unfinished:
-            self._board.resume(self._freshness, now())
+            self._board.resume(self._freshness, self._clock.now())
             self._finished()
         if self._state is not None:
-            step = Step(self._state, tuple(self._changes), tuple(self._gaps))
-            self._state, self._changes, self._gaps = None, [], []
-            self._lag_writing, self._lag = self._lag, None
-            self._unfinished, self._writing = True, len(step.changes)
-            self._written = step.state
-            self._board.write([step], self._freshness, now())
+            self._hand_over(self._state)
+            self._board.resume(self._freshness, self._clock.now())
             self._finished()
         if self._since is not None:
             since, self._since = self._since, None
@@ -214,6 +244,19 @@ class Outbox:
                 self._since = self._since or since
                 raise
 
+    def _hand_over(self, state: BoardState) -> None:
+        """Take everything that waits, and give it to the board's writer.
+
+        It is one method because no greenlet may run in between: what is put meanwhile would be
+        lost, or a heartbeat would say that nothing is still to be written.
+        """
+        step = Step(state, tuple(self._changes), tuple(self._gaps))
+        self._state, self._changes, self._gaps = None, [], []
+        self._lag_writing, self._lag = self._lag, None
+        self._unfinished, self._writing = True, len(step.changes)
+        self._written = step.state
+        self._board.add([step])
+
     def _compare(self) -> None:
         comparison, self._comparison = self._comparison, None
         if comparison is None:
@@ -222,7 +265,7 @@ class Outbox:
             comparison(self._board, self._written or self._board.state)
         except Fenced:
             raise
-        except CanaryError as error:  # it will be due again
+        except CanaryError as error:  # the comparison becomes due again
             LOG.warning("not compared: %s", error, extra=self._extra)
 
     def _hold(self, held: int) -> None:
@@ -230,7 +273,7 @@ class Outbox:
         self._bytes = held
 
     def _finished(self) -> None:
-        """All but what was put meanwhile is written."""
+        """Record that everything is written but what was put meanwhile."""
         self._unfinished, self._writing = False, 0
         self._lag_writing = None
         self._hold(weight(self._changes))
@@ -238,17 +281,17 @@ class Outbox:
 
     def _release(self) -> None:
         try:
-            with within(max(1.0, self._deadline - time.monotonic())):
+            with within(max(RELEASE_TIMEOUT, self._deadline - self._clock.elapsed())):
                 lag = self.lag()
                 known = min(lag.since, self._known_until()) if lag else self._known_until()
-                self._board.release(now(), known, self._reason)
+                self._board.release(self._clock.now(), known, self._reason)
             self.is_released = True
         except CanaryError as error:
             LOG.warning("not released: %s", error, extra=self._extra)
 
 
 def weight(changes: Sequence[Change]) -> int:
-    """Return about how many bytes of memory changes hold until they are written."""
+    """Return about how many bytes of memory ``changes`` hold until they are written."""
     payloads = sum(change.payload.weight for change in changes if change.payload)
     names = sum(len(change.uuid or "") + len(change.owner or "") for change in changes)
     return CHANGE_BYTES * len(changes) + names + payloads

@@ -1,4 +1,4 @@
-"""ZooKeeper: a kazoo client that survives, calls with a limit, and whether it answers at all."""
+"""ZooKeeper: a kazoo client that survives, calls with a time limit, and the pulse."""
 
 from canary.zookeeper.calls import errors_as_ours, ping, wait
 from canary.zookeeper.client import Client, connect, disconnect

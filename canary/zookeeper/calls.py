@@ -1,4 +1,4 @@
-"""Calls of ZooKeeper with a limit, and kazoo's errors as Canary's own.
+"""Calls of ZooKeeper with a time limit, and kazoo's errors as Canary's own.
 
 A call that timed out may have been done all the same.
 """
@@ -17,6 +17,7 @@ from kazoo.exceptions import (
     NoAuthError,
     NoNodeError,
     OperationTimeoutError,
+    SessionClosedRequireSaslError,
     SessionExpiredError,
     SessionMovedError,
 )
@@ -24,6 +25,7 @@ from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.retry import RetryFailedError
 
 from canary.errors import BoardDenied, BoardMissing, CanaryError, ZooKeeperUnavailable
+from canary.zookeeper.connect_errors import DEMANDED
 
 NO_ANSWER: Final = (
     ConnectionLoss,
@@ -37,10 +39,10 @@ NO_ANSWER: Final = (
 
 
 def wait(result: Any, timeout: float) -> Any:
-    """Return what an asynchronous call of kazoo answers, within ``timeout`` seconds.
+    """Return the result of one of kazoo's asynchronous calls, within ``timeout`` seconds.
 
-    Raises ZooKeeperUnavailable, BoardMissing (NoNode), BoardDenied (NoAuth), or CanaryError for
-    whatever else ZooKeeper answers.
+    Raises ZooKeeperUnavailable, BoardMissing (NoNode), BoardDenied (NoAuth), or CanaryError for any
+    other error that ZooKeeper returns.
     """
     with errors_as_ours(timeout):
         return result.get(timeout=timeout)
@@ -50,7 +52,7 @@ def wait(result: Any, timeout: float) -> Any:
 def errors_as_ours(
     timeout: float | None = None, *, answers: tuple[type[KazooException], ...] = ()
 ) -> Iterator[None]:
-    """Turn what kazoo raises in the ``with`` into Canary's own errors; leave ``answers`` alone."""
+    """Turn what kazoo raises in the ``with`` into Canary's errors, except ``answers``."""
     try:
         yield
     except answers:
@@ -66,6 +68,8 @@ def errors_as_ours(
         raise ZooKeeperUnavailable(
             "ZooKeeper refuses the credentials: check [zookeeper] username and password"
         ) from error
+    except SessionClosedRequireSaslError as error:
+        raise ZooKeeperUnavailable(DEMANDED) from error
     except NO_ANSWER as error:
         raise ZooKeeperUnavailable(f"ZooKeeper does not answer: {type(error).__name__}") from error
     except gevent.Timeout as error:
@@ -76,8 +80,8 @@ def errors_as_ours(
 
 
 def ping(client: KazooClient, timeout: float) -> None:
-    """Read something, for real: kazoo may say CONNECTED long after the server froze.
+    """Send a read to the server: kazoo may say CONNECTED long after the server froze.
 
-    Raises ZooKeeperUnavailable where no answer comes within ``timeout`` seconds.
+    Raises ZooKeeperUnavailable if no answer comes within ``timeout`` seconds.
     """
     wait(client.exists_async("/"), timeout)

@@ -1,17 +1,17 @@
-"""The one way to make a kazoo client that survives, and to call it with a limit.
+"""The only place that makes a kazoo client: one that survives, and whose calls have a limit.
 
-What ``connect`` returns differs from a plain ``KazooClient`` under gevent in this:
+The client differs from a plain ``KazooClient`` under gevent in this:
 
-- No more than ``[zookeeper] max_in_flight`` requests are with the server at one time, kazoo's own
-  recipes included; the others wait their turn, one of each folder after the other, so that a board
-  of 10,000 jobs does not hold up a small one. A plain client stops answering for good at about 280
-  concurrent calls: it wakes its connection through a socket pair, whose buffer is full by then;
-  gevent lets only one greenlet wait there and kazoo swallows the error.
-- Every watch callback runs in a greenlet of its own: kazoo's recipes read inside their callbacks,
+- No more than ``[zookeeper] max_in_flight`` requests are with the server at one time, those of
+  kazoo's own recipes included. The others wait. Folders take turns, so a board of 10,000 jobs does
+  not hold up a small one. A plain client stops answering for good at about 280 concurrent calls:
+  it wakes its connection through a socket pair, whose buffer is full by then; gevent lets only one
+  greenlet wait there, and kazoo swallows the error.
+- Every watch callback runs in a greenlet of its own. kazoo's recipes read inside their callbacks,
   and in kazoo's one greenlet for all of them one large board would delay every other.
-- While the connection is lost every call fails at once. A plain client keeps it for later, and so a
+- While the connection is lost, every call fails at once. A plain client keeps calls for later, in a
   queue that grows with the outage, most of it for callers that have given up.
-- It goes on trying to reconnect for ever, at least every ``RECONNECT_DELAY`` seconds; also to an
+- It tries to reconnect for ever, at least every ``RECONNECT_DELAY`` seconds. That includes an
   ensemble that was rebuilt or restored, which would refuse a plain client for ever.
 - Credentials are not logged; kazoo writes them out at level DEBUG.
 """
@@ -25,33 +25,39 @@ from typing import Any, Final
 
 import gevent
 from kazoo.client import KazooClient
-from kazoo.exceptions import ConnectionDropped, ConnectionLoss, KazooException
-from kazoo.protocol.states import KazooState, KeeperState
+from kazoo.exceptions import (
+    ConnectionDropped,
+    ConnectionLoss,
+    KazooException,
+    SessionClosedRequireSaslError,
+)
+from kazoo.protocol.states import Callback, EventType, KazooState, KeeperState, WatchedEvent
 from kazoo.retry import KazooRetry
 from kazoo.security import CREATOR_ALL_ACL, OPEN_ACL_UNSAFE
 
-from canary import tls
 from canary.clock import elapsed
-from canary.config import ZooKeeperOptions
+from canary.config import ZooKeeperOptions, tls
 from canary.zookeeper.calls import NO_ANSWER
+from canary.zookeeper.connect_errors import DEMANDED, full, is_unexplained, why
+from canary.zookeeper.fullness import Fullness
 from canary.zookeeper.handler import Handler
-from canary.zookeeper.trouble import why
 
 LOG = logging.getLogger(__name__)
 
 RECONNECT_DELAY: Final = 2.0  # seconds at most between two tries; kazoo's default grows to minutes
-KAZOO_READ_TIMEOUT: Final = 2 / 3  # of the session timeout: after so long kazoo gives a server up
-RECONNECT_JITTER: Final = 0.4  # of the delay, so that workers do not come back all at once
+REFUSED_DELAY: Final = 10.0  # seconds at most between two tries if the server demands credentials
+KAZOO_READ_TIMEOUT: Final = 2 / 3  # of the session timeout; then kazoo gives a server up
+RECONNECT_JITTER: Final = 0.4  # share of the delay, so that workers do not reconnect all at once
 
 
 class _NoCredentials(logging.Filter):
-    """Leaves out what kazoo logs, for debugging, of what it sends and receives.
+    """Drops kazoo's debug messages about what it sends and receives.
 
-    Its requests may hold a password, its answers are payloads: hostile, and full of secrets.
+    Its requests may contain a password. Its answers contain payloads: hostile, and full of secrets.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether ``record`` may be written."""
+        """Return whether ``record`` may be logged."""
         return not record.msg.startswith(("Sending request", "Received response"))
 
 
@@ -59,15 +65,27 @@ KAZOO_LOG: Final = logging.getLogger("kazoo.client")
 KAZOO_LOG.addFilter(_NoCredentials())
 
 
+def refused_delay(refusals: int) -> float:
+    """Return the seconds to wait before the next try, after so many refused sessions."""
+    delay = RECONNECT_DELAY
+    for _ in range(1, refusals):
+        if delay >= REFUSED_DELAY:
+            break
+        delay *= 2
+    return min(delay, REFUSED_DELAY)
+
+
 class Client(KazooClient):
     """A kazoo client with a limit on requests in flight."""
 
     def __init__(self, *args: Any, max_in_flight: int, call_timeout: float, **kwargs: Any) -> None:
         self.call_timeout = call_timeout
-        self.session_timeout: float = kwargs["timeout"]  # once connected, what the server grants
+        self.session_timeout: float = kwargs["timeout"]  # s; once connected, what the server grants
         self.heard = elapsed()  # when the last call that was answered had been sent
         self.trouble: str | None = None  # why the last try to connect failed, if it did
-        self.connections = 0  # so far: the first one, and one for every time that it was lost
+        self.connections = 0  # so far: the first one, and one after each loss
+        self._fullness = Fullness()
+        self._refusals = 0  # sessions in a row that were ended for lack of authentication
         self._max_in_flight = max_in_flight
         self._in_flight = 0
         self._waiting: OrderedDict[str, deque[tuple[Any, Any]]] = OrderedDict()
@@ -78,23 +96,23 @@ class Client(KazooClient):
 
     @property
     def session(self) -> int | None:
-        """The current session's id, as ``ephemeralOwner`` shows it; None without a connection."""
+        """The current session's id, as in ``ephemeralOwner``; None without a connection."""
         identity = self.client_id
         return int(identity[0]) if identity and self.connected else None
 
     @property
     def is_dead(self) -> bool:
-        """Whether kazoo's connection has ended by itself, and will never be made again."""
+        """Whether kazoo's connection has ended by itself and will never be made again."""
         return self._connection.connection_stopped.is_set() and not self._stopped.is_set()
 
     def revive(self) -> None:
-        """Begin again where kazoo has given up: an answer that it can't read ends it for good."""
+        """Start again if kazoo has given up: an answer that it can't read ends it for good."""
         if self.is_dead:
-            LOG.error("kazoo has given the connection to ZooKeeper up; a new one is made")
+            LOG.error("kazoo gave up the connection to ZooKeeper; making a new one")
             self.start_async()
 
     def drop(self) -> None:
-        """Drop the connection for another to be made, to another server where there are several.
+        """Drop the connection; kazoo makes a new one, to another server if there are several.
 
         kazoo itself does not notice that a server is silent while it has something to send to it.
         """
@@ -104,10 +122,20 @@ class Client(KazooClient):
                 connected.shutdown(socket.SHUT_RDWR)
 
     def forget(self, path: str, watcher: Any) -> None:
-        """Call ``watcher`` for ``path`` no more. The server keeps its watch until it fires."""
+        """Stop calling ``watcher`` for ``path``. The server keeps its watch until that fires."""
         for watchers in (self._data_watchers, self._child_watchers):
             if path in watchers:
                 watchers[path].discard(watcher)
+
+    def _reset_watchers(self) -> None:
+        """Report to each watcher once that its watches are lost; kazoo reports each watch."""
+        lost = set[Any]()
+        for watchers in (self._data_watchers, self._child_watchers):
+            lost.update(*watchers.values())
+            watchers.clear()
+        event = WatchedEvent(EventType.NONE, self._state, None)
+        for watcher in lost:
+            self.handler.dispatch_callback(Callback("watch", watcher, (event,)))
 
     def _call(self, request: Any, async_object: Any) -> bool:
         if self._in_flight >= self._max_in_flight:
@@ -121,51 +149,65 @@ class Client(KazooClient):
         if self.client_state == KeeperState.CONNECTING:
             async_object.set_exception(ConnectionLoss())
             return False
-        return super()._call(request, async_object) is not False  # which says that it failed
+        return super()._call(request, async_object) is not False  # False if it failed
 
     def _connected(self, connect: Any, host: str, address: str, port: int) -> tuple[float, float]:
-        """Connect, and note what kazoo keeps to itself: why it fails, what timeout is granted."""
+        """Connect; keep what kazoo does not: why it fails, and which timeout is granted."""
+        if self._refusals:
+            # Each connection succeeds and is ended at its first request, for which kazoo does not
+            # wait: without a pause that would go on a hundred times a second.
+            gevent.sleep(refused_delay(self._refusals))
         try:
             read_timeout, connect_timeout = connect(host, address, port)
         except (KazooException, gevent.Timeout) as error:
-            self.trouble = why(error, f"{host}:{port}", by_tls=self.use_ssl)
+            server = f"{host}:{port}"
+            if is_unexplained(error) and self._fullness.of(address, port):
+                self.trouble = full(server)
+            else:
+                self.trouble = why(error, server, by_tls=self.use_ssl)
             if isinstance(error, ConnectionDropped) and self._is_over():
-                # A server hangs up on who has seen a later zxid than it has. Once the session is
-                # over nothing depends on that any more, and an ensemble that was rebuilt or
-                # restored, which may not come to that zxid in years, would refuse it for ever.
+                # A server refuses a client that has seen a later zxid than it has. Once the session
+                # is over, nothing depends on that zxid any more. An ensemble that was rebuilt or
+                # restored may not reach it in years and would refuse the client for ever.
                 self.last_zxid = 0
             raise
-        self.trouble = None
+        if not self._refusals:
+            self.trouble = None
         self.session_timeout = read_timeout / KAZOO_READ_TIMEOUT / 1000
         return read_timeout, connect_timeout
 
     def _is_over(self) -> bool:
-        """Tell whether the session must be over by now, by this process's own clock."""
+        """Return whether the session must be over by now, by this process's own clock."""
         return elapsed() - self.heard >= self.session_timeout
 
     def _on_state(self, state: str) -> None:
         if state == KazooState.CONNECTED:
-            self.heard = elapsed()
+            if not self._refusals:  # a session that is about to be ended is no answer
+                self.heard = elapsed()
             self.connections += 1
 
     def _answered(self, sent: float, result: Any) -> None:
-        """Let the next folder's first request go. Called in the hub: nothing here may wait."""
-        if not isinstance(result.exception, NO_ANSWER):
+        """Send the next folder's first request. Called in the hub, so nothing here may wait."""
+        if isinstance(result.exception, SessionClosedRequireSaslError):
+            self.trouble, self._refusals = DEMANDED, self._refusals + 1
+        elif not isinstance(result.exception, NO_ANSWER):
             self.heard = max(self.heard, sent)
+            if self._refusals:
+                self.trouble, self._refusals = None, 0
         self._in_flight -= 1
         if self._waiting:
             folder, requests = self._waiting.popitem(last=False)
             request, async_object = requests.popleft()
             if requests:
-                self._waiting[folder] = requests  # at the end: its next turn comes after the others
+                self._waiting[folder] = requests  # at the end: the other folders come first
             self._send(request, async_object)
 
 
 def _folder(request: Any) -> str:
-    """Return the parent of the node that a request is about: of a transaction, of its first one.
+    """Return the parent of the request's node; for a transaction, of its first operation's node.
 
-    Requests of one folder keep their order, so that a lock that a transaction makes is there for a
-    read that was called after it.
+    Requests of one folder keep their order, so a read that is called after a transaction sees the
+    lock that the transaction created.
     """
     operations = getattr(request, "operations", None)
     path = getattr(operations[0] if operations else request, "path", None)
@@ -173,9 +215,9 @@ def _folder(request: Any) -> str:
 
 
 def connect(options: ZooKeeperOptions) -> Client:
-    """Return a client that is connecting; ``start`` waits for it, ``start_async`` does not.
+    """Return a client. Its ``start`` connects and waits; ``start_async`` does not wait.
 
-    Raises ConfigError where a file that TLS needs can't be used.
+    Raises ConfigError if a file that TLS needs can't be used.
     """
     auth = [("digest", f"{options.username}:{options.password}")] if options.username else None
     return Client(
@@ -201,9 +243,9 @@ def connect(options: ZooKeeperOptions) -> Client:
 
 
 def disconnect(client: Client, timeout: float) -> None:
-    """End the session, and what it holds with it, or after ``timeout`` seconds leave it to expire.
+    """End the session with its ephemeral znodes, or leave it to expire after ``timeout`` seconds.
 
-    kazoo's own ``stop`` waits for a server that does not answer, for ten seconds and more.
+    kazoo's own ``stop`` waits ten seconds and more for a server that does not answer.
     """
     stopping = gevent.spawn(_stop, client)
     stopping.join(timeout)

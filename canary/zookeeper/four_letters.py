@@ -1,7 +1,7 @@
-"""ZooKeeper's command ``srvr``: what one server says of itself, without a session.
+"""ZooKeeper's command ``srvr``: what one server reports about itself, without a session.
 
-It is the one of the four-letter words that a server answers unless its administrator took it out of
-``4lw.commands.whitelist``. Does not work where a server takes TLS alone.
+It is the only four-letter word that a server answers by default, unless its administrator removed
+it from ``4lw.commands.whitelist``. It does not work if a server accepts only TLS.
 """
 
 import re
@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from canary.errors import CanaryError, ZooKeeperUnavailable
+from canary.zookeeper.fullness import is_full
 
 MAX_ANSWER: Final = 65_536  # bytes
 
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """What a server is: its version, and its mode: leader, follower, observer or standalone.
+    """A server's version, and its mode: leader, follower, observer or standalone.
 
-    Both are None where it serves nobody, for it does not belong to a majority.
+    Both are None if it serves nobody because it does not belong to a majority.
     """
 
     version: tuple[int, ...] | None
@@ -26,24 +27,38 @@ class ServerState:
 
 
 class NotAllowed(CanaryError):  # noqa: N818 -- as the leaves of CanaryError
-    """The server answers, and does not let itself be asked that."""
+    """The server answers, but does not allow this command."""
+
+
+class Full(ZooKeeperUnavailable):
+    """The server accepts no more connections from this machine."""
 
 
 def ask(host: str, timeout: float) -> ServerState:
-    """Return what the server at ``host`` (host:port) says of itself.
+    """Return what the server at ``host`` (host:port) reports about itself.
 
-    It may be silent for ``timeout`` seconds. Raises ZooKeeperUnavailable, or NotAllowed.
+    It may be silent for ``timeout`` seconds. Raises ZooKeeperUnavailable, Full, or NotAllowed.
     """
     name, _, port = host.rpartition(":")
+    address = (name.strip("[]"), int(port))
     answer = b""
     try:
-        with socket.create_connection((name.strip("[]"), int(port)), timeout) as connection:
+        with socket.create_connection(address, timeout) as connection:
             connection.sendall(b"srvr")
             while len(answer) < MAX_ANSWER and (data := connection.recv(4096)):
                 answer += data
     except OSError as error:
+        if isinstance(error, ConnectionResetError | BrokenPipeError) and is_full(*address):
+            raise Full(f"{host} takes no more connections from this machine") from error
         reason = error.strerror or str(error) or type(error).__name__
         raise ZooKeeperUnavailable(f"{host} does not answer: {reason}") from error
+    if not answer:
+        if is_full(*address):
+            raise Full(f"{host} takes no more connections from this machine")
+        raise ZooKeeperUnavailable(
+            f"{host} ended the connection without an answer to srvr: if it takes TLS alone, set"
+            " [zookeeper] use_tls"
+        )
     return _state(host, answer.decode("utf-8", "replace"))
 
 

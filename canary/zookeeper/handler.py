@@ -1,7 +1,7 @@
 """kazoo's gevent handler, made fit for many calls and slow callbacks.
 
-A plain one stops for good at about 280 concurrent calls, for it wakes its connection through a
-socket pair whose buffer is full by then: gevent lets only one greenlet wait there, and kazoo
+A plain handler stops for good at about 280 concurrent calls: it wakes its connection through a
+socket pair, whose buffer is full by then; gevent lets only one greenlet wait there, and kazoo
 swallows the error.
 """
 
@@ -21,18 +21,18 @@ CONNECT_TIMEOUT: Final = 2.0  # seconds for TCP, and for each step of TLS
 
 LOG = logging.getLogger(__name__)
 
-_poll = monkey.get_original("select", "poll")  # gevent's own asks its loop
+_poll = monkey.get_original("select", "poll")  # gevent's own asks its event loop
 
 
 class Handler(SequentialGeventHandler):
-    """kazoo's gevent handler, with callbacks that do not wait for each other, and Canary's TLS."""
+    """kazoo's gevent handler, with concurrent callbacks and Canary's TLS."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         super().__init__()
         self._tls = tls
 
     def create_socket_pair(self) -> tuple[socket.socket, "_Wakeup"]:
-        """Return the two ends by which greenlets wake the connection's; the second is written."""
+        """Return the socket pair that wakes the connection; the second end is written."""
         read, write = super().create_socket_pair()
         return read, _Wakeup(write)
 
@@ -43,10 +43,10 @@ class Handler(SequentialGeventHandler):
         timeout: float = CONNECT_TIMEOUT,
         **_: Any,
     ) -> socket.socket:
-        """Connect; a host that is off must not take the time that a session has left.
+        """Connect. A host that is down must not use up the time that a session has left.
 
-        kazoo's own leaves the socket open where TLS fails, and believes the system's authorities
-        beside those that it is told.
+        kazoo's own method leaves the socket open if TLS fails, and trusts the system's authorities
+        beside those that it is given.
         """
         connected = socket.create_connection(address, min(timeout, CONNECT_TIMEOUT))
         try:
@@ -62,11 +62,10 @@ class Handler(SequentialGeventHandler):
         return connected
 
     def select(self, readers: Any, writers: Any, errors: Any, timeout: Any = None) -> Any:
-        """Wait for sockets; what TLS has decrypted already can be read at once.
+        """Wait for sockets; what TLS has already decrypted can be read at once.
 
-        kazoo waits for one socket alone in the midst of a packet, the rest of which is mostly there
-        and mostly has room. It waits for both of its own between two packets, and then lets others
-        run.
+        In the middle of a packet kazoo waits for one socket alone, which is mostly ready already.
+        Between two packets kazoo waits for both of its sockets; other greenlets run then.
         """
         if len(readers) + len(writers) == 1 and _is_ready(*readers, *writers, write=bool(writers)):
             return readers, writers, []
@@ -78,13 +77,13 @@ class Handler(SequentialGeventHandler):
         return decrypted + list(found), writable, wrong
 
     def dispatch_callback(self, callback: Any) -> None:
-        """Run a watch callback in a greenlet of its own. They start in the order of their calls."""
+        """Run a watch callback in a greenlet of its own; these start in the order of calls."""
         gevent.spawn(_run_callback, callback)
 
 
 def _is_ready(end: socket.socket, *, write: bool) -> bool:
-    """Tell whether a socket can be read, or written, without waiting; errors are found there."""
-    if end.fileno() < 0:  # closed: kazoo's own select says so in its way
+    """Return whether a socket can be read, or written, without waiting, or has an error."""
+    if end.fileno() < 0:  # closed; kazoo's own select reports that
         return False
     now = _poll()
     now.register(end, select.POLLOUT if write else select.POLLIN)
@@ -99,11 +98,11 @@ def _run_callback(callback: Any) -> None:
 
 
 class _Wakeup:
-    """The written end of the socket pair: nobody waits for it, and no byte is lost.
+    """The written end of the socket pair: no greenlet waits for it, and no byte is lost.
 
-    kazoo reads one byte a request, and takes an error here for the end of the connection. Where the
-    pair is full, for requests of a connection that was lost leave their bytes behind, one greenlet
-    writes the rest as room comes. Most calls are made by the hub, which can't wait.
+    kazoo reads one byte per request, and treats an error here as the end of the connection. The
+    pair may be full, because requests of a lost connection leave their bytes behind. Then one
+    greenlet writes the rest when there is room. Most calls are made by the hub, which can't wait.
     """
 
     def __init__(self, end: Any) -> None:
@@ -112,7 +111,7 @@ class _Wakeup:
         self._owed = 0
 
     def send(self, data: bytes) -> int:
-        """Write ``data``, now or as soon as there is room."""
+        """Write ``data``, now or as soon as there is room. Returns its length."""
         if self._owed == 0:
             try:
                 return int(self._end.send(data))

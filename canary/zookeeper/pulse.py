@@ -1,13 +1,13 @@
-"""Whether ZooKeeper answers, by this process's own clock.
+"""The pulse: whether ZooKeeper answers, by this process's own clock.
 
 kazoo may go on saying CONNECTED long after a server froze, or after its own process was frozen past
-the end of its session. So once a second something is asked of ZooKeeper, for real: a ``sync``,
-which is answered only after the leader was asked, and after every event that was due before.
+the end of its session. So once a second the pulse sends a ``sync``. Its answer comes only after the
+leader was asked, and after every event that was due before.
 
-Promises: ``LOST`` is told when nothing that was sent within the session's timeout has been
-answered, whatever kazoo says; then the session may be over, and what hangs on it another's.
-``SILENT`` is told before that. A server that is silent for half of the timeout is left for another,
-where there is one.
+Promises: listeners get ``LOST`` when nothing that was sent within the session's timeout has been
+answered, whatever kazoo says. Then the session may be over, and another client may own what
+depended on it. Listeners get ``SILENT`` before that. If a server is silent for half of the timeout,
+the connection is dropped, so that another server is tried if there is one.
 """
 
 import logging
@@ -18,19 +18,20 @@ from typing import Final
 
 from gevent.event import Event
 
-from canary.clock import elapsed, now
+from canary.clock import CLOCK, Clock
 from canary.errors import CanaryError, ZooKeeperUnavailable
+from canary.logs.complaint import Complaint
 from canary.zookeeper.calls import wait
 from canary.zookeeper.client import Client
 
 LOG = logging.getLogger(__name__)
 
-INTERVAL: Final = 1.0  # seconds between two questions
-SILENCE: Final = 2.0  # seconds without an answer that are no longer called live
+INTERVAL: Final = 1.0  # seconds between two syncs
+SILENCE: Final = 2.0  # seconds without an answer after which nothing is called live
 
 
 class Contact(Enum):
-    """How this process stands with ZooKeeper."""
+    """The state of this process's contact with ZooKeeper."""
 
     ANSWERS = "answers"
     SILENT = "silent"
@@ -41,57 +42,60 @@ Listener = Callable[[Contact], None]
 
 
 class Pulse:
-    """Asks and listens, for all that depends on one client.
+    """Sends the syncs and calls the listeners, for everything that depends on one client.
 
-    ``until``: everything that ZooKeeper had to tell of the time before it has been heard; None
-    before the first answer.
+    ``until``: ZooKeeper has reported everything that happened before this moment; None before the
+    first answer.
     """
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, client: Client, clock: Clock = CLOCK) -> None:
+        self._client, self._clock = client, clock
         self._listeners: set[Listener] = set()
         self._has_dropped = False
         self.contact = Contact.ANSWERS
         self.until: datetime | None = None
 
     def add_listener(self, listener: Listener) -> None:
-        """Have ``listener`` called whenever the contact changes; it must only set flags."""
+        """Call ``listener`` whenever the contact changes; it must only set flags."""
         self._listeners.add(listener)
 
     def remove_listener(self, listener: Listener) -> None:
-        """Call ``listener`` no more."""
+        """Stop calling ``listener``."""
         self._listeners.discard(listener)
 
     def run(self, stopping: Event) -> None:
-        """Ask until ``stopping`` is set."""
+        """Send syncs until ``stopping`` is set."""
+        refused = Complaint(LOG, "ZooKeeper refuses to sync")
         while not stopping.is_set():
-            asked, moment = elapsed(), now()
+            asked, moment = self._clock.elapsed(), self._clock.now()
             try:
                 wait(self._client.sync_async("/"), self._patience())
             except ZooKeeperUnavailable as error:
                 LOG.debug("no pulse: %s", error)
             except CanaryError as error:
-                LOG.warning("ZooKeeper refuses to sync: %s", error)
+                refused.say(error)
                 self.until = moment
             else:
                 self.until = moment
+                refused.over()
             self._judge()
-            stopping.wait(min(max(0.0, asked + INTERVAL - elapsed()), self._patience()))
+            pause = min(max(0.0, asked + INTERVAL - self._clock.elapsed()), self._patience())
+            self._clock.wait(stopping, pause)
 
     def _limit(self) -> float:
-        """Return after how many seconds of silence the contact gets worse than it is."""
+        """Return the seconds of silence after which the contact gets worse than it is now."""
         timeout = self._client.session_timeout
         return min(SILENCE, timeout / 2) if self.contact is Contact.ANSWERS else timeout
 
     def _patience(self) -> float:
-        """Return how many seconds may be waited until ``_judge`` has to be called."""
+        """Return how many seconds may pass until ``_judge`` has to be called."""
         if self.contact is Contact.LOST:
             return INTERVAL
-        left = self._client.heard + self._limit() - elapsed()
+        left = self._client.heard + self._limit() - self._clock.elapsed()
         return min(max(left, 0.05), INTERVAL)
 
     def _judge(self) -> None:
-        silence = elapsed() - self._client.heard
+        silence = self._clock.elapsed() - self._client.heard
         timeout = self._client.session_timeout
         if silence >= timeout:
             contact = Contact.LOST

@@ -2,7 +2,7 @@ import type { Board, Change, Job } from "../src/api/types";
 
 export const POSTED = "2026-11-25T10:00:00.000Z";
 
-/** A board that is live, with one job that waits. */
+/** A live board with one unclaimed job. */
 export const board: Board = {
   path: "/a/jobs",
   registered: true,
@@ -14,9 +14,13 @@ export const board: Board = {
   watched_since: POSTED,
   live_until: POSTED,
   drift: 0,
+  clock_offset: null,
+  clock_off: false,
   unclaimed: 1,
   claimed: 0,
   ended: 0,
+  oldest_claimed: null,
+  trash_collisions: 0,
   oldest_unclaimed: 30,
   per_minute: { posted: 0, claimed: 0, ended: 0 },
   account: { unseen_creates: 0, unseen_deletes: 0, complete: true },
@@ -38,11 +42,13 @@ export const job: Job = {
   waiting: 30,
   running: null,
   claims: 0,
+  in_trash: null,
   malformed: null,
+  truncated: false,
   revision: 5,
 };
 
-/** A change of that job: a claim, unless something else is said. */
+/** A change of that job: a claim, unless `more` says otherwise. */
 export function change(revision: number, state: Job["state"], more: Partial<Change> = {}): Change {
   return {
     path: "/a/jobs",
@@ -58,11 +64,13 @@ export function change(revision: number, state: Job["state"], more: Partial<Chan
     outcome: null,
     at: "2026-11-25T10:01:00.000Z",
     seen_at: "2026-11-25T10:01:00.010Z",
+    moment: "2026-11-25T10:01:00.000Z",
     posted_at: POSTED,
     waiting: 60,
     running: null,
     creates: 1,
     deletes: 0,
+    edit: null,
     ...more,
   };
 }

@@ -2,16 +2,16 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Board, Gap } from "../src/api/types";
 import { boards, fetchAll, refresh, takeChanges, takeGap } from "../src/state/boards";
 import { board, change, POSTED } from "./board";
-import { later, type Later } from "./later";
+import { deferred, type Deferred } from "./deferred";
 
 const { asked, ask } = vi.hoisted(() => {
-  const made: Later<Board[]>[] = [];
+  const made: Deferred<Board[]>[] = [];
   return { asked: made, ask: vi.fn<() => Promise<Board[]>>() };
 });
 
 vi.mock("../src/api/client", () => ({ boards: ask }));
 
-const SOON = 2_000; // milliseconds within which a gap's numbers are there
+const SOON = 2_000; // milliseconds until a gap's numbers are fetched
 
 const gap: Gap = {
   path: board.path,
@@ -31,7 +31,7 @@ describe("a gap", () => {
     vi.useFakeTimers();
     asked.length = 0;
     ask.mockImplementation(() => {
-      const answer = later<Board[]>();
+      const answer = deferred<Board[]>();
       asked.push(answer);
       return answer.promise;
     });
@@ -50,7 +50,7 @@ describe("a gap", () => {
     await vi.advanceTimersByTimeAsync(0);
   };
 
-  it("that an answer held already is not counted twice", async () => {
+  it("that an answer already contained is not counted twice", async () => {
     void refresh(null);
     await vi.advanceTimersByTimeAsync(1);
     await answer(WITH_GAP);
@@ -61,7 +61,7 @@ describe("a gap", () => {
     expect(shown()).toEqual(WITH_GAP.account);
   });
 
-  it("that comes while an answer is on its way is not lost", async () => {
+  it("that comes during a fetch is not lost", async () => {
     void refresh(null);
     await vi.advanceTimersByTimeAsync(1);
     takeGap(gap);
@@ -73,7 +73,7 @@ describe("a gap", () => {
     expect(asked).toHaveLength(3);
   });
 
-  it("is not lost to an answer that comes late", async () => {
+  it("is not lost when an older answer arrives late", async () => {
     void refresh(null);
     await vi.advanceTimersByTimeAsync(1);
     takeGap(gap);
@@ -101,8 +101,8 @@ describe("a gap", () => {
   });
 });
 
-describe("the job that waits longest", () => {
-  const shown = () => boards.value.get(board.path)?.oldestFrom;
+describe("the longest wait", () => {
+  const shown = () => boards.value.get(board.path)?.longestWaitFrom;
   const at = (time: string) => Date.parse(`2026-11-25T10:0${time}.000Z`);
   const show = async (first: Board) => {
     ask.mockResolvedValue([first]);
@@ -111,13 +111,13 @@ describe("the job that waits longest", () => {
   const abandoned = (revision: number, waiting: number) =>
     change(revision, "UNCLAIMED", { kind: "abandoned", state_before: "CLAIMED", waiting });
 
-  it("has waited before it was claimed as well", async () => {
+  it("includes the time before an abandoned claim", async () => {
     await show({ ...board, revision: 100, unclaimed: 0, claimed: 1, oldest_unclaimed: null });
     takeChanges([abandoned(101, 20)]);
     expect(shown()).toBe(at("0:40"));
   });
 
-  it("may be one that has come back to others", async () => {
+  it("may be that of an abandoned job, beside others", async () => {
     await show({ ...board, revision: 200, unclaimed: 0, claimed: 2, oldest_unclaimed: null });
     takeChanges([abandoned(201, 20), abandoned(202, 10)]);
     expect(shown()).toBe(at("0:40"));
@@ -125,7 +125,7 @@ describe("the job that waits longest", () => {
     expect(shown()).toBe(at("0:30"));
   });
 
-  it("is not one that a board's answer knows of already", async () => {
+  it("is not changed by a change that the answer already contains", async () => {
     await show({ ...board, revision: 300, unclaimed: 1, oldest_unclaimed: 0 });
     const before = shown();
     takeChanges([
@@ -133,16 +133,16 @@ describe("the job that waits longest", () => {
         kind: "posted",
         state_before: null,
         waiting: 0,
-        at: "2026-11-25T09:00:00.000Z",
+        moment: "2026-11-25T09:00:00.000Z",
       }),
     ]);
     expect(shown()).toBe(before);
   });
 
-  it("is the server's where the page knows of one that it has lost", async () => {
+  it("is the server's if the page has lost the longest one", async () => {
     await show({ ...board, revision: 400, unclaimed: 2, oldest_unclaimed: 600 });
     takeChanges([change(401, "CLAIMED", { waiting: 600 })]);
     await show({ ...board, revision: 400, unclaimed: 1, oldest_unclaimed: 5 });
-    expect(shown()).toBeGreaterThan(Date.parse(POSTED) - 60_000); // the server says that it is then
+    expect(shown()).toBeGreaterThan(Date.parse(POSTED) - 60_000); // the server's clock is at POSTED
   });
 });

@@ -7,7 +7,7 @@ vi.stubGlobal("document", page);
 
 describe("changes", () => {
   let revision = 0;
-  let drawing = 0; // milliseconds that it takes
+  let drawing = 0; // milliseconds that a drawing takes
   const shown = vi.fn();
   let end: () => void;
 
@@ -22,7 +22,7 @@ describe("changes", () => {
 
   beforeEach(async () => {
     drawing = 0;
-    await comes(1_000); // whatever the last one was
+    await comes(1_000); // whatever the last drawing took
     await comes(1_000);
     shown.mockClear();
   });
@@ -32,7 +32,7 @@ describe("changes", () => {
     vi.useRealTimers();
   });
 
-  /** Have a change come, and so many milliseconds pass. */
+  /** Let a change arrive, and then `then` milliseconds pass. */
   const comes = async (then: number) => {
     revision += 1;
     take(change(revision, "CLAIMED"));
@@ -49,8 +49,8 @@ describe("changes", () => {
     expect(shown.mock.calls).toEqual([[1], [3]]);
   });
 
-  it("are shown less often where drawing them takes long", async () => {
-    drawing = 79; // and a millisecond in which it is noted: 160 are left behind it
+  it("are shown less often if drawing takes long", async () => {
+    drawing = 79; // plus 1 ms until it is measured: the pause after it is 160 ms
     await comes(80);
     await comes(159);
     expect(shown.mock.calls).toEqual([[1]]);
@@ -58,7 +58,7 @@ describe("changes", () => {
     expect(shown.mock.calls).toEqual([[1], [2]]);
   });
 
-  it("are shown within less than half a second of the last drawing, however long that took", async () => {
+  it("are shown less than half a second after the last drawing, however long that took", async () => {
     drawing = 999;
     await comes(0);
     await vi.advanceTimersByTimeAsync(1_000);
@@ -79,7 +79,7 @@ describe("changes", () => {
     expect(shown.mock.calls).toEqual([[1], [1], [2]]);
   });
 
-  it("ask for no frame while nobody sees the page", async () => {
+  it("request no animation frame while the page is hidden", async () => {
     const asked = vi.fn();
     vi.stubGlobal("requestAnimationFrame", asked);
     page.hidden = true;

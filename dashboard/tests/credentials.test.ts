@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { itself } from "../src/api/client";
-import { headers, refused, signIn } from "../src/api/credentials";
-import { later } from "./later";
+import { canary } from "../src/api/client";
+import { authHeaders, signIn, signInMethods } from "../src/api/credentials";
+import { deferred } from "./deferred";
 
 const KEPT = new Map<string, string>();
 
@@ -15,31 +15,31 @@ function refuse(): Response {
   return Response.json({}, { status: 401, headers: { "WWW-Authenticate": "Bearer" } });
 }
 
-describe("a refusal", () => {
+describe("a response with status 401", () => {
   beforeEach(() => {
     KEPT.clear();
-    refused.value = null;
+    signInMethods.value = null;
   });
 
-  it("has people sign in, and forgets what was refused", async () => {
+  it("shows the sign-in form, and forgets the credentials", async () => {
     signIn("Bearer wrong");
     vi.stubGlobal("fetch", () => Promise.resolve(refuse()));
-    await expect(itself()).rejects.toThrow("401");
-    expect(headers()).toEqual({});
-    expect(refused.value).toEqual(["Bearer"]);
+    await expect(canary()).rejects.toThrow("401");
+    expect(authHeaders()).toEqual({});
+    expect(signInMethods.value).toEqual(["Bearer"]);
   });
 
-  it.each(["Bearer old", null])("of what was sent before a sign-in is no news: %s", async (old) => {
+  it.each(["Bearer old", null])("is ignored after a newer sign-in: %s", async (old) => {
     if (old !== null) {
       signIn(old);
     }
-    const { promise, resolve } = later<Response>();
+    const { promise, resolve } = deferred<Response>();
     vi.stubGlobal("fetch", () => promise);
-    const asked = itself();
+    const asked = canary();
     signIn("Bearer new");
     resolve(refuse());
     await expect(asked).rejects.toThrow("401");
-    expect(headers()).toEqual({ Authorization: "Bearer new" });
-    expect(refused.value).toBeNull();
+    expect(authHeaders()).toEqual({ Authorization: "Bearer new" });
+    expect(signInMethods.value).toBeNull();
   });
 });

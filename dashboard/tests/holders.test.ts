@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Conductor } from "../src/api/types";
+import type { Change, Conductor } from "../src/api/types";
 import { holdersAfter } from "../src/model/holders";
 import { change } from "./board";
 
@@ -10,7 +10,9 @@ const ann: Conductor = {
   host: "host",
   pid: 1,
   session: "0x1",
+  holder: "registered",
   alive: true,
+  registered_for: ["/a/jobs"],
   since: null,
   seen_at: null,
   freshness: "live",
@@ -25,8 +27,8 @@ const holds = (conductors: Conductor[]) =>
 
 const claim = (session: string | null, name = "job1") => change(6, "CLAIMED", { name, session });
 
-describe("who holds what", () => {
-  it("is whose session the claim is, whoever held it before", () => {
+describe("the holder of a claim", () => {
+  it("is the conductor with its session, whoever held the job before", () => {
     const first = holdersAfter([ann, bob], claim("0x1"));
     expect(holds(first)).toEqual([["job1"], []]);
     expect(first[0]?.holds[0]).toEqual({
@@ -39,17 +41,22 @@ describe("who holds what", () => {
     expect(holds(holdersAfter(first, claim("0x1"))), "told twice").toEqual([["job1"], []]);
   });
 
-  it("is one of those with its session: of those that are not alive, whose owner's it is", () => {
+  it("is only one of the entries with its session; if not registered, the one with its owner", () => {
     expect(holds(holdersAfter([ann, { ...ann, name: "ann@host:2" }], claim("0x1")))).toEqual([
       ["job1"],
       [],
     ]);
-    const gone = { ...bob, name: null, alive: false, holds: [{ ...HELD, znode: "other" }] };
+    const gone = {
+      ...bob,
+      name: null,
+      holder: "unregistered" as const,
+      holds: [{ ...HELD, znode: "other" }],
+    };
     const claims = [gone, { ...gone, owner: "ann" }];
     expect(holds(holdersAfter(claims, claim("0x2")))).toEqual([["other"], ["other", "job1"]]);
   });
 
-  it("is nobody after an abandonment or an end", () => {
+  it("is nobody after the job was abandoned or has ended", () => {
     const held = holdersAfter([ann, bob], claim("0x1"));
     for (const state of ["UNCLAIMED", "COMPLETE"] as const) {
       const after = change(7, state, { name: "job1", session: "0x1" });
@@ -57,21 +64,70 @@ describe("who holds what", () => {
     }
   });
 
-  it("is not known of a claim whose session is not", () => {
+  it("is not known if its session is not", () => {
     const other = [{ ...ann, session: null }, bob];
     expect(holdersAfter(other, claim(null))).toBe(other);
     expect(holdersAfter(other, claim("0x3"))).toBe(other);
   });
 
-  it("goes by the board, and leaves the rest as it is", () => {
+  it("is on the claim's board; other boards stay as they are", () => {
     const elsewhere = [{ ...ann, path: "/b/jobs" }];
     expect(holdersAfter(elsewhere, claim("0x1"))).toBe(elsewhere);
   });
 
-  it("tells no longer of nobody's claims when there are none", () => {
-    const orphan = { ...bob, owner: "ann", name: null, alive: false };
+  it("is removed from the list without claims, if it is not registered", () => {
+    const orphan = { ...bob, owner: "ann", name: null, holder: "unregistered" as const };
     const held = holdersAfter([ann, orphan], claim("0x2"));
     expect(holds(held)).toEqual([[], ["job1"]]);
     expect(holdersAfter(held, change(7, "UNCLAIMED", { name: "job1" }))).toEqual([ann]);
+  });
+
+  describe("when a claimed job is edited by hand", () => {
+    const at = "2026-11-25T12:00:00.000Z";
+    const edit = { edits: 1, before: null, changed: [] };
+    const side = { name: "built", owner: "eve", priority: null, size: 0, sha256: null };
+    const after = { ...side, uuid: "u-9", malformed: null };
+    const edited = (of: "job" | "lock", more: Partial<Change> = {}) =>
+      change(7, "CLAIMED", {
+        kind: "edited",
+        state_before: "CLAIMED",
+        name: "job2",
+        uuid: "u-9",
+        job_name: "built",
+        moment: at,
+        edit: { ...edit, of, after },
+        ...more,
+      });
+    const since = "2026-11-25T09:00:00.000Z";
+    const held = { ...HELD, claimed_at: since };
+    const other = { ...HELD, znode: "job3" };
+    const holding = { ...ann, holds: [held, other] };
+
+    it("stays the same, with the time of the claim", () => {
+      const shown = { ...held, uuid: "u-9", name: "built" };
+      const expected = [{ ...ann, holds: [shown, other] }, bob];
+      for (const of of ["job", "lock"] as const) {
+        expect(holdersAfter([holding, bob], edited(of))).toEqual(expected);
+        const without = edited(of, { session: null });
+        expect(holdersAfter([holding, bob], without), "no session").toEqual(expected);
+      }
+    });
+
+    it("is still unknown if it was unknown", () => {
+      const unheld = [ann, bob];
+      expect(holdersAfter(unheld, edited("job"))).toBe(unheld);
+      expect(holdersAfter(unheld, edited("lock"))).toBe(unheld);
+    });
+
+    it("is the new owner with the same session, if that is not a registered conductor's", () => {
+      const nameless = { ...ann, name: null, holder: "unregistered" as const };
+      const mine = { ...nameless, holds: [held] };
+      const eve = { ...nameless, owner: "eve", holds: [other] };
+      const shown = { ...held, uuid: "u-9", name: "built" };
+      const byEve = edited("lock", { owner: "eve" });
+      expect(holdersAfter([mine, eve], byEve)).toEqual([{ ...eve, holds: [other, shown] }]);
+      expect(holdersAfter([mine, bob], byEve), "not listed yet").toEqual([bob]);
+      expect(holdersAfter([holding, bob], byEve)[0]?.holds[0], "registered").toEqual(shown);
+    });
   });
 });

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Refusal } from "../src/api/client";
+import { FIRST_SPAN } from "../src/api/backoff";
+import { HttpError } from "../src/api/client";
 import type { Job } from "../src/api/types";
 import type { Filter } from "../src/model/filters";
 import { paused } from "../src/state/connection";
@@ -8,7 +9,7 @@ import { board, change, job } from "./board";
 
 const server = vi.hoisted(() => ({
   asked: 0,
-  takes: 0, // milliseconds
+  takes: 0, // milliseconds for an answer
   refuses: null as Error | null,
   rows: [] as Job[],
 }));
@@ -30,8 +31,8 @@ vi.mock("../src/api/client", async (importOriginal) => ({
 const page = { hidden: false };
 vi.stubGlobal("document", page);
 
-const LINGER = 3_000; // milliseconds for which a row stays that the filters find no longer
-const ASK = 2_000; // between two fetches
+const LINGER = 3_000; // milliseconds until a row is removed that no longer matches
+const REFETCH_INTERVAL = 2_000; // milliseconds between two fetches
 const UNCLAIMED: Filter = { field: "state", negated: false, value: "UNCLAIMED" };
 const TEXT: Filter = { field: "q", negated: false, value: "only the server knows" };
 
@@ -64,7 +65,7 @@ describe("a board's jobs", () => {
   };
   const rows = () => jobs.rows.value.all.size;
 
-  it("stay for a moment when the filters find them no longer", async () => {
+  it("stay for a moment when they no longer match", async () => {
     await open(UNCLAIMED);
     becomes("CLAIMED");
     await pass(LINGER - 1);
@@ -84,7 +85,7 @@ describe("a board's jobs", () => {
     expect(rows()).toBe(0);
   });
 
-  it("stay for as long again when they were found meanwhile", async () => {
+  it("stay for the full time again if they matched meanwhile", async () => {
     await open(UNCLAIMED);
     becomes("CLAIMED");
     await pass(1_000);
@@ -97,17 +98,29 @@ describe("a board's jobs", () => {
     expect(rows()).toBe(0);
   });
 
-  it("are asked for anew where only the server knows, once in a while", async () => {
+  it("are fetched again if only the server knows, once for several changes", async () => {
     await open(TEXT);
     becomes("CLAIMED");
     becomes("UNCLAIMED");
-    await pass(ASK - 1);
+    await pass(REFETCH_INTERVAL - 1);
     expect(server.asked).toBe(1);
     await pass(1);
     expect(server.asked).toBe(2);
   });
 
-  it("are asked for less often where the server is slow", async () => {
+  it("are fetched again when a job without a row is edited", async () => {
+    await open(UNCLAIMED);
+    becomes("UNCLAIMED", { kind: "edited", name: "job0000000002" });
+    await pass(REFETCH_INTERVAL - 1);
+    expect([rows(), server.asked]).toEqual([1, 1]);
+    await pass(1);
+    expect(server.asked).toBe(2);
+    becomes("UNCLAIMED", { kind: "edited" });
+    await pass(60_000);
+    expect(server.asked, "not for a job with a row: the edit says all").toBe(2);
+  });
+
+  it("are fetched less often if the server is slow", async () => {
     server.takes = 1_000;
     await open(TEXT);
     becomes("CLAIMED");
@@ -117,19 +130,19 @@ describe("a board's jobs", () => {
     expect(server.asked).toBe(2);
   });
 
-  it("are not asked for while nobody sees the page, and soon when somebody does", async () => {
+  it("are not fetched while the page is hidden, and soon when it is visible", async () => {
     await open(TEXT);
     page.hidden = true;
     becomes("CLAIMED");
     await pass(60_000);
     expect(server.asked).toBe(1);
     page.hidden = false;
-    await pass(ASK);
+    await pass(REFETCH_INTERVAL);
     expect(server.asked).toBe(2);
   });
 
-  it("are not asked for again where the server refuses for good", async () => {
-    server.refuses = new Refusal(400, "no");
+  it("are not fetched again after a final error", async () => {
+    server.refuses = new HttpError(400, "no");
     await open(TEXT);
     expect(jobs.error.value).toEqual({ text: "no", isFinal: true });
     becomes("CLAIMED");
@@ -137,22 +150,24 @@ describe("a board's jobs", () => {
     expect(server.asked).toBe(1);
   });
 
-  it("are asked for again where it refuses for now", async () => {
-    server.refuses = new Refusal(503, "no");
+  it("are fetched again after an error that may pass", async () => {
+    server.refuses = new HttpError(503, "no");
     await open(TEXT);
     server.refuses = null;
-    await pass(ASK);
+    await pass(REFETCH_INTERVAL - 1);
+    expect(server.asked).toBe(1);
+    await pass(1 + FIRST_SPAN);
     expect([server.asked, rows(), jobs.error.value]).toEqual([2, 1, null]);
   });
 
-  it("are no more than twice those that were asked for, until they are fetched anew", async () => {
+  it("are at most twice as many as were asked for, until they are fetched again", async () => {
     await open({ field: "state", negated: true, value: "COMPLETE" });
-    const most = jobs.rows.value.extent;
+    const most = jobs.rows.value.limit;
     for (let number = 0; number < 2 * most + 10; number += 1) {
       becomes("UNCLAIMED", { name: `job${number}`, state_before: null });
     }
     expect(rows()).toBe(2 * most);
-    await pass(ASK);
+    await pass(REFETCH_INTERVAL);
     expect([server.asked, rows()]).toEqual([2, 1]);
   });
 });

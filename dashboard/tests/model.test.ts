@@ -11,73 +11,124 @@ import {
   queryOf,
   withFilter,
 } from "../src/model/filters";
-import { counted, keyOf, moved, rowOf, type Row } from "../src/model/moves";
+import { boardAfter, keyOf, rowAfter, rowOf, type Row } from "../src/model/moves";
 import { Rows } from "../src/model/rows";
-import { pretty, visible } from "../src/model/text";
-import { counting, duration, exact, NEAREST, precise, regions } from "../src/model/times";
+import { halves, pretty, visible } from "../src/model/text";
+import durations from "../../tests/durations.json";
+import {
+  coarseTimerText,
+  dateTimeToMs,
+  dateTimeWithZone,
+  duration,
+  FIRST_ZONES,
+  regions,
+  timerText,
+} from "../src/model/times";
 import { board, change, job, POSTED } from "./board";
 
 describe("a row", () => {
-  it("waits from when it was posted, by the server's clock", () => {
+  it("waits from the time of posting, by the server's clock", () => {
     expect(rowOf(job).waitingFrom).toBe(Date.parse(POSTED));
     expect(rowOf({ ...job, waiting: null }).waitingFrom).toBeNull();
   });
 
-  it("is claimed, abandoned and ended by changes, each told once", () => {
-    const claimed = moved(rowOf(job), change(6, "CLAIMED", { running: 0 }));
+  it("is claimed, abandoned and ended by changes, each counted once", () => {
+    const claimed = rowAfter(rowOf(job), change(6, "CLAIMED", { running: 0 }));
     expect(claimed).toMatchObject({ state: "CLAIMED", owner: "ann", claims: 1, waitingFrom: null });
     expect(claimed?.runningFrom).toBe(Date.parse("2026-11-25T10:01:00.000Z"));
-    expect(moved(claimed, change(6, "CLAIMED"))).toBe(claimed);
-    const abandoned = moved(claimed, change(7, "UNCLAIMED", { kind: "abandoned", running: 4 }));
+    expect(rowAfter(claimed, change(6, "CLAIMED"))).toBe(claimed);
+    const abandoned = rowAfter(claimed, change(7, "UNCLAIMED", { kind: "abandoned", running: 4 }));
     expect(abandoned).toMatchObject({ state: "UNCLAIMED", owner: null, runningFrom: null });
-    expect(abandoned?.running, "it goes on from there when it is claimed again").toBe(4);
+    expect(abandoned?.running, "it continues from there when the job is claimed again").toBe(4);
     expect(abandoned?.waitingFrom).toBe(Date.parse("2026-11-25T10:00:00.000Z"));
-    const ended = moved(abandoned, change(8, "COMPLETE", { kind: "removed", outcome: "removed" }));
+    const ended = rowAfter(
+      abandoned,
+      change(8, "COMPLETE", { kind: "removed", outcome: "removed" }),
+    );
     expect(ended).toMatchObject({ state: "COMPLETE", outcome: "removed", waitingFrom: null });
   });
 
-  it("goes on running where it had run before", () => {
-    const again = moved(rowOf(job), change(6, "CLAIMED", { running: 10 }));
+  it("continues its running time after an earlier claim", () => {
+    const again = rowAfter(rowOf(job), change(6, "CLAIMED", { running: 10 }));
     expect(again?.runningFrom).toBe(Date.parse("2026-11-25T10:00:50.000Z"));
   });
 
-  it("begins with the change that posts it", () => {
+  it("is made by the change that posts the job", () => {
     const first = { kind: "posted", state_before: null, waiting: 0 } as const;
-    const posted = moved(undefined, change(6, "UNCLAIMED", first));
+    const posted = rowAfter(undefined, change(6, "UNCLAIMED", first));
     expect(posted).toMatchObject({ key: keyOf("job0000000001", POSTED), name: "build", claims: 0 });
   });
 
-  it("begins with a later change without what that does not tell", () => {
-    const claimed = moved(undefined, change(6, "CLAIMED", { running: 3 }));
+  it("is made by a later change, without what that does not say", () => {
+    const claimed = rowAfter(undefined, change(6, "CLAIMED", { running: 3 }));
     expect(claimed).toMatchObject({ state: "CLAIMED", owner: "ann", claims: null });
     expect(claimed?.runningFrom).toBe(Date.parse("2026-11-25T10:00:57.000Z"));
-    const again = moved(claimed, change(7, "CLAIMED", { running: 3 }));
+    const again = rowAfter(claimed, change(7, "CLAIMED", { running: 3 }));
     expect(again?.claims).toBeNull();
   });
 
-  it("has a timer only where it is known for how long it has run", () => {
-    const claimed = moved(rowOf(job), change(6, "CLAIMED", { running: null }));
+  it("has a timer only if its running time is known", () => {
+    const claimed = rowAfter(rowOf(job), change(6, "CLAIMED", { running: null }));
     expect(claimed).toMatchObject({ claims: 1, running: null, runningFrom: null });
   });
 
-  it("is none for a node that is no job", () => {
-    expect(moved(undefined, { ...change(6, "CLAIMED"), state: null })).toBeUndefined();
+  it("keeps its state and timers when it is edited, and shows the new values", () => {
+    const claimed = rowAfter(rowOf(job), change(6, "CLAIMED", { running: 0 }));
+    const side = { name: "built", owner: "eve", priority: null, size: 0, sha256: null };
+    const edit = {
+      of: "job",
+      edits: 2,
+      before: null,
+      after: { ...side, uuid: "u-2", malformed: "empty" },
+      changed: [],
+    } as const;
+    const more = { kind: "edited", uuid: "u-2", job_name: "built", owner: "eve" } as const;
+    const at = "2026-11-25T11:00:00.000Z";
+    const edited = rowAfter(
+      claimed,
+      change(7, "CLAIMED", { ...more, at, edit: { ...edit, changed: [] } }),
+    );
+    expect(edited).toEqual({
+      ...claimed,
+      revision: 7,
+      uuid: "u-2",
+      name: "built",
+      owner: "eve",
+      malformed: "empty",
+    });
+    const of_claim = { ...edit, of: "lock", changed: [] } as const;
+    const stays = rowAfter(
+      edited,
+      change(8, "CLAIMED", { ...more, edit: { ...of_claim, changed: [] } }),
+    );
+    expect(stays?.malformed).toBe("empty");
+  });
+
+  it("is not made by an edit, which does not say since when the job has its state", () => {
+    for (const state of ["UNCLAIMED", "CLAIMED"] as const) {
+      const more = { kind: "edited", state_before: state } as const;
+      expect(rowAfter(undefined, change(6, state, more))).toBeUndefined();
+    }
+  });
+
+  it("is not made for a node that is not a job", () => {
+    expect(rowAfter(undefined, { ...change(6, "CLAIMED"), state: null })).toBeUndefined();
   });
 });
 
 describe("a board's counts", () => {
-  it("follow from where a job was and where it is", () => {
-    const claimed = counted(board, change(6, "CLAIMED"));
+  it("follow from a job's state before and after a change", () => {
+    const claimed = boardAfter(board, change(6, "CLAIMED"));
     expect(claimed).toMatchObject({ unclaimed: 0, claimed: 1, ended: 0, revision: 6 });
-    expect(counted(claimed, change(6, "CLAIMED"))).toBe(claimed);
-    const ended = counted(claimed, change(7, "COMPLETE", { state_before: "CLAIMED" }));
+    expect(boardAfter(claimed, change(6, "CLAIMED"))).toBe(claimed);
+    const ended = boardAfter(claimed, change(7, "COMPLETE", { state_before: "CLAIMED" }));
     expect(ended).toMatchObject({ unclaimed: 0, claimed: 0, ended: 1 });
-    const posted = counted(ended, change(8, "UNCLAIMED", { state_before: null }));
+    const posted = boardAfter(ended, change(8, "UNCLAIMED", { state_before: null }));
     expect(posted).toMatchObject({ unclaimed: 1, claimed: 0 });
   });
 });
 
-describe("boards that need a look", () => {
+describe("boards that need attention", () => {
   it("come first: not live, orphans, gaps, long waits", () => {
     const boards: Board[] = [
       board,
@@ -102,7 +153,7 @@ describe("boards that need a look", () => {
 describe("filters", () => {
   const row = rowOf(job);
 
-  it("are the API's own, there and back", () => {
+  it("are the API's own, and survive the way to a URL and back", () => {
     const query = [
       ["state", "CLAIMED"],
       ["owner!", "ann"],
@@ -123,7 +174,7 @@ describe("filters", () => {
     expect(withFilter(two, { field: "q", negated: false, value: "" })).toHaveLength(2);
   });
 
-  it("find any of their values, and narrow together", () => {
+  it("match any of their values, and all fields must match", () => {
     const states = filtersFrom([
       ["state", "CLAIMED"],
       ["state", "UNCLAIMED"],
@@ -135,7 +186,7 @@ describe("filters", () => {
     expect(matches(row, filtersFrom([["owner", "ann"]]))).toBe(false);
   });
 
-  it("say whether they find ended jobs, and whether time alone changes what they find", () => {
+  it("say whether ended jobs may match, and whether time alone changes the matches", () => {
     const ended = (...query: [string, string][]) => findsEnded(filtersFrom(query));
     expect(ended()).toBe(true);
     expect(ended(["state", "COMPLETE"], ["state", "CLAIMED"])).toBe(true);
@@ -161,7 +212,7 @@ describe("filters", () => {
   });
 });
 
-describe("addresses", () => {
+describe("URLs", () => {
   it("come back as they were", () => {
     const place = {
       view: "board",
@@ -176,10 +227,12 @@ describe("addresses", () => {
     expect(boardAt("/a/jobs")).toBe("#/board?path=/a/jobs");
   });
 
-  it("name a job by its znode where its uuid is no plain name", () => {
-    expect(jobAt(job)).toBe("#/job?uuid=u-1&path=/a/jobs");
+  it("name a job by its znode if its uuid is not safe", () => {
+    const posted = "&posted_at=2026-11-25T10%3A00%3A00.000Z";
+    expect(jobAt(job)).toBe(`#/job?uuid=u-1&path=/a/jobs${posted}`);
+    expect(jobAt({ ...job, posted_at: undefined })).toBe("#/job?uuid=u-1&path=/a/jobs");
     for (const uuid of [null, "..", "../x", "a/b", "", "x".repeat(300), "<b>"]) {
-      expect(jobAt({ ...job, uuid })).toBe("#/job?znode=job0000000001&path=/a/jobs");
+      expect(jobAt({ ...job, uuid })).toBe(`#/job?znode=job0000000001&path=/a/jobs${posted}`);
     }
   });
 });
@@ -193,28 +246,28 @@ describe("the order of rows", () => {
   const all = new Rows(rows);
   const keys = (text: string) => all.sorted(orderFrom(text), 11_000).map(({ key }) => key);
 
-  it("is by a column, and what has no value comes last either way", () => {
+  it("is by a column, and rows without a value come last in both directions", () => {
     expect(keys("name")).toEqual(["2", "1", "3"]);
     expect(keys("-name")).toEqual(["1", "2", "3"]);
     expect(keys("running")).toEqual(["1", "2", "3"]);
     expect(keys("-running")).toEqual(["2", "1", "3"]);
   });
 
-  it("gives exact times the room that they take", () => {
+  it("gives exact times the width that they need", () => {
     const relative = gridOf(["state", "posted_at"], false);
     const exact = gridOf(["state", "posted_at"], true);
     expect(relative.grid).toBe("minmax(5.75rem, 1fr) minmax(7rem, 1fr)");
-    expect(exact.grid).toBe("minmax(5.75rem, 1fr) minmax(12.5rem, 1fr)");
-    expect([relative.least, exact.least]).toEqual([15, 20.5]);
+    expect(exact.grid).toBe("minmax(5.75rem, 1fr) minmax(15rem, 1fr)");
+    expect([relative.minWidth, exact.minWidth]).toEqual([15, 23]);
   });
 
-  it("is the newest first for nonsense", () => {
+  it("is the newest first if the column is not valid", () => {
     expect(orderFrom("toString")).toEqual({ column: "posted_at", isDescending: true });
   });
 });
 
 describe("times", () => {
-  it("are told in two units at most", () => {
+  it("have at most two units", () => {
     expect([0.063, 0.44, 12, 185, 7_260, 100_000, null, -5].map(duration)).toEqual([
       "63 ms",
       "0.4 s",
@@ -227,8 +280,19 @@ describe("times", () => {
     ]);
   });
 
-  it("that still count up are whole seconds", () => {
-    expect([0.9, 9.99, 12.3, 185.5, -1].map(counting)).toEqual([
+  it.each(durations)("are as on the command line: $seconds s", ({ seconds, page }) => {
+    expect(duration(seconds)).toBe(page);
+  });
+
+  it("of running timers are whole seconds", () => {
+    expect([0.9, 12.3, 1_274, 7_500, 90_000].map(coarseTimerText)).toEqual([
+      "0 s",
+      "12 s",
+      "21 min",
+      "2 h",
+      "1 d",
+    ]);
+    expect([0.9, 9.99, 12.3, 185.5, -1].map(timerText)).toEqual([
       "0 s",
       "9 s",
       "12 s",
@@ -237,13 +301,15 @@ describe("times", () => {
     ]);
   });
 
-  it("are exact in the zone that is wished", () => {
-    expect(exact(POSTED, "UTC")).toBe("2026-11-25 10:00:00 UTC");
-    expect(precise("2026-11-25T23:59:59.007Z", "Europe/Berlin")).toBe("2026-11-26 00:59:59.007");
+  it("are exact in the chosen time zone", () => {
+    expect(dateTimeWithZone(POSTED, "UTC")).toBe("2026-11-25 10:00:00 UTC");
+    expect(dateTimeToMs("2026-11-25T23:59:59.007Z", "Europe/Berlin")).toBe(
+      "2026-11-26 00:59:59.007",
+    );
   });
 
   it("offer each zone once, UTC first", () => {
-    const all = [...NEAREST, ...[...regions().values()].flat()];
+    const all = [...FIRST_ZONES, ...[...regions().values()].flat()];
     expect(all[0]).toBe("UTC");
     expect(new Set(all).size).toBe(all.length);
     expect(all.length).toBeGreaterThan(300);
@@ -251,8 +317,8 @@ describe("times", () => {
   });
 });
 
-describe("text of others", () => {
-  it("has no character that can't be seen", () => {
+describe("text that others wrote", () => {
+  it("has no invisible character", () => {
     expect(visible("a\u202eb\u0000c\u200b\ufeffd")).toBe("a⟨202E⟩b⟨0000⟩c⟨200B⟩⟨FEFF⟩d");
     expect(visible("\u{e0041}\u3164\u2800")).toBe("⟨E0041⟩⟨3164⟩⟨2800⟩");
     expect(visible("עברית 日本 🙂\n\tx")).toBe("עברית 日本 🙂\n\tx");
@@ -265,5 +331,30 @@ describe("text of others", () => {
     expect(isCut).toBe(true);
     expect(text.split("\n")).toHaveLength(1_000);
     expect(pretty({ a: "\u202e" })).toEqual({ text: '{\n  "a": "⟨202E⟩"\n}', isCut: false });
+  });
+});
+
+describe("long names with the same start", () => {
+  it("are told apart by their ends", () => {
+    const [start, end] = halves(
+      "get_create_load_balancer_flow-0a1b2c3d-0000-4000-8000-00000000beef",
+    );
+    expect(end).toBe("00000beef");
+    expect(start + end).toMatch(/-00000000beef$/);
+    const ends = new Set(
+      Array.from({ length: 20_000 }, (_, number) => {
+        const uuid = `0a1b2c3d-0000-4000-8000-${number.toString(16).padStart(12, "0")}`;
+        return halves(`get_create_load_balancer_flow-${uuid}`)[1];
+      }),
+    );
+    expect(ends.size).toBe(20_000);
+  });
+
+  it("are not cut if they are short, and never within a character", () => {
+    expect(halves("rebuild listener 7")).toEqual(["rebuild listener 7", ""]);
+    for (const character of ["🚒", "e\u0301"]) {
+      const parts = ["x".repeat(30), `${character}${"y".repeat(8)}`];
+      expect(halves(parts.join(""))).toEqual(parts);
+    }
   });
 });

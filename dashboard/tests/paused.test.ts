@@ -2,9 +2,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Listener } from "../src/api/stream";
 import type { Board } from "../src/api/types";
 import { boards } from "../src/state/boards";
-import { held, onReset, take } from "../src/state/changes";
+import { heldCount, onReset, take } from "../src/state/changes";
 import { connection, paused } from "../src/state/connection";
-import { begin } from "../src/state/live";
+import { start } from "../src/state/live";
 import { board, change } from "./board";
 
 const { answer, listeners } = vi.hoisted(() => ({
@@ -17,7 +17,7 @@ vi.mock("../src/api/client", () => ({
     answer.asked += 1;
     return Promise.resolve(answer.boards);
   },
-  itself: () => Promise.resolve({ interval: 600 }),
+  canary: () => Promise.resolve({ interval: 600 }),
 }));
 vi.mock("../src/api/stream", () => ({
   Stream: class {
@@ -25,14 +25,14 @@ vi.mock("../src/api/stream", () => ({
       listeners.push(listener);
     }
     start(): void {
-      // A test says what comes.
+      // The test calls the listener.
     }
   },
 }));
 vi.stubGlobal("document", { hidden: false, addEventListener: () => undefined });
 vi.stubGlobal("requestAnimationFrame", (draw: () => void) => setTimeout(draw));
 
-const MANY = 20_000; // changes that are kept while the page is paused
+const MANY = 20_000; // changes that are queued while the page is paused
 const AFTER = 100; // milliseconds within which changes are shown
 
 describe("a page that is paused", () => {
@@ -42,7 +42,7 @@ describe("a page that is paused", () => {
   beforeEach(async () => {
     vi.useFakeTimers();
     if (listeners.length === 0) {
-      begin();
+      start();
     }
     const [first] = listeners;
     if (first === undefined) {
@@ -61,7 +61,7 @@ describe("a page that is paused", () => {
   afterEach(async () => {
     paused.value = false;
     await vi.advanceTimersByTimeAsync(AFTER);
-    stream.lost("the test is over");
+    stream.lost("the test is over", 0);
     vi.useRealTimers();
   });
 
@@ -71,9 +71,9 @@ describe("a page that is paused", () => {
     await vi.advanceTimersByTimeAsync(AFTER);
   };
 
-  it("stays as it is over a reconnect, and is fetched when it goes on", async () => {
+  it("stays as it is over a reconnect, and is fetched after the pause", async () => {
     answer.boards = [{ ...board, unclaimed: 7, revision: 9 }];
-    stream.lost("gone");
+    stream.lost("gone", 0);
     await connect();
     expect(connection.value.condition).toBe("live");
     expect(unclaimed()).toBe(1);
@@ -82,7 +82,7 @@ describe("a page that is paused", () => {
     expect(unclaimed()).toBe(7);
   });
 
-  it("does not take an answer to what was asked just before", async () => {
+  it("does not show an answer to a request from just before", async () => {
     paused.value = false;
     answer.boards = [{ ...board, unclaimed: 7, revision: 9 }];
     stream.opened();
@@ -94,48 +94,48 @@ describe("a page that is paused", () => {
     expect(unclaimed()).toBe(7);
   });
 
-  it("fetches anew after a reset only when it goes on", async () => {
+  it("fetches again after a reset only when the pause ends", async () => {
     const fetchAnew = vi.fn();
     const end = onReset(fetchAnew);
     stream.reset();
     stream.change(change(6, "CLAIMED"));
-    expect(held.value).toBe(1);
+    expect(heldCount.value).toBe(1);
     await vi.advanceTimersByTimeAsync(AFTER);
     expect(fetchAnew).not.toHaveBeenCalled();
     paused.value = false;
     expect(fetchAnew).toHaveBeenCalledOnce();
-    expect(held.value).toBe(0);
+    expect(heldCount.value).toBe(0);
     end();
   });
 
-  it("is not called live between a reset and when all has come again", () => {
+  it("is not live between a reset and the present", () => {
     stream.reset();
     expect(connection.value.condition).toBe("catching_up");
     stream.reached();
     expect(connection.value.condition).toBe("live");
   });
 
-  it("counts all that is new, however much", () => {
+  it("counts all new changes, however many", () => {
     const fetchAnew = vi.fn();
     const end = onReset(fetchAnew);
     for (let revision = 6; revision < 6 + MANY + 5; revision += 1) {
       take(change(revision, "CLAIMED"));
     }
-    expect(held.value).toBe(MANY + 5);
+    expect(heldCount.value).toBe(MANY + 5);
     paused.value = false;
     expect(fetchAnew).toHaveBeenCalledOnce();
     end();
   });
 
-  it("counts what has not been shown yet, and anew after each pause", () => {
+  it("counts changes that were not shown yet, from 0 after each pause", () => {
     paused.value = false;
     take(change(6, "CLAIMED"));
     paused.value = true;
     take(change(7, "CLAIMED"));
-    expect(held.value).toBe(2);
+    expect(heldCount.value).toBe(2);
     paused.value = false;
     paused.value = true;
     take(change(8, "CLAIMED"));
-    expect(held.value).toBe(1);
+    expect(heldCount.value).toBe(1);
   });
 });

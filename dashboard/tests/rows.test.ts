@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { COLUMNS, comparing, isColumn, orderFrom, type Order } from "../src/model/columns";
+import { COLUMNS, comparatorOf, isColumn, orderFrom, type Order } from "../src/model/columns";
 import { rowOf, type Row } from "../src/model/moves";
 import { Rows } from "../src/model/rows";
 import { job } from "./board";
@@ -7,7 +7,7 @@ import { job } from "./board";
 const NOW = Date.parse("2026-11-25T11:00:00.000Z");
 const NEWEST = orderFrom(null);
 
-/** A row of which the number says all, with many of the same owner and none of some. */
+/** A row made from two numbers. Many rows have the same owner, and some have none. */
 function row(number: number, run: number): Row {
   return rowOf({
     ...job,
@@ -24,7 +24,7 @@ function row(number: number, run: number): Row {
   });
 }
 
-/** Numbers from 0 up to below `most`, the same ones each time (Lehmer's generator, MINSTD). */
+/** Numbers from 0 to below `most`, the same in each run (Lehmer's generator, MINSTD). */
 function numbers(seed: number) {
   let state = seed;
   return (most: number): number => {
@@ -38,13 +38,13 @@ const ORDERS: Order[] = Object.keys(COLUMNS)
   .flatMap((column) => [true, false].map((isDescending) => ({ column, isDescending })));
 
 describe("rows in order", () => {
-  it.each(ORDERS)("are as if sorted anew: by $column, descending: $isDescending", (order) => {
+  it.each(ORDERS)("are as if all were sorted: by $column, descending: $isDescending", (order) => {
     const any = numbers(7);
     const begun = Array.from({ length: 300 }, (_, number) => row(number, number));
     const rows = new Rows(begun);
     const known = new Map(begun.map((each) => [each.key, each]));
     for (let turn = 0; turn < 200; turn += 1) {
-      // Up to 20: sometimes more than is moved one by one, sometimes the same row twice.
+      // Up to 20 changes: sometimes more than are moved singly, sometimes the same row twice.
       for (let left = any(20); left > 0; left -= 1) {
         const next = row(any(400), any(1_000));
         if (any(3) === 0) {
@@ -55,13 +55,13 @@ describe("rows in order", () => {
           known.set(next.key, next);
         }
       }
-      const anew = [...known.values()].sort(comparing(order, NOW));
+      const anew = [...known.values()].sort(comparatorOf(order, NOW));
       expect(rows.sorted(order, NOW)).toEqual(anew);
       expect(rows.size).toBe(known.size);
     }
   });
 
-  it("are sorted anew by another column, and at another moment", () => {
+  it("are sorted again for another column and another time", () => {
     const waits = { ...row(1, 2), waitingFrom: NOW - 10_000 };
     const waited = { ...row(2, 1), waitingFrom: null, waiting: 20 };
     const rows = new Rows([waits, waited]);
@@ -72,7 +72,7 @@ describe("rows in order", () => {
     expect(rows.sorted(orderFrom("posted_at"), NOW)).toEqual([waited, waits]);
   });
 
-  it("are the same array until one changes, and another one then", () => {
+  it("are the same array until a row changes", () => {
     const rows = new Rows([row(1, 1), row(2, 2)]);
     const before = rows.sorted(NEWEST, 0);
     expect(rows.sorted(NEWEST, 0)).toBe(before);
@@ -81,7 +81,7 @@ describe("rows in order", () => {
     expect(before).toHaveLength(2);
   });
 
-  it("are found where one comes and goes between two drawings", () => {
+  it("are the same array if a row is added and deleted between two drawings", () => {
     const rows = new Rows([row(1, 1)]);
     const before = rows.sorted(NEWEST, 0);
     rows.set(row(2, 2));
@@ -89,7 +89,7 @@ describe("rows in order", () => {
     expect(rows.sorted(NEWEST, 0)).toBe(before);
   });
 
-  it("are compared but a few times where few have changed", () => {
+  it("are compared only a few times if few have changed", () => {
     let reads = 0;
     const counted = (number: number): Row =>
       Object.defineProperty(row(number, number), "postedAt", {

@@ -46,10 +46,15 @@ async def _program() -> Path:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    program = asyncio.run(_program())
+def chromium_program() -> Path:
+    """Where Chromium is."""
+    return asyncio.run(_program())
+
+
+@pytest.fixture(scope="session")
+def browser(chromium_program: Path) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=SWITCHES)
+        browser = playwright.chromium.launch(executable_path=chromium_program, args=SWITCHES)
         yield browser
         browser.close()
 

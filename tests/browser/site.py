@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 import psutil
+import requests
 from kazoo.client import KazooClient
 
 from tests.asking import ask, is_ready
@@ -107,6 +108,13 @@ class Site:
     def is_ready(self) -> bool:
         """Tell whether the server answers."""
         return is_ready(self.url)
+
+    def takes_connections(self) -> bool:
+        """Tell whether the server is there, whether it reaches MongoDB or not."""
+        try:
+            return requests.get(self.url, timeout=START).ok
+        except requests.ConnectionError:
+            return False
 
     def add_board(self, zookeeper: KazooClient, name: str | None = None) -> str:
         """Make a board and have it watched; return its path."""

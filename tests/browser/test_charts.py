@@ -166,5 +166,5 @@ def test_a_window_of_which_nothing_is_known_says_since_when(open_page: Open, boa
     }
     page = charts(open_page, board, told)
     note = page.locator(".note", has_text="Watched since")
-    expect(note).to_contain_text("a point each 24 min")
+    expect(note).to_contain_text("Each point of a chart covers 24 min")
     expect(page.locator(".chart")).to_have_count(0)

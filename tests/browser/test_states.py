@@ -8,9 +8,10 @@ import bcrypt
 import pytest
 from playwright.sync_api import Page, Request, expect
 
-from canary.server.protection import tokens
+from canary.server.auth import tokens
 from tests.browser.conftest import Open, screenshot
-from tests.browser.site import Site
+from tests.browser.site import START, Site
+from tests.integration.own_mongod import own_mongod
 from tests.waiting import eventually
 
 
@@ -26,12 +27,31 @@ def test_nothing_is_registered_yet(open_page: Open) -> None:
     [
         ("#/board?path=/nobody/knows", "canary-producer add /nobody/knows"),
         ("#/job?uuid=nobody-knows", "No job with the uuid"),
-        ("#/nowhere", "There is no view of that name"),
+        ("#/nowhere", "There is no view with this name"),
         ("#/conductors", "No conductor is registered"),
     ],
 )
 def test_what_is_not_there_is_said_with_what_to_do(open_page: Open, hash_: str, words: str) -> None:
     expect(open_page().go(hash_).locator("main")).to_contain_text(words)
+
+
+def test_a_mongodb_that_canary_can_not_use_is_told_in_the_server_s_words(
+    open_page: Open, tmp_path: Path
+) -> None:
+    """It has no worker: that ends at once, and says the same."""
+    with own_mongod(tmp_path / "mongod") as address:
+        site = Site(tmp_path, OS_MONGO__URI=f"mongodb://{address}/", OS_MONGO__TIMEOUT="2")
+        site.start("canary-server")
+        try:
+            eventually(site.takes_connections, START, "the server answers")
+            page = open_page(site).go("#/")
+            expect(page.locator("#live")).to_have_attribute("data-condition", "disconnected")
+            expect(page.locator("#live")).to_contain_text("This MongoDB is a standalone mongod")
+            expect(page.locator("#live")).to_contain_text("Everything below may be out of date")
+            expect(page.locator("main")).to_contain_text("This MongoDB is a standalone mongod")
+            screenshot(page, "standalone")
+        finally:
+            site.stop("canary-server")
 
 
 @contextmanager
@@ -95,8 +115,9 @@ class TestSigningIn:
             link.click()
         assert saved.value.suggested_filename == "jobs.csv"
         assert saved.value.path().read_text().startswith("uuid,name,path,")
-        page.evaluate("sessionStorage.setItem('canary.authorization', 'Bearer canary_gone')")
-        link.click()
+        # In one go: whatever else the page asks with that would show the form as well.
+        gone = "sessionStorage.setItem('canary.authorization', 'Bearer canary_gone')"
+        link.evaluate(f"link => {{ {gone}; link.click(); }}")
         expect(page.locator("h1")).to_have_text("Sign in")
 
     @pytest.fixture

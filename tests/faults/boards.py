@@ -139,7 +139,7 @@ FAULTS: Final = (
     Fault("none, at a human pace", no_fault),
     Fault("none, in a burst", burst),
     Fault("board absent, created, deleted, created again", deleted_and_created_again),
-    Fault("a lock released and taken again inside one watch window", hands_changed, only_long=True),
+    Fault("a lock released and taken again inside one watch window", hands_changed),
     Fault("garbage on a watched board and on Canary's own", garbage),
-    Fault("access to the board revoked by ACL", hidden, only_long=True),
+    Fault("access to the board revoked by ACL", hidden),
 )

@@ -34,48 +34,60 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from canary import worker
-from canary.errors import StoreError
-from canary.stores import live, writer
-from canary.stores.entries import entries
-from canary.watchers import audit, board, node, outbox
-from canary.zookeeper import pulse
+from canary.errors import StoreError, StoreUnavailable
+from canary.stores.writing import board_writer, take
+from canary.stores.writing.change_log import entries
+from canary.stores.writing.fence import Fence, Moved
+from canary.watchers import outbox, reconciler
+from canary.watchers.zookeeper import board_watch
+from canary.worker import main
+from canary.zookeeper import node_watch, pulse
 
 
 def fence() -> None:
     """Let whoever thinks that it has a board write it."""
-    take = live.LiveStore.take
+    original = take.LiveStore.take
 
     def taken(self: Any, path: str, epoch: int, _is_mine: Any, now: Any, **more: Any) -> Any:
-        taken = take(self, path, epoch, lambda: True, now, **more)
-        taken._mine = {"_id": path}
+        taken = original(self, path, epoch, lambda: True, now, **more)
+        taken._fence.mine = {"_id": path}
         return taken
 
-    live.LiveStore.take = taken  # type: ignore
-    once = writer.LiveBoard._write_once
+    take.LiveStore.take = taken  # type: ignore
+
+    def catch_up(self: Any) -> None:
+        found = self._boards.find_one({"_id": self.path})
+        if found is None:
+            raise StoreUnavailable(f"{self.path}: there is no such document any more")
+        self._known = int(found["writes"])
+        self._last = max(self._last, self._known)
+
+    Fence.catch_up = catch_up  # type: ignore
+    Fence.check = lambda *_: None  # type: ignore
+    once = board_writer.LiveBoard._write_once
 
     def written(self: Any, part: Any, _made: Any, *words: Any) -> None:
         while True:
             found = self._database.boards.find_one({"_id": self.path})
             self.revision = int(found["revision"])
             numbered = enumerate(part.changes, self.revision + 1)
-            made = entries(self.path, self.epoch, numbered, self._pasts)
+            made = entries(self.path, self.epoch, numbered, self._histories)
             try:
                 return once(self, part, made, *words)
-            except writer._Moved:
-                continue
+            except Moved:
+                self._fence.catch_up()
 
-    writer.LiveBoard._write_once = written  # type: ignore
+    board_writer.LiveBoard._write_once = written  # type: ignore
 
 
 def relist() -> None:
     """Go on with the watches that a lost connection took away."""
-    node.NodeWatch._on_state = lambda *_: None  # type: ignore
-    node.NodeWatch.check = lambda *_: False  # type: ignore
-    board.BoardWatch._on_state = lambda *_: None  # type: ignore
-    board.BoardWatch._on_contact = lambda *_: None  # type: ignore
+    node_watch.NodeWatch._on_state = lambda *_: None  # type: ignore
+    node_watch.NodeWatch.check = lambda *_: False  # type: ignore
+    board_watch.BoardWatch._on_state = lambda *_: None  # type: ignore
+    board_watch.BoardWatch._on_contact = lambda *_: None  # type: ignore
 
-    audit.Audit.left = lambda *_: math.inf  # type: ignore
+    reconciler.Reconciler.left = lambda *_: math.inf  # type: ignore
 
 
 def own_clock() -> None:
@@ -86,7 +98,7 @@ def own_clock() -> None:
 def all_clocks() -> None:
     """Notice neither by Canary's own clock nor by kazoo's that a session is over."""
     own_clock()
-    board.BoardWatch._on_state = lambda *_: None  # type: ignore
+    board_watch.BoardWatch._on_state = lambda *_: None  # type: ignore
 
 
 def retry() -> None:
@@ -130,4 +142,4 @@ if __name__ == "__main__":
     for name in sys.argv[1:]:
         if name not in CLOCKS:
             MECHANISMS[name]()
-    worker.main([])
+    main.main([])

@@ -121,7 +121,7 @@ def _await_era(scene: Scene) -> None:
 
 
 FAULTS: Final = (
-    Fault("ZooKeeper rebuilt from nothing", rebuilt),
-    Fault("ZooKeeper restored from an older copy", restored, only_long=True),
+    Fault("ZooKeeper rebuilt from nothing", rebuilt, always=True),
+    Fault("ZooKeeper restored from an older copy", restored),
 )
 OF_THREE: Final = (Fault("the leader of three ZooKeepers lost", leader_lost),)

@@ -7,18 +7,21 @@ from typing import Final
 
 from tests.faults.scene import Scene
 
-#: `make faults` takes every fault, as long as it lasts; `make test` a short one of most.
+#: `make faults` takes every fault, as long as it lasts; `make test` three, and they are short.
 IS_LONG: Final = "FAULT_SEEDS" in os.environ
 SEEDS: Final = tuple(range(1, 1 + int(os.environ.get("FAULT_SEEDS", "1"))))
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that breaks: its name in the table, and what happens, for a seed."""
+    """One thing that breaks: its name in the table, and what happens, for a seed.
+
+    ``always``: also in `make test`.
+    """
 
     name: str
     happen: Callable[[Scene, int], None]
-    only_long: bool = False
+    always: bool = False
 
     def __str__(self) -> str:
         return self.name

@@ -4,23 +4,30 @@
 
 - mirror: the jobs that MongoDB calls alive, their claims and the other children are those on the
   board in ZooKeeper;
+- edits: of each job on the board the last edition is stored, with the hash of its data, and the
+  edits that were told are as many as ZooKeeper counts, where that is known;
 - fold: the changes, folded in a legal order, are the jobs; no revision is there twice or missing;
-- no invention: every change matches exactly one operation of the log, in order per job;
+- no invention: every change matches exactly one operation of the log, in order per job; of the
+  edits of a job, which may be told late and several as one, there are no more than were made;
 - the account (``account``): what is left of the log, as creates and deletes, is exactly what the
   gaps say;
+- the board's document counts the gaps, and the unseen in them, as they are;
 - no gap reaches outside the time of the load, nor, unless the load itself was too fast to be seen
   one by one, outside the fault and its recovery;
 - the reconciler found nothing to mend.
 """
 
+import hashlib
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
+from kazoo.protocol.states import ZnodeStat
 from pymongo.database import Database
 
 from tests.faults.account import Course, account
@@ -28,6 +35,7 @@ from tests.faults.findings import Finding, Verdict, What
 
 ENDS: Final = {"consumed", "trashed", "removed"}
 NODES: Final = {"node_created", "node_deleted"}
+EDITED: Final = "edited"  # moves nothing, and may be told late
 BY_LOAD: Final = {"coalesced", "late", "overflow"}  # reasons that need no fault, only a fast load
 SLACK: Final = timedelta(seconds=5)  # a pulse a second, and a machine that stands still at times
 AFTER: Final = {
@@ -41,6 +49,7 @@ LEGAL: Final[dict[str, set[str | None]]] = {
     "malformed": {None},
     "claimed": {"UNCLAIMED"},
     "abandoned": {"CLAIMED"},
+    EDITED: {"UNCLAIMED", "CLAIMED"},
     "removed": {"UNCLAIMED"},
     "consumed": {"CLAIMED"},
     "trashed": {"UNCLAIMED", "CLAIMED"},
@@ -83,11 +92,41 @@ def is_mirror(database: Database[Row], client: KazooClient, board: str) -> bool:
     return not any(mirror(database, client, board))
 
 
+def edits(database: Database[Row], client: KazooClient, board: str) -> Iterator[Finding]:
+    """Yield which edits of jobs on the board are lost. Raises what kazoo does.
+
+    An edit may be told as late as when the board is compared next: ask after that.
+    """
+    for job in database.jobs.find({"board": board, "state": {"$ne": "COMPLETE"}}):
+        told = list(database.changes.find({"job": job["_id"], "kind": EDITED}))
+        try:
+            data, stat = client.get(f"{board}/{job['name']}")
+        except NoNodeError:
+            continue  # which ``mirror`` tells
+        yield from edits_of(job, told, data, stat)
+
+
+def edits_of(job: Row, told: Sequence[Row], data: bytes, stat: ZnodeStat) -> Iterator[Finding]:
+    """Yield in what a job's document, or what was ``told`` of its edits, is not what is there."""
+    if stat.czxid != job["czxid"]:
+        return  # which ``mirror`` tells, too
+    edition = job["edition"] or {"version": 0, "mzxid": stat.czxid}
+    stored, there = (edition["version"], edition["mzxid"]), (stat.version, stat.mzxid)
+    if stored != there:
+        yield Finding(What.EDIT, f"{job['name']}: edition {stored} is stored, {there} is there")
+    digest = hashlib.sha256(data).hexdigest()
+    if (job["payload"] or {}).get("sha256") != digest:
+        yield Finding(What.EDIT, f"{job['name']}: the payload that is stored is not {data!r}")
+    counts = [each["edit"]["edits"] for each in told if each["edit"]["of"] == "job"]
+    if None not in counts and sum(counts) != stat.version:
+        yield Finding(What.EDIT, f"{job['name']}: {counts} edits are told, of {stat.version}")
+
+
 def judge(
     database: Database[Row], client: KazooClient, board: str, log: Path, course: Course
 ) -> Verdict:
     """Compare everything."""
-    findings = list(mirror(database, client, board))
+    findings = [*mirror(database, client, board), *edits(database, client, board)]
     changes = list(database.changes.find({"board": board}).sort("revision"))
     if [change["revision"] for change in changes] != list(range(1, len(changes) + 1)):
         findings.append(Finding(What.FOLD, "a revision is there twice, or missing"))
@@ -101,6 +140,7 @@ def judge(
     findings += wrong
     findings += _windows(gaps, course)
     document = database.boards.find_one({"_id": board}) or {"drift": 0}
+    findings += counts(document, gaps)
     if document["drift"]:
         findings.append(Finding(What.DRIFT, f"{document['drift']} differences"))
     return Verdict(
@@ -114,6 +154,25 @@ def judge(
         tuple(sorted({gap["reason"] for gap in gaps})),
         tuple(findings),
     )
+
+
+def counted(board: Row) -> Row:
+    """Return what a board's document counts of its gaps, with what is not there as 0."""
+    missed = board.get("missed", {})
+    by_reason = {f"gaps.{reason}": count for reason, count in missed.get("gaps", {}).items()}
+    return by_reason | {name: missed.get(name, 0) for name in ("creates", "deletes")}
+
+
+def counts(board: Row, gaps: Sequence[Row]) -> Iterator[Finding]:
+    """Yield in what a board's document counts other gaps than there are."""
+    there = Counter(f"gaps.{gap['reason']}" for gap in gaps)
+    there["creates"] = sum(gap["creates"] or 0 for gap in gaps)
+    there["deletes"] = sum(gap["deletes"] or 0 for gap in gaps)
+    told = counted(board)
+    for name in sorted(there.keys() | told.keys()):
+        if told.get(name, 0) != there[name]:
+            words = f"{name}: {told.get(name, 0)} in the board's document, {there[name]} in gaps"
+            yield Finding(What.COUNTED, words)
 
 
 def _windows(gaps: Sequence[Row], course: Course) -> Iterator[Finding]:
@@ -169,6 +228,10 @@ def _of_one(done: list[Row], uuid: str | None) -> list[Row]:
 
 def _match(key: Key, seen: list[Row], done: list[Row]) -> Iterator[Finding]:
     """Find for each change of a job its own operation, each later than the one before."""
+    edits = sum(change["edit"]["edits"] or 0 for change in seen if change["kind"] == EDITED)
+    if edits > (made := sum(row["kind"] == EDITED for row in done)):
+        yield Finding(What.INVENTED, f"{key}: {edits} edits, of {made}")
+    seen, done = ([each for each in rows if each["kind"] != EDITED] for rows in (seen, done))
     position = 0
     if [change["kind"] for change in seen[-1:]] == ["consumed"] and _is_removed_late(seen, done):
         seen = seen[:-1]
@@ -215,6 +278,7 @@ def _fold(key: Key, changes: list[Row], job: Row) -> Iterator[Finding]:
     for change in changes:
         if state not in LEGAL[change["kind"]]:
             yield Finding(What.FOLD, f"{key}: {change['kind']} after {state}")
-        state = AFTER.get(change["kind"], "COMPLETE")
+        if change["kind"] != EDITED:
+            state = AFTER.get(change["kind"], "COMPLETE")
     if job["state"] != state:
         yield Finding(What.FOLD, f"{key}: its changes say {state}, its document {job['state']}")

@@ -2,11 +2,11 @@
 
     python -m tests.faults.load BOARD LOG SEED PAUSE [DATABASE]
 
-Posts, claims, abandons, consumes, trashes and removes jobs as its seed says, by the transactions
-that TaskFlow uses, with PAUSE seconds between two operations, until it is sent SIGTERM. Every
-operation that was done is a line of JSON in LOG, with how many children of the board it created and
-deleted. With Canary's DATABASE a pause lasts until that holds what was done: however long this
-machine stands still, no two operations are one look's.
+Posts, claims, abandons, edits, consumes, trashes and removes jobs as its seed says, by the
+transactions that TaskFlow uses, with PAUSE seconds between two operations, until it is sent
+SIGTERM. Every operation that was done is a line of JSON in LOG, with how many children of the board
+it created and deleted. With Canary's DATABASE a pause lasts until that holds what was done: however
+long this machine stands still, no two operations are one look's.
 
 An operation whose answer is lost is looked up until ZooKeeper tells whether it was done: nobody
 else works on the board, and every posting and every claim is marked with its own number. Claims
@@ -103,6 +103,8 @@ class Load:
             choices += [lambda: self._consume(self._random.choice(claimed))] * 3
             choices += [lambda: self._trash_it(self._random.choice(claimed))]
             choices += [lambda: self._change_hands(self._random.choice(claimed))]
+        if self._jobs:
+            choices += [lambda: self._edit(self._random.choice(self._jobs))]
         self._random.choice(choices)()
 
     def is_seen(self, stored: Any) -> bool:
@@ -162,6 +164,19 @@ class Load:
         if self._done(lambda: self._client.delete_async(lock), lambda: self._data(lock) is None):
             self._write("abandoned", job, 0, 1)
             job.owner = None
+
+    def _edit(self, job: Job) -> None:
+        """Set a job's data anew, which no account counts."""
+        self._number += 1
+        posting = json.dumps(
+            {**json.loads(job.posting), "details": {"edit": self._number}}
+        ).encode()
+        path = f"{self._board}/{job.name}"
+        if self._done(
+            lambda: self._client.set_async(path, posting), lambda: self._data(path) == posting
+        ):
+            job.posting = posting
+            self._write("edited", job, 0, 0)
 
     def _change_hands(self, job: Job) -> None:
         """Let go of a job and claim it again at once: no watch can tell of it."""

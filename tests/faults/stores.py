@@ -158,11 +158,11 @@ def cassandra_away(scene: Scene, seed: int) -> None:
 
 FAULTS: Final = (
     Fault("MongoDB killed and restarted under load", killed_and_restarted),
-    Fault("MongoDB stepped down under load", stepped_down, only_long=True),
-    Fault("MongoDB away for 60 s", away_for_a_minute, only_long=True),
-    Fault("MongoDB frozen", frozen, only_long=True),
-    Fault("a write lost on its way to MongoDB", lost_on_the_way, only_long=True),
+    Fault("MongoDB stepped down under load", stepped_down),
+    Fault("MongoDB away for 60 s", away_for_a_minute),
+    Fault("MongoDB frozen", frozen),
+    Fault("a write lost on its way to MongoDB", lost_on_the_way),
     Fault("more changes than may wait for MongoDB", too_much_for_the_store),
-    Fault("500 ms added to each MongoDB write", slow, only_long=True),
-    Fault("Cassandra away at start and later", cassandra_away, only_long=True),
+    Fault("500 ms added to each MongoDB write", slow),
+    Fault("Cassandra away at start and later", cassandra_away),
 )

@@ -18,7 +18,7 @@ from tests.faults.scene import Scene
 pytestmark = pytest.mark.faults
 
 ALL = (*boards.FAULTS, *workers.FAULTS, *servers.FAULTS, *ensembles.FAULTS, *stores.FAULTS)
-FAULTS = [fault for fault in ALL if IS_LONG or not fault.only_long]
+FAULTS = [fault for fault in ALL if IS_LONG or fault.always]
 IS_ENSEMBLE = "," in os.environ.get("DEVSTACK_ZOOKEEPER", "")
 ENSEMBLE_LIMIT = 600.0  # seconds
 
@@ -40,7 +40,7 @@ def test_ensemble_fault(make_scene: Callable[[], Scene], fault: Fault, seed: int
     results.run(fault, make_scene(), seed)
 
 
-@pytest.mark.skipif(IS_ENSEMBLE, reason="it is this one that is run")
+@pytest.mark.skipif(IS_ENSEMBLE or not IS_LONG, reason="`make faults` runs it, and once")
 def test_faults_of_an_ensemble() -> None:
     stack = [sys.executable, "-m", "devstack", "run", "--services", "zookeeper,mongodb"]
     tests = [sys.executable, "-m", "pytest", "-q", "--capture=no", "tests/faults/test_faults.py"]

@@ -50,7 +50,11 @@ def test_nothing_grows(
             print(f"{number * AT_ONCE * per_job}: {memory[-1]} MiB, {watches[-1]} watches")
     done = rounds * AT_ONCE * per_job // 2
     eventually(
-        lambda: scene.freshness() == "live" and is_mirror(database, zookeeper, scene.board),
+        lambda: (
+            is_read_to_the_end(database, zookeeper, scene.board)
+            and scene.freshness() == "live"
+            and is_mirror(database, zookeeper, scene.board)
+        ),
         CATCH_UP,
         "it has caught up",
     )
@@ -89,6 +93,16 @@ def come_and_go(zookeeper: KazooClient, board: str) -> None:
         ends.append(transaction.commit_async())
     for end in ends:
         assert end.get(timeout=60) == [True, True]
+
+
+def is_read_to_the_end(
+    database: Database[dict[str, Any]], zookeeper: KazooClient, board: str
+) -> bool:
+    """Return whether the last change is stored: an empty board looks as it did before."""
+    there, stored = zookeeper.exists(board), database.boards.find_one({"_id": board})
+    assert there is not None
+    assert stored is not None
+    return stored["stat"] is not None and stored["stat"]["cversion"] == there.cversion
 
 
 def watch_count(session: int) -> int:

@@ -27,7 +27,7 @@ only_long = pytest.mark.skipif(not IS_LONG, reason="`make faults` runs it")
     ("mechanism", "happen", "prevented"),
     [
         ("fence", workers.frozen_and_woken, {What.INVENTED, What.FOLD, What.LOST}),
-        ("relist", servers.changed_while_away, {What.MIRROR}),
+        pytest.param("relist", servers.changed_while_away, {What.MIRROR}, marks=only_long),
         pytest.param("own_clock", workers.cut_off_from_zookeeper, {What.HELD}, marks=only_long),
         pytest.param(
             *("retry", stores.lost_on_the_way, {What.MIRROR, What.DRIFT, What.LOST}),

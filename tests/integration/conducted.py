@@ -8,10 +8,10 @@ import gevent
 from gevent.event import Event
 from kazoo.client import KazooClient
 
-from canary.claims import Claim
-from canary.conductor import WatchConductor
-from canary.jobboard import WatchJobBoard
-from canary.registry import Registered
+from canary.registry.jobboard import WatchJobBoard
+from canary.registry.registry import Registered
+from canary.worker.claims import Claim
+from canary.worker.conductor import WatchConductor
 from canary.zookeeper import Client
 from tests.integration.boards import post, posting
 

@@ -16,6 +16,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from canary.config import Config, load
+from tests import unchanged
 from tests.integration.proxy import Proxy
 
 COMMANDS = Path(sys.executable).parent  # where the console scripts of this environment are
@@ -32,6 +33,16 @@ def _dev_stack() -> None:
     missing = [name for name in ("ZOOKEEPER", "MONGODB") if f"DEVSTACK_{name}" not in os.environ]
     if missing:
         pytest.exit("these tests need real servers: run them with `make integration`", 4)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what needs Cassandra where the dev stack has none, and tools that are unchanged."""
+    unchanged.leave_out(items)
+    if "DEVSTACK_CASSANDRA" not in os.environ:
+        without = pytest.mark.skip(reason="devstack runs without Cassandra")
+        for item in items:
+            if item.get_closest_marker("cassandra"):
+                item.add_marker(without)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from canary.model.names import lock_name
 from canary.model.observations import Listing, Reads
 from canary.model.rounds import advance, advance_missing, wanted
 from canary.model.state import BoardState, Step
-from canary.stores.writer import LiveBoard
+from canary.stores.writing.board_writer import LiveBoard
 from tests.unit.board_history import History
 
 

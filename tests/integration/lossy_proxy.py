@@ -12,21 +12,24 @@ from gevent.server import StreamServer
 
 CHUNK = 65536
 END_LIMIT = 30.0  # seconds for all greenlets to end
+COMMIT = b"commitTransaction\0"
+UPDATE = b"\x02update\0\x07\0\0\0boards\0"  # of a board's document, as BSON has it
 
 
 class Lose(Enum):
     """What is lost; from then on the proxy lets nobody through until it is mended."""
 
-    REQUEST = "the request to commit"
-    ANSWER = "the answer to a commit that was done"
+    REQUEST = "what was asked, so that it is not done"
+    ANSWER = "the answer to what was done"
 
 
 class LossyProxy:
-    """Forwards to ``host:port``. One commit is lost after ``lose``."""
+    """Forwards to ``host:port``. One request, or its answer, is lost after ``lose``."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self._losing: Lose | None = None
+        self._wanted = COMMIT
         self._is_cut = False
         self.losses = 0
         self._sockets: set[Any] = set()
@@ -40,8 +43,9 @@ class LossyProxy:
     def start(self) -> None:
         self._server.start()
 
-    def lose(self, what: Lose) -> None:
-        self._losing = what
+    def lose(self, what: Lose, wanted: bytes = COMMIT) -> None:
+        """Lose the next request that holds ``wanted``, or the answer to it."""
+        self._losing, self._wanted = what, wanted
 
     def mend(self) -> None:
         self._losing, self._is_cut = None, False
@@ -82,7 +86,7 @@ class LossyProxy:
 
     def _requests(self, client: Any, server: Any, doomed: Event) -> None:
         while data := _receive(client):
-            if self._losing and b"commitTransaction\0" in data:
+            if self._losing and self._wanted in data:
                 losing, self._losing = self._losing, None
                 self.losses += 1
                 if losing is Lose.REQUEST:

@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
@@ -35,6 +36,27 @@ def own_mongod(folder: Path, *words: str) -> Iterator[str]:
         finally:
             process.kill()
             process.wait()
+
+
+@contextmanager
+def own_replica_set(folder: Path) -> Iterator[MongoClient[dict[str, Any]]]:
+    """Run a replica set of one; gives a client of it, as Canary's programs have."""
+    with own_mongod(folder, "--replSet", "rs0") as address:
+        client: MongoClient[dict[str, Any]] = MongoClient(
+            address, directConnection=True, tz_aware=True, w="majority"
+        )
+        try:
+            client.admin.command("replSetInitiate", {"_id": "rs0", "members": [_member(address)]})
+            eventually(
+                lambda: client.admin.command("hello")["isWritablePrimary"], why="it is a primary"
+            )
+            yield client
+        finally:
+            client.close()
+
+
+def _member(address: str) -> dict[str, Any]:
+    return {"_id": 0, "host": address}
 
 
 def _answers(address: str) -> bool:

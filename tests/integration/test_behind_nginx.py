@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urlencode, urljoin
 
 import pytest
 import requests
 from pymongo.database import Database
 
-from canary.stores.documents import Document
+from canary.stores.mongo.documents import Document
 from tests.asking import open_stream
 from tests.integration.conftest import Spawn
 from tests.integration.nginx import nginx, serving
@@ -28,6 +28,16 @@ from tests.integration.written_board import WrittenBoard, now, posted
 from tests.waiting import eventually
 
 __all__ = ["nginx", "people"]  # fixtures
+
+pytestmark = pytest.mark.folders(
+    "canary/server/auth",
+    "canary/server/http",
+    "canary/server/protection",
+    "canary/server/stream",
+    "devstack/nginx.py",
+    "docs/protection.md",
+    "tests/integration/nginx.py",
+)
 
 NGINX = "127.0.0.2"
 CLIENT = "127.0.0.3"
@@ -164,6 +174,22 @@ def test_the_api_is_below_the_path_and_knows_who_asks_and_from_where(behind: Beh
     assert problem.headers["X-Frame-Options"] == "DENY"
 
 
+def test_a_job_is_found_behind_it_whatever_it_is_called(
+    behind: Behind, database: Database[Document]
+) -> None:
+    names = ["a//b", "..", "../x", "a?b", "a%2Fb", "a b", "/", "#"]
+    written = WrittenBoard(database)
+    for number, name in enumerate(names, 1):
+        payload = json.dumps({"uuid": name, "name": "n"}).encode()
+        written.write(posted(number, now(), payload))
+    for prefix in ("/canary", "/ops"):
+        for name in names:
+            where = f"{prefix}/v2/job?{urlencode({'uuid': name})}"
+            answer = behind.ask(where, **basic("ann", PASSWORD))
+            assert answer.status_code == 200, (where, answer.text)
+            assert answer.json()["job"]["uuid"] == name
+
+
 def test_strangers_and_impostors_are_sent_away(behind: Behind, people: People) -> None:
     for where, headers in (
         ("/canary/v2/boards", {}),
@@ -176,7 +202,7 @@ def test_strangers_and_impostors_are_sent_away(behind: Behind, people: People) -
         answer = behind.ask(where, **headers)
         assert answer.status_code == 401, (where, headers)
         assert "Basic" in answer.headers["WWW-Authenticate"]
-    # Past nginx nobody is believed who is not nginx.
+    # Replay nginx nobody is believed who is not nginx.
     direct = {"X-Remote-User": "ann", "X-Forwarded-For": NGINX}
     with requests.get(f"{behind.server.address}/v2/boards", headers=direct, timeout=30) as answer:
         assert answer.status_code == 401

@@ -1,7 +1,7 @@
 """One board's watch in this process: how it ends, and what it leaves behind."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,21 +12,20 @@ from pymongo.database import Database
 
 from canary.config import Config
 from canary.errors import Fenced, ZooKeeperUnavailable
-from canary.model.state import Step
-from canary.stores.live import LiveStore
-from canary.stores.mongo import connect as connect_mongodb
-from canary.stores.mongo import ensure_schema
-from canary.stores.slices import SLICE_CHANGES
-from canary.stores.writer import LiveBoard
-from canary.watchers.board import BoardWatch
+from canary.stores.mongo.client import connect as connect_mongodb
+from canary.stores.mongo.client import ensure_schema
+from canary.stores.writing.batches import BATCH_CHANGES
+from canary.stores.writing.board_writer import LiveBoard
+from canary.stores.writing.take import LiveStore
 from canary.watchers.context import WatchContext
+from canary.watchers.zookeeper.board_watch import BoardWatch
 from canary.zookeeper import Client, Pulse, connect, disconnect
 from tests.freshness_log import FreshnessLog
 from tests.integration.boards import claim, kinds, mirrored, post, post_many, posting
 from tests.integration.conftest import FOR_EVER, SESSION_TIMEOUT
 from tests.integration.proxy import Proxy
 from tests.integration.watching import Watching, take
-from tests.waiting import eventually
+from tests.waiting import allowed, eventually
 
 Mongo = Database[dict[str, Any]]
 
@@ -83,7 +82,7 @@ def test_it_leaves_nothing_behind(
 def test_what_the_first_look_finds_did_not_happen_then(
     client: Client, store: LiveStore, database: Mongo, zookeeper: KazooClient, path: str
 ) -> None:
-    there = 2 * SLICE_CHANGES + 5
+    there = 2 * BATCH_CHANGES + 5
     post_many(zookeeper, path, there, "ann")
     happened = {"board": path, "found": False}
 
@@ -128,7 +127,7 @@ def test_a_lock_that_is_read_again_is_watched_once(
     watching = Watching(WatchContext(client, Pulse(client), 3600.0), take(store, path))
     eventually(lambda: mirrored(database, path) == {job: ("CLAIMED", "ann")})
     for _ in range(5):
-        watching.watch._lock_changed(f"{job}.lock")
+        watching.watch._changed(f"{job}.lock", False)
         another = post(zookeeper, path)
         eventually(partial(database.jobs.find_one, {"board": path, "name": another}))
     assert len(client._data_watchers[f"{path}/{job}.lock"]) == 1
@@ -143,10 +142,10 @@ def test_a_defect_in_writing_ends_it_visibly(
     path: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def defect(_self: LiveBoard, _steps: Sequence[Step], *_rest: object) -> None:
+    def defect(_self: LiveBoard, *_rest: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(LiveBoard, "write", defect)
+    monkeypatch.setattr(LiveBoard, "resume", defect)
     watching = Watching(WatchContext(client, Pulse(client), 3600.0), take(store, path))
     watching.greenlet.get(timeout=30)
     assert isinstance(watching.failure, ZeroDivisionError)
@@ -236,7 +235,7 @@ def test_silence_for_the_sessions_timeout_is_the_end(
     eventually(lambda: database.boards.find_one({"_id": path, "freshness": "live"}))
     with FreshnessLog(database, path) as log, proxy.away():
         started = time.monotonic()
-        watching.greenlet.get(timeout=10 * client.session_timeout)
+        watching.greenlet.get(timeout=allowed(client.session_timeout))
         assert time.monotonic() - started > client.session_timeout / 2
         eventually(lambda: log.written() == ["suspended", "unwatched"])
     assert isinstance(watching.failure, ZooKeeperUnavailable)

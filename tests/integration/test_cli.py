@@ -18,7 +18,7 @@ import yaml
 from kazoo.client import KazooClient
 from pymongo.database import Database
 
-from canary.server.protection import tokens
+from canary.server.auth import tokens
 from tests.integration.boards import STOOD_STILL, claim, post, posting, register
 from tests.integration.conftest import COMMANDS, Command, Spawn
 from tests.integration.terminal import Terminal
@@ -159,7 +159,9 @@ def test_what_it_tells_is_what_was_done(
     assert second["claimed"] == on_board["CLAIMED"] + 1
     assert (second["ended"], first["ended"]) == (on_board["COMPLETE"], FLOWS)
     [ghost] = ask("conductors", "--path", hands)
-    assert (ghost["name"], ghost["owner"], ghost["alive"]) == (None, "ghost", False)
+    assert (ghost["name"], ghost["owner"]) == (None, "ghost")
+    # Who claimed it by hand lives, as its session does, and is not registered.
+    assert (ghost["alive"], ghost["holder"]) == (True, "unregistered")
     assert [held["name"] for held in ghost["holds"]] == ["held"]
     stats = {row["group"]: row for row in ask("stats", "--window", "1h")}
     assert stats[hands]["posted"] == kinds["posted"]
@@ -377,6 +379,11 @@ class TestWrongValues:
         [
             (["jobs", "--state", "lost"], "UNCLAIMED, CLAIMED or COMPLETE"),
             (["jobs", "--age-over", "soon"], "as in 5m"),
+            (["jobs", "--age-over", "1h", "--age-over", "5m"], "--age-over is there 2 times"),
+            (
+                ["jobs", "--since", "2026-01-01T00:00:00Z", "--since", "2026-01-02T00:00:00Z"],
+                "once",
+            ),
             (["changes", "--since", "yesterday"], "ISO 8601"),
             (["boards", "--path", "nowhere"], "absolute"),
             (["jobs", "--sort", "size"], "posted_at"),

@@ -72,10 +72,15 @@ def test_each_change_comes_once_though_the_server_is_killed(
         env=os.environ,
     )
     try:
-        for done in (OPERATIONS // 5, OPERATIONS // 2):
-            eventually(partial(_has, tail, done), 60)
+        for times, done in enumerate((OPERATIONS // 5, OPERATIONS // 2)):
+            eventually(partial(_has, tail, done), 120)
+            # Both are connected: each waits a random time of its own before it is again.
+            eventually(lambda done=done: people.output.count(board) >= done, 120)  # type: ignore[misc]
+            for command in (tail, people):
+                eventually(partial(_said, command, times))
             kill(server)
-            eventually(lambda: "disconnected since" in tail.output.rpartition("}\n")[2])
+            for command in (tail, people):
+                eventually(partial(_said, command, times, "disconnected"))
             server = Server(spawn, OS_SERVER__PORT=str(server.port))
         assert hands.wait(120) == 0
     finally:
@@ -83,7 +88,7 @@ def test_each_change_comes_once_though_the_server_is_killed(
         hands.wait()
     operations = [json.loads(line) for line in log.read_text().splitlines()]
     expected = [(each["kind"], each["uuid"], each["owner"]) for each in operations]
-    eventually(lambda: len(changes(tail)) >= len(expected), 30)
+    eventually(lambda: len(changes(tail)) >= len(expected), 90)  # a pause is 30 s at most
     rows = [(change["kind"], change["uuid"], change["owner"]) for change in changes(tail)]
     assert [change["revision"] for change in changes(tail)] == list(range(1, len(expected) + 1))
     assert by_job(rows) == by_job(expected)
@@ -93,13 +98,14 @@ def test_each_change_comes_once_though_the_server_is_killed(
     assert len([line for line in lines if line[1:2] == [board]]) == len(expected)
     for command in (tail, people):
         # What came with the new connection may be there before it is said that there is one.
-        eventually(partial(_said_twice, command))
+        eventually(partial(_said, command, 2))
         assert command.end(signal.SIGINT) == 130
 
 
-def _said_twice(command: Command) -> bool:
+def _said(command: Command, times: int, *more: str) -> bool:
+    """Tell whether it said so often that it lost its connection and has it again, and then more."""
     said = [line for line in command.output.splitlines() if line.startswith("canary: ")]
-    return [line.split()[1] for line in said] == ["disconnected", "connected"] * 2
+    return [line.split()[1] for line in said] == [*("disconnected", "connected") * times, *more]
 
 
 def _has(tail: Command, count: int) -> bool:

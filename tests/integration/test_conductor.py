@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from kazoo.client import KazooClient
 
-from canary import backoff, conductor
 from canary.config import Config
 from canary.model.names import conductor_folder
+from canary.worker import backoff, conductor
 from canary.zookeeper import Client, connect, disconnect
 from tests.integration.conducted import Conducted, add
 from tests.integration.conftest import FOR_EVER

@@ -6,6 +6,7 @@ These tests start stacks of their own, whatever stack they run under.
 import contextlib
 import json
 import os
+import pty
 import shutil
 import signal
 import subprocess
@@ -26,27 +27,28 @@ from pymongo import MongoClient
 from devstack import control, debian, java, zookeeper
 from devstack.errors import DevstackError
 
+pytestmark = pytest.mark.folders("devstack")
+
 DEVSTACK = (sys.executable, "-m", "devstack")
 ROOT = Path(__file__).resolve().parents[2]
+CONTROL_C = b"\x03"
 LIMIT = 180.0  # seconds for anything that is waited for here; most of it takes less than one
 
 # A COMMAND that says what it was told, and runs until its stdin ends.
 TELL = "import json, os, sys; print(json.dumps(dict(os.environ)), flush=True); sys.stdin.read()"
-# One that ignores what `IGNORED` names, leaves two children behind and counts the SIGINTs it gets.
+# One that ignores what `IGNORED` names, leaves two children behind and tells which signals it gets.
+# It waits for them, since one that comes just before `signal.pause` would be noticed at the next.
 STUBBORN = """
-import json, os, signal, subprocess, sys, time
-got = []
-def count(number, frame):
-    got.append(number)
-    print(json.dumps({"got": got}), flush=True)
-    if signal.Signals(number).name not in os.environ.get("IGNORED", ""):
-        sys.exit(3)
-signal.signal(signal.SIGINT, count)
-signal.signal(signal.SIGTERM, count)
+import json, os, signal, subprocess, sys
 left = [subprocess.Popen(["sleep", "300"], start_new_session=own).pid for own in (True, False)]
+signals, got = {signal.SIGINT, signal.SIGTERM}, []
+signal.pthread_sigmask(signal.SIG_BLOCK, signals)
 print(json.dumps({**os.environ, "left": left, "pid": os.getpid()}), flush=True)
 while True:
-    signal.pause()
+    got.append(signal.sigwait(signals))
+    print(json.dumps({"got": got}), flush=True)
+    if got[-1].name not in os.environ.get("IGNORED", ""):
+        sys.exit(3)
 """
 
 
@@ -107,21 +109,25 @@ class Run:
 
 
 @contextlib.contextmanager
-def devstack(folder: Path, *options: str, code: str = TELL, **environment: str) -> Iterator[Run]:
+def devstack(
+    folder: Path, *options: str, code: str = TELL, terminal: int | None = None, **environment: str
+) -> Iterator[Run]:
+    """In a session of its own, of which ``terminal`` is the controlling one, if it is given."""
     output, errors = folder / "stdout", folder / "stderr"
+    own_session = () if terminal is None else ("setsid", "--ctty")
     temporary = folder / "tmp"
     temporary.mkdir(exist_ok=True)
     with (
         output.open("wb") as stdout,
         errors.open("wb") as stderr,
         subprocess.Popen(
-            [*DEVSTACK, "run", *options, "--", sys.executable, "-c", code],
+            [*own_session, *DEVSTACK, "run", *options, "--", sys.executable, "-c", code],
             cwd=ROOT,
             env={**os.environ, "TMPDIR": str(temporary), **environment},
-            stdin=subprocess.PIPE,
+            stdin=subprocess.PIPE if terminal is None else terminal,
             stdout=stdout,
             stderr=stderr,
-            start_new_session=True,
+            start_new_session=terminal is None,
         ) as process,
     ):
         run = Run(process, output, errors)
@@ -320,42 +326,44 @@ class TestEnd:
             assert list((tmp_path / "tmp").iterdir()) == []
 
     def test_control_c_reaches_command_once_and_harder_each_time(self, tmp_path: Path) -> None:
-        with devstack(
-            tmp_path, "--services", "mongodb", code=STUBBORN, IGNORED="SIGINT SIGTERM"
-        ) as run:
-            everything, group = run.everything(), run.process.pid
-            os.killpg(group, signal.SIGINT)
+        keyboard, terminal = pty.openpty()
+        with (
+            os.fdopen(keyboard, "wb", buffering=0) as keyboard_file,
+            os.fdopen(terminal, "rb", buffering=0),
+            devstack(
+                *(tmp_path, "--services", "mongodb"),
+                code=STUBBORN,
+                terminal=terminal,
+                IGNORED="SIGINT SIGTERM",
+            ) as run,
+        ):
+            everything = run.everything()
+            keyboard_file.write(CONTROL_C)
             assert run.line(1) == {"got": [signal.SIGINT]}
             # devstack has taken notice too; otherwise the system makes one of two that wait for it.
             eventually(lambda: "interrupt again" in run.errors.read_text(), "devstack's word")
             # The second one is followed by a SIGTERM of devstack's.
-            os.killpg(group, signal.SIGINT)
+            keyboard_file.write(CONTROL_C)
             assert run.line(2) == {"got": [signal.SIGINT] * 2}
             assert run.line(3) == {"got": [signal.SIGINT] * 2 + [signal.SIGTERM]}
             assert run.pids
-            os.killpg(group, signal.SIGINT)
+            keyboard_file.write(CONTROL_C)
             assert run.process.wait(LIMIT) == 128 + signal.SIGKILL
             assert [pid for pid in everything if runs(pid)] == []
 
-    @pytest.mark.parametrize("victim", ["devstack", "worker", "group"])
-    def test_nothing_outlives_a_killed_devstack(self, tmp_path: Path, victim: str) -> None:
+    def test_nothing_outlives_a_killed_devstack_and_the_next(self, tmp_path: Path) -> None:
         with devstack(tmp_path, "--services", "mongodb", code=STUBBORN, IGNORED="SIGTERM") as run:
-            everything = run.everything()
-            worker = psutil.Process(run.environment["pid"]).ppid()
-            if victim == "group":
-                # A child with a session of its own is the one thing that may be left then.
-                everything.remove(run.environment["left"][0])
-                os.kill(run.environment["left"][0], signal.SIGKILL)
-                os.killpg(run.process.pid, signal.SIGKILL)
-            else:
-                os.kill(worker if victim == "worker" else run.process.pid, signal.SIGKILL)
-            assert run.process.wait(LIMIT) == (137 if victim == "worker" else -signal.SIGKILL)
-            eventually(
-                lambda: not any(runs(pid) for pid in everything), f"all of {everything} ended"
-            )
-        # Where nobody was left to remove the folder, the next run does.
+            left = run.environment["left"]
+            at_once = set(run.everything()) - set(left)
+            assert {*run.pids.values(), run.environment["pid"]} == at_once
+            os.kill(run.process.pid, signal.SIGKILL)
+            assert run.process.wait(LIMIT) == -signal.SIGKILL
+            eventually(lambda: not any(runs(pid) for pid in at_once), f"all of {at_once} ended")
+        assert all(runs(pid) for pid in left), "nobody was there to end them"
+        # What a killed one could not end and remove, the next does, as it starts.
         assert call(tmp_path / "tmp", "true").returncode == 0
-        eventually(lambda: not list((tmp_path / "tmp").iterdir()), "the folder is removed")
+        eventually(lambda: not any(runs(pid) for pid in left), f"{left} ended")
+        assert list((tmp_path / "tmp").iterdir()) == []
 
     def test_a_restarted_server_ends_too(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

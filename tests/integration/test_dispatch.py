@@ -9,13 +9,13 @@ import pytest
 from kazoo.client import KazooClient
 from pymongo.database import Database
 
-from canary.claims import Claim
 from canary.clock import now
 from canary.config import Config
 from canary.errors import StoreRefused, StoreUnavailable
-from canary.stores.live import LiveStore
-from canary.stores.mongo import connect as connect_mongodb
-from canary.stores.mongo import ensure_schema
+from canary.stores.mongo.client import connect as connect_mongodb
+from canary.stores.mongo.client import ensure_schema
+from canary.stores.writing.take import LiveStore
+from canary.worker.claims import Claim
 from canary.zookeeper import Client, connect, disconnect
 from tests.integration.conducted import Conducted, add
 from tests.ports import free_port

@@ -17,9 +17,9 @@ from kazoo.security import make_acl
 from pymongo.database import Database
 
 from canary.config import Config, load
-from canary.stores.mongo import ensure_schema
-from canary.stores.ring import ensure_schema as ensure_cassandra_schema
-from canary.stores.ring import make_cluster
+from canary.stores.cassandra.cluster import ensure_schema as ensure_cassandra_schema
+from canary.stores.cassandra.cluster import make_cluster
+from canary.stores.mongo.client import ensure_schema
 from devstack import control
 from tests.integration.boards import post_many, register
 from tests.integration.conftest import Spawn
@@ -27,7 +27,7 @@ from tests.integration.own_mongod import own_mongod
 from tests.integration.proxy import Proxy
 from tests.integration.test_server import Server
 from tests.integration.written_board import WrittenBoard, ago, now, posted
-from tests.waiting import eventually
+from tests.waiting import allowed, eventually
 
 CHECKS = [
     *("options", "cassandra", "zookeeper", "boards", "mongodb", "clocks", "workers", "freshness"),
@@ -119,16 +119,14 @@ class TestWell:
             assert "warning" not in examined.status("clocks")
             return examined
 
-        examined = eventually(examined_well, 10 * PROMISED)
+        examined = eventually(examined_well, allowed(PROMISED))
         assert list(dict.fromkeys(check for check, _, _, _ in examined.rows)) == CHECKS
         assert "standalone" in examined.finding("ZooKeeper 3.")[2]
         assert "replica set rs0" in examined.finding("MongoDB ")[2]
         assert examined.finding(f"live: {board}")[1] == "ok"
         assert worker.process.poll() is None
 
-    @pytest.mark.skipif(
-        "DEVSTACK_CASSANDRA" not in os.environ, reason="devstack runs without Cassandra"
-    )
+    @pytest.mark.cassandra
     def test_cassandra(
         self, doctor: Callable[..., Doctor], corner: str, environment: dict[str, str]
     ) -> None:
@@ -137,9 +135,11 @@ class TestWell:
             return [row[:2] for row in rows if words in row[2]]
 
         lacking = f"keyspace {corner} has no table"
-        eventually(lambda: told(lacking) == [("cassandra", "warning")], 10 * PROMISED)
+        eventually(lambda: told(lacking) == [("cassandra", "warning")], allowed(PROMISED))
         not_allowed = {"OS_CASSANDRA__CREATE_SCHEMA": "false"}
-        eventually(lambda: told(lacking, **not_allowed) == [("cassandra", "failed")], 10 * PROMISED)
+        eventually(
+            lambda: told(lacking, **not_allowed) == [("cassandra", "failed")], allowed(PROMISED)
+        )
 
         def is_well() -> bool:
             return doctor(OS_CASSANDRA__ENABLED="true").status("cassandra") == {"ok"}
@@ -149,7 +149,7 @@ class TestWell:
         try:
             with cluster.connect() as session:
                 ensure_cassandra_schema(session, options)
-                eventually(is_well, 10 * PROMISED)
+                eventually(is_well, allowed(PROMISED))
                 session.execute(f"DROP KEYSPACE {corner}", timeout=30)
         finally:
             cluster.shutdown()
@@ -282,7 +282,9 @@ class TestFindings:
         assert examined.finding(f"there is no {missing} now")[1] == "warning"
         assert examined.finding(f"read {hidden}")[1] == "failed"
         assert examined.finding(f"read /{corner}/b/.trash")[1] == "warning"
-        assert examined.finding(f"{there}, {twin} share")[1] == "warning"
+        for folder in (".trash", ".entities"):
+            shared = examined.finding(f"{there}, {twin} share /{corner}/a/{folder}")
+            assert shared[1] == "warning"
         assert examined.finding(f"{there}, {twin}: there")[1] == "ok"
 
     def test_no_board_at_all(self, doctor: Callable[..., Doctor]) -> None:

@@ -8,12 +8,12 @@ from pymongo.database import Database
 
 from canary.config import Config
 from canary.model.freshness import Freshness
-from canary.stores import feed as feed_module
-from canary.stores.documents import Document
-from canary.stores.events import Event, EventName
-from canary.stores.feed import Feed
-from canary.stores.mongo import connect, ensure_schema
-from canary.stores.reading import Reading
+from canary.stores.changestream import follow as feed_module
+from canary.stores.changestream.events import Event, EventName
+from canary.stores.changestream.follow import Feed
+from canary.stores.mongo.client import connect, ensure_schema
+from canary.stores.mongo.documents import Document
+from canary.stores.queries.jobs_at import Queries
 from tests.integration.test_server import KEEPS
 from tests.integration.written_board import WrittenBoard, now
 from tests.waiting import eventually
@@ -49,7 +49,7 @@ def listener(
     assert mongo.name == database.name
     ensure_schema(mongo, config.mongo)
     listener = Listener()
-    feed = Feed(mongo, Reading(mongo, KEEPS), listener)
+    feed = Feed(mongo, Queries(mongo, KEEPS), listener)
     threads = set(threading.enumerate())
     feed.start()
     yield listener

@@ -10,10 +10,10 @@ from canary.errors import StoreUnavailable
 from canary.model.changes import Gap, Reason
 from canary.model.freshness import Freshness
 from canary.model.state import Step
-from canary.stores.documents import Document
-from canary.stores.figures import Missed, figures
-from canary.stores.live import LiveStore
-from canary.stores.mongo import connect, ensure_schema
+from canary.stores.mongo.client import connect, ensure_schema
+from canary.stores.mongo.documents import Document
+from canary.stores.queries.metrics import Missed, figures
+from canary.stores.writing.take import LiveStore
 from devstack import control
 from tests.integration.hand_watch import HandWatch, now
 from tests.integration.watching import take

@@ -16,25 +16,23 @@ from cassandra.cluster import Session
 from gevent.event import Event
 from pymongo.database import Database
 
-from canary import checkpoints
-from canary.checkpoints import Checkpointer
 from canary.config import CassandraOptions, MongoOptions, load
 from canary.errors import StoreError, StoreRefused, StoreUnavailable
-from canary.stores import history as history_module
-from canary.stores.documents import Document
-from canary.stores.history import BUCKET_ROWS, HistoryStore
-from canary.stores.live import LiveStore
-from canary.stores.mongo import connect, ensure_schema
-from canary.stores.ring import make_cluster
+from canary.stores.cassandra import checkpoints as history_module
+from canary.stores.cassandra.checkpoints import BUCKET_ROWS, CheckpointStore
+from canary.stores.cassandra.cluster import make_cluster
+from canary.stores.mongo.client import connect, ensure_schema
+from canary.stores.mongo.documents import Document
+from canary.stores.writing.take import LiveStore
+from canary.worker import checkpointer as checkpointer_module
+from canary.worker.checkpointer import Checkpointer
 from devstack import control
 from tests.integration.hand_watch import HandWatch, busy_history, now
 from tests.integration.proxy import Proxy
 from tests.unit.board_history import History
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.skipif(
-    "DEVSTACK_CASSANDRA" not in os.environ, reason="devstack runs without Cassandra"
-)
+pytestmark = pytest.mark.cassandra
 PATH = "/lbaas/jobs"
 HOSTILE = (
     b'{"uuid": "u", "name": "n", "a": 1%s}' % (b"0" * 400),
@@ -58,8 +56,8 @@ def options() -> Iterator[CassandraOptions]:
 
 
 @pytest.fixture
-def history(options: CassandraOptions) -> Iterator[HistoryStore]:
-    store = HistoryStore(options)
+def history(options: CassandraOptions) -> Iterator[CheckpointStore]:
+    store = CheckpointStore(options)
     yield store
     store.close()
 
@@ -93,7 +91,7 @@ def watch(database: Database[Document], path: str, history: History | None = Non
 
 
 def checkpointer(
-    database: Database[Document], history: HistoryStore, *paths: str, interval: float = 300
+    database: Database[Document], history: CheckpointStore, *paths: str, interval: float = 300
 ) -> Checkpointer:
     return Checkpointer(database, history, interval, lambda: paths)
 
@@ -132,7 +130,7 @@ class TestSchema:
     def test_nothing_is_made_where_that_is_not_allowed(
         self, options: CassandraOptions, corner: str
     ) -> None:
-        store = HistoryStore(replace(options, keyspace=corner, create_schema=False))
+        store = CheckpointStore(replace(options, keyspace=corner, create_schema=False))
         for _ in range(2):
             with pytest.raises(StoreRefused) as refused:
                 store.open()
@@ -142,17 +140,17 @@ class TestSchema:
             )
 
     def test_what_a_worker_made_is_enough_for_a_server(
-        self, options: CassandraOptions, history: HistoryStore
+        self, options: CassandraOptions, history: CheckpointStore
     ) -> None:
         history.open()
         history.open()
-        server = HistoryStore(replace(options, create_schema=False))
+        server = CheckpointStore(replace(options, create_schema=False))
         assert server.headers("/nowhere", today()) == []
         server.ping(2.0)
         server.close()
 
     def test_two_may_open_at_once(self, options: CassandraOptions, corner: str) -> None:
-        stores = [HistoryStore(replace(options, keyspace=corner)) for _ in range(2)]
+        stores = [CheckpointStore(replace(options, keyspace=corner)) for _ in range(2)]
         doing = [gevent.spawn(store.open) for store in stores for _ in range(2)]
         gevent.joinall(doing, raise_error=True)
         for store in stores:
@@ -164,12 +162,12 @@ class TestSchema:
     ) -> None:
         wrong = replace(options, keyspace=corner, replication="{'class': 'NoStrategy', 'x': 1}")
         with pytest.raises(StoreRefused, match="NoStrategy"):
-            HistoryStore(wrong).open()
+            CheckpointStore(wrong).open()
 
 
 class TestCheckpoint:
     def test_every_column_comes_back(
-        self, database: Database[Document], history: HistoryStore
+        self, database: Database[Document], history: CheckpointStore
     ) -> None:
         path = f"{PATH}/every"
         board = busy_history(2_480)
@@ -207,7 +205,7 @@ class TestCheckpoint:
             assert row.payload is not None
 
     def test_buckets_are_bounded_by_rows_and_by_bytes(
-        self, history: HistoryStore, cql: Session, options: CassandraOptions, monkeypatch: Any
+        self, history: CheckpointStore, cql: Session, options: CassandraOptions, monkeypatch: Any
     ) -> None:
         path = f"{PATH}/buckets"
         header = history.write(board_document(path), job_documents(2_500), ["x", "y"], now())
@@ -234,7 +232,7 @@ class TestCheckpoint:
         self, options: CassandraOptions, cql: Session
     ) -> None:
         path = f"{PATH}/ttl"
-        store = HistoryStore(replace(options, ttl=5_000))
+        store = CheckpointStore(replace(options, ttl=5_000))
         store.write(board_document(path), job_documents(3), ["x"], now())
         store.close()
         for table, column in (("checkpoint_rows", "name"), ("checkpoints", "buckets")):
@@ -248,7 +246,7 @@ class TestCheckpoint:
             assert found
             assert all(4_900 < row[0] <= 5_000 for row in found)
 
-    def test_one_that_broke_off_is_none(self, history: HistoryStore) -> None:
+    def test_one_that_broke_off_is_none(self, history: CheckpointStore) -> None:
         path = f"{PATH}/half"
         whole = history.write(board_document(path), job_documents(3), [], now())
 
@@ -260,7 +258,7 @@ class TestCheckpoint:
             history.write(board_document(path, 8), broken(), [], now())
         assert history.headers(path, today()) == [whole]
 
-    def test_a_late_writer_overwrites_nothing(self, history: HistoryStore) -> None:
+    def test_a_late_writer_overwrites_nothing(self, history: CheckpointStore) -> None:
         path, moment = f"{PATH}/late", now()
         new = history.write(board_document(path, 9, 50), job_documents(20), ["x"], moment)
         late = history.write(board_document(path, 8, 40), job_documents(2), [], moment)
@@ -269,7 +267,7 @@ class TestCheckpoint:
         assert sum(row.kind == "job" for row in history.rows(late)) == 2
 
     def test_a_day_is_in_utc_and_moments_are_kept_to_the_millisecond(
-        self, history: HistoryStore
+        self, history: CheckpointStore
     ) -> None:
         path = f"{PATH}/day"
         moment = datetime.fromisoformat("2026-03-01T00:30:00.123456+02:00")
@@ -288,11 +286,11 @@ class TestAway:
 
     @pytest.mark.faults
     def test_a_cassandra_that_stands_still_or_is_killed_and_comes_back(
-        self, options: CassandraOptions, history: HistoryStore
+        self, options: CassandraOptions, history: CheckpointStore
     ) -> None:
         path = f"{PATH}/away"
         history.write(board_document(path), job_documents(3), [], now())
-        fresh = HistoryStore(options)
+        fresh = CheckpointStore(options)
         control.freeze("cassandra")
         try:
             began = now()
@@ -326,7 +324,7 @@ class TestAway:
         fresh.close()
 
 
-def answers(store: HistoryStore) -> bool:
+def answers(store: CheckpointStore) -> bool:
     try:
         store.ping(1.0)
     except StoreError:
@@ -339,12 +337,12 @@ class TestStart:
 
     @pytest.fixture(autouse=True)
     def _impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(checkpoints, "MAX_PAUSE", 0.02)
-        monkeypatch.setattr(checkpoints, "RETRY_DELAY", 0.1)
+        monkeypatch.setattr(checkpointer_module, "MAX_PAUSE", 0.02)
+        monkeypatch.setattr(checkpointer_module, "RETRY_DELAY", 0.1)
 
     @contextmanager
     def taking(self, database: Database[Document], options: CassandraOptions) -> Iterator[None]:
-        stopping, history = Event(), HistoryStore(options)
+        stopping, history = Event(), CheckpointStore(options)
         running = gevent.spawn(checkpointer(database, history).run, stopping)
         try:
             yield
@@ -397,10 +395,10 @@ class TestStart:
 
 def has_schema(options: CassandraOptions, keyspace: str) -> bool:
     """Tell whether all is there that a reader needs, who may make nothing."""
-    reader = HistoryStore(replace(options, keyspace=keyspace, create_schema=False))
+    reader = CheckpointStore(replace(options, keyspace=keyspace, create_schema=False))
     try:
         reader.open()
-    except StoreRefused:
+    except (StoreRefused, StoreUnavailable):  # of a table that is just being made, either
         return False
     reader.close()
     return True
@@ -408,9 +406,12 @@ def has_schema(options: CassandraOptions, keyspace: str) -> bool:
 
 class TestCheckpointer:
     def test_one_at_first_sight_and_then_one_an_interval(
-        self, database: Database[Document], history: HistoryStore, monkeypatch: pytest.MonkeyPatch
+        self,
+        database: Database[Document],
+        history: CheckpointStore,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(checkpoints, "MAX_PAUSE", 0.02)
+        monkeypatch.setattr(checkpointer_module, "MAX_PAUSE", 0.02)
         first, later, unseen = (f"{PATH}/{name}" for name in ("first", "later", "unseen"))
         watch(database, first).round()
         new = watch(database, later)
@@ -450,12 +451,12 @@ class TestCheckpointer:
     def test_one_that_fails_does_not_hold_up_the_others_and_is_tried_again(
         self,
         database: Database[Document],
-        history: HistoryStore,
+        history: CheckpointStore,
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        monkeypatch.setattr(checkpoints, "MAX_PAUSE", 0.02)
-        monkeypatch.setattr(checkpoints, "RETRY_DELAY", 0.1)
+        monkeypatch.setattr(checkpointer_module, "MAX_PAUSE", 0.02)
+        monkeypatch.setattr(checkpointer_module, "RETRY_DELAY", 0.1)
         bad, good = f"{PATH}/a-bad", f"{PATH}/b-good"
         for path in (bad, good):
             watch(database, path).round()
@@ -480,7 +481,7 @@ class TestCheckpointer:
         assert 1 <= told.count("no checkpoint: not this one") <= 2
 
     def test_it_sees_one_moment_while_others_write(
-        self, database: Database[Document], history: HistoryStore
+        self, database: Database[Document], history: CheckpointStore
     ) -> None:
         path = f"{PATH}/moment"
         board = History()
@@ -510,14 +511,14 @@ class TestCheckpointer:
         assert len(revisions) == 3
 
     def test_a_board_that_was_never_looked_at_has_none(
-        self, database: Database[Document], history: HistoryStore
+        self, database: Database[Document], history: CheckpointStore
     ) -> None:
         taking = checkpointer(database, history)
         assert taking.take(f"{PATH}/nowhere") is None
         watch(database, f"{PATH}/taken")
         assert taking.take(f"{PATH}/taken") is None
 
-    def test_mongodb_away_is_said_in_one_line(self, history: HistoryStore) -> None:
+    def test_mongodb_away_is_said_in_one_line(self, history: CheckpointStore) -> None:
         away = connect(MongoOptions(uri="mongodb://127.0.0.1:1/", timeout=0.3))
         with pytest.raises(StoreUnavailable, match=r"^MongoDB does not answer: "):
             checkpointer(away, history).take(PATH)

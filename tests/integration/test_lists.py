@@ -1,5 +1,6 @@
 """The lists of ``/v2``, on a real MongoDB: filters, order, pages, exports, and what they tell."""
 
+import base64
 import csv
 import io
 import json
@@ -12,26 +13,30 @@ import pytest
 from flask.testing import FlaskClient
 from pydantic import BaseModel
 from pymongo.database import Database
+from pymongo.errors import OperationFailure
 
 from canary.config import Config
+from canary.errors import StoreUnavailable
 from canary.model.changes import ENDINGS, Kind, Reason
 from canary.model.filters import Field, Filter
 from canary.model.jobs import Outcome
 from canary.model.timeline import JobThen, Move, fold
 from canary.server.app import create_app
-from canary.server.audience import Audience
 from canary.server.health import Health
 from canary.server.protection import gate
 from canary.server.representation import iso
-from canary.server.resuming import Resuming
-from canary.server.v2 import schemas
-from canary.stores import filtering
-from canary.stores.documents import Document
-from canary.stores.lists import JOBS as JOBS_KEPT
-from canary.stores.mongo import connect, ensure_schema
-from canary.stores.paging import Sort
-from canary.stores.reading import Reading
-from tests.integration.test_server import no_past
+from canary.server.stream.broadcaster import Broadcaster
+from canary.server.stream.resume import Resumption
+from canary.server.v2 import conductor_schemas, schemas
+from canary.server.v2.jobs import JobsQuery
+from canary.stores.mongo.client import connect, ensure_schema
+from canary.stores.mongo.documents import Document
+from canary.stores.queries import filtering
+from canary.stores.queries.counts import Tallies
+from canary.stores.queries.jobs_at import Queries
+from canary.stores.queries.lists import JOBS as JOBS_KEPT
+from canary.stores.queries.paging import Place, Sort
+from tests.integration.test_server import no_replay
 from tests.integration.written_board import (
     WrittenBoard,
     abandoned,
@@ -55,17 +60,17 @@ class NobodyAsks:
 
 
 @pytest.fixture(autouse=True)
-def reading(config: Config) -> Iterator[Reading]:
+def queries(config: Config) -> Iterator[Queries]:
     connected = connect(config.mongo)
     ensure_schema(connected, config.mongo)
-    yield Reading(connected, timedelta(days=7))
+    yield Queries(connected, timedelta(days=7))
     connected.client.close()
 
 
 @pytest.fixture
-def client(config: Config, reading: Reading) -> FlaskClient:
-    streams, health = Resuming(Audience(10), no_past), Health(reading, {})
-    app = create_app(config, reading, streams, health, NobodyAsks(), gate.make(config))
+def client(config: Config, queries: Queries) -> FlaskClient:
+    streams, health = Resumption(Broadcaster(10), no_replay), Health(queries, {})
+    app = create_app(config, queries, streams, health, NobodyAsks(), gate.make(config))
     return app.test_client()
 
 
@@ -256,15 +261,17 @@ class TestJobs:
     def test_a_page_far_behind_costs_no_more_than_the_first(
         self,
         database: Database[Document],
-        reading: Reading,
+        queries: Queries,
         asked: dict[str, str],
         sort: str,
     ) -> None:
         order = Sort("posted_at", descending=sort.startswith("-"))
         filters = frozenset(Filter(Field(name), (value,)) for name, value in asked.items())
-        *_, last = reading.lists.walk(JOBS_KEPT, filters, now(), order, limit=40)
-        query = {"$and": [filtering.jobs(filters, now()), order.behind(order.place_of(last))]}
-        found = database.jobs.find(query if asked else query["$and"][1]).sort(order.keys).limit(5)
+        *_, last = queries.lists.walk(JOBS_KEPT, filters, now(), order, limit=40)
+        behind = order.behind(order.place_of(last, datetime))
+        parts = [filtering.jobs(filters, now()), order.sorts(datetime), behind]
+        query = {"$and": [part for part in parts if part]}
+        found = database.jobs.find(query).sort(order.keys).limit(5)
         stats = found.explain()["executionStats"]
         assert stats["nReturned"] == 5
         assert stats["totalKeysExamined"] <= 10, "not the forty before"
@@ -304,6 +311,26 @@ class TestJobs:
         assert job["running"] > 80
         assert job["details"] == {"password": "***", "a": [1]}
         assert told["others"] == []
+
+    def test_a_job_whose_payload_was_cut_says_so_and_is_found_by_its_ids(
+        self, database: Database[Document], get: Get
+    ) -> None:
+        board, ids = WrittenBoard(database), [f"7c3d5e1a-0000-4000-8000-{n:012}" for n in range(5)]
+        listeners = [{"certificates": "MIIB" * 5_000, "id": each} for each in ids]
+        content = {"uuid": "u-1", "name": "n", "details": {"listeners": listeners}}
+        board.write(posted(1, ago(50), json.dumps(content).encode()), posted(2, ago(40)))
+        assert [job["truncated"] for job in get("jobs")["jobs"]] == [False, True]
+        for each in ids:
+            assert [job["uuid"] for job in get("jobs", q=each)["jobs"]] == ["u-1"]
+        job = get("jobs/u-1")["job"]
+        assert (job["truncated"], job["cut_count"]) == (True, 5)
+        assert [listener["id"] for listener in job["details"]["listeners"]] == ids
+        for number, cut in enumerate(job["cuts"]):
+            kept = len(job["details"]["listeners"][number]["certificates"]) - 1
+            pointer = f"/details/listeners/{number}/certificates"
+            assert cut == {"pointer": pointer, "kept": kept, "size": 20_000}
+        whole = get("jobs/uuid-2")["job"]
+        assert (whole["truncated"], whole["cuts"], whole["cut_count"]) == (False, [], 0)
 
     def test_two_jobs_with_one_uuid(
         self, database: Database[Document], get: Get, client: FlaskClient
@@ -405,6 +432,7 @@ class TestBoards:
         [board] = get("boards", window="2m")["boards"]
         assert board.pop("live_until")
         assert 40 <= board.pop("oldest_unclaimed") < 100
+        assert 0 <= board.pop("oldest_claimed") < 100
         assert board == {
             "path": "/lbaas/jobs",
             "registered": True,
@@ -415,14 +443,57 @@ class TestBoards:
             "revision": 6,
             "watched_since": iso(since),
             "drift": 0,
+            "clock_offset": None,
+            "clock_off": False,
             "unclaimed": 1,
             "claimed": 1,
+            "trash_collisions": 0,
             "ended": 1,
             "per_minute": {"posted": 1.5, "claimed": 1.0, "ended": 0.5},
             "account": {"unseen_creates": 0, "unseen_deletes": 0, "complete": True},
         }
         [board] = get("boards", window="400")["boards"]
         assert board["account"] == {"unseen_creates": 2, "unseen_deletes": 1, "complete": False}
+
+    def test_the_counts_are_those_at_its_revision(
+        self, database: Database[Document], get: Get, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A page that counts on from there, by the stream, would count a change twice."""
+        written = WrittenBoard(database)
+        written.beat()
+        written.write(posted(1, ago(40)))
+        on_boards = Tallies.on_boards
+
+        def late(tallies: Tallies, *words: Any) -> Any:
+            written.write(posted(2, ago(1)))
+            return on_boards(tallies, *words)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Tallies, "on_boards", late)
+            [board] = get("boards")["boards"]
+        assert (board["revision"], board["unclaimed"]) == (1, 1)
+        [board] = get("boards")["boards"]
+        assert (board["revision"], board["unclaimed"]) == (2, 2)
+
+    def test_while_mongodb_has_no_snapshot_they_are_read_without_one(
+        self, database: Database[Document], get: Get, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As while a worker makes the indexes."""
+        written = WrittenBoard(database)
+        written.beat()
+        written.write(posted(1, ago(40)))
+        on_boards, refused = Tallies.on_boards, list[object]()
+
+        def refuse(tallies: Tallies, paths: Any, session: Any) -> Any:
+            if session is None:
+                return on_boards(tallies, paths, session)
+            refused.append(session)
+            pending = OperationFailure("pending collection catalog changes", 246)
+            raise StoreUnavailable("MongoDB could not do it now") from pending
+
+        monkeypatch.setattr(Tallies, "on_boards", refuse)
+        [board] = get("boards")["boards"]
+        assert (board["revision"], board["unclaimed"], len(refused)) == (1, 1, 1)
 
     def test_what_was_there_at_first_did_not_happen_in_the_window(
         self, database: Database[Document], get: Get
@@ -463,7 +534,7 @@ class TestBoards:
 
 
 class TestConductors:
-    def test_who_holds_what_and_claims_of_nobody_alive(
+    def test_who_holds_what_and_claims_of_who_is_not_registered(
         self, database: Database[Document], get: Get
     ) -> None:
         board = WrittenBoard(database)
@@ -480,21 +551,86 @@ class TestConductors:
         )
         conductors = get("conductors", sort="owner")["conductors"]
         told = [
-            (each["owner"], each["alive"], [job["uuid"] for job in each["holds"]])
+            (each["owner"], each["holder"], each["alive"], [job["uuid"] for job in each["holds"]])
             for each in conductors
         ]
         assert told == [
-            ("ann", True, ["uuid-1"]),
-            ("ghost", False, ["uuid-2"]),
-            ("idle", True, []),
+            ("ann", "registered", True, ["uuid-1"]),
+            ("ghost", "unregistered", True, ["uuid-2"]),  # its lock proves that its session lives
+            ("idle", "registered", True, []),
         ]
         assert (conductors[0]["session"], conductors[0]["host"]) == ("0x7001", "h")
         assert (conductors[1]["name"], conductors[1]["session"]) == (None, "0xfffffffffffffffe")
         [holder] = get("conductors", query={"running>": "35"})["conductors"]
         assert holder["owner"] == "ann"
         assert [each["owner"] for each in get("conductors", owner="idle")["conductors"]] == ["idle"]
-        dead = get("conductors", sort="alive", limit=1)["conductors"]
-        assert [each["owner"] for each in dead] == ["ghost"]
+        first = get("conductors", sort="-holder", limit=1)["conductors"]
+        assert [each["owner"] for each in first] == ["ghost"]
+
+    @pytest.mark.parametrize(
+        ("session", "is_whole", "holder", "is_alive"),
+        [
+            (0, True, "orphaned", False),  # a hand made it
+            (-(2**63), True, "orphaned", False),  # the same, as a container
+            (None, True, "unknown", None),  # an ACL hides it
+            (-2, True, "unregistered", True),
+            (-2, False, "unknown", None),  # an ACL hides who is registered
+            (0, False, "orphaned", False),
+            (0x7001, False, "registered", True),
+        ],
+    )
+    def test_whose_a_claim_is(
+        self,
+        database: Database[Document],
+        get: Get,
+        session: int | None,
+        is_whole: bool,
+        holder: str,
+        is_alive: bool | None,
+    ) -> None:
+        board = WrittenBoard(database)
+        board.beat()
+        board.write(posted(1, ago(50)))
+        board.write(claimed(1, ago(40)))
+        database.jobs.update_one({}, {"$set": {"lock.session": session}})
+        ann = {"name": "ann@h:1", "host": "h", "pid": 1, "since": ago(90), "session": 0x7001}
+        database.conductors.insert_one(
+            {"_id": board.path, "seen_at": now(), "conductors": [ann], "whole": is_whole}
+        )
+        [found] = [each for each in get("conductors")["conductors"] if each["holds"]]
+        assert (found["holder"], found["alive"]) == (holder, is_alive)
+
+    def test_where_nobody_knows_yet_who_is_registered_nothing_is_said(
+        self, database: Database[Document], get: Get
+    ) -> None:
+        board = WrittenBoard(database)
+        board.beat()
+        board.write(posted(1, ago(50)))
+        board.write(claimed(1, ago(40)))
+        [found] = get("conductors")["conductors"]
+        assert (found["holder"], found["alive"]) == ("unknown", None)
+
+    def test_a_conductor_of_boards_that_share_their_entities(
+        self, database: Database[Document], get: Get
+    ) -> None:
+        ann = {"name": "ann@h:1", "host": "h", "pid": 1, "since": ago(90), "session": 0x7001}
+        for path in ("/lbaas/jobs", "/lbaas/other", "/apart/jobs"):
+            board = WrittenBoard(database, path)
+            board.beat()
+            board.write(posted(1, ago(50)))
+            if path == "/lbaas/jobs":
+                board.write(claimed(1, ago(40)))
+            database.conductors.insert_one(
+                {"_id": path, "seen_at": now(), "conductors": [ann] if "lbaas" in path else []}
+            )
+        found = get("conductors", sort="path")["conductors"]
+        both = ["/lbaas/jobs", "/lbaas/other"]
+        assert [(each["path"], each["registered_for"], len(each["holds"])) for each in found] == [
+            ("/lbaas/jobs", both, 1),
+            ("/lbaas/other", both, 0),
+        ]
+        [one] = get("conductors", path="/lbaas/other")["conductors"]
+        assert one["registered_for"] == both, "whichever boards are asked for"
 
 
 class TestStats:
@@ -546,8 +682,24 @@ RESOURCES: dict[str, type[BaseModel]] = {
     "jobs": schemas.Job,
     "changes": schemas.Change,
     "gaps": schemas.Gap,
-    "conductors": schemas.Conductor,
+    "conductors": conductor_schemas.Conductor,
     "stats": schemas.Stats,
+}
+
+
+def forged(sort: str, kind: str, value: object, identity: object = "x") -> str:
+    """A cursor of the list of jobs that no answer ever told."""
+    query = JobsQuery.model_validate({"sort": sort})
+    told = json.loads(base64.urlsafe_b64decode(query.cursor_behind(Place(None, "x"))))
+    text = json.dumps([told[0], kind, value, identity])
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+FORGED = {
+    "nested": base64.urlsafe_b64encode(b"[" * 5_900).decode(),
+    "number": forged("name", "value", 5),
+    "surrogate": forged("name", "value", "\ud800"),
+    "huge": forged("-posted_at", "value", 2**63),
 }
 
 
@@ -572,7 +724,7 @@ class TestForms:
         lines = client.get(f"/v2/{resource}", headers={"Accept": "application/x-ndjson"})
         assert lines.content_type == "application/x-ndjson"
         told = [json.loads(line) for line in lines.text.splitlines()]
-        moving = {"age", "waiting", "running", "oldest_unclaimed", "live_until"}
+        moving = {"age", "waiting", "running", "oldest_unclaimed", "oldest_claimed", "live_until"}
         assert [still(row, moving) for row in told] == [still(row, moving) for row in rows]
         table = client.get(f"/v2/{resource}?format=csv")
         assert table.headers["Content-Disposition"] == f'attachment; filename="{resource}.csv"'
@@ -586,11 +738,13 @@ class TestForms:
             assert len(client.get(f"/v2/{resource}?format=jsonl&limit=2").text.splitlines()) == 2
 
     def test_no_cell_is_a_formula(self, database: Database[Document], client: FlaskClient) -> None:
-        content = {"uuid": "=1+1", "name": "@SUM(A1)"}
+        content = {"uuid": "=1+1", "name": "\n @SUM(A1)"}
         WrittenBoard(database).write(posted(1, now(), json.dumps(content).encode()))
-        head, cells = csv.reader(io.StringIO(client.get("/v2/jobs?format=csv").text))
+        answer = client.get("/v2/jobs?format=csv")
+        assert answer.content_type == "text/csv; charset=utf-8; header=present"
+        head, cells = csv.reader(io.StringIO(answer.text, newline=""))
         told = dict(zip(head, cells, strict=True))
-        assert (told["uuid"], told["name"]) == ("'=1+1", "'@SUM(A1)")
+        assert (told["uuid"], told["name"]) == ("'=1+1", "'\n @SUM(A1)")
 
     @pytest.mark.parametrize(
         ("query", "words"),
@@ -606,6 +760,15 @@ class TestForms:
             ("limit=0", ["limit is '0'", "1 to 1000"]),
             ("limit=1001", ["limit is '1001'"]),
             ("limit=ten", ["limit is 'ten'"]),
+            ("limit=1_0", ["limit is '1_0'"]),
+            ("limit=%2B5", ["limit is '+5'"]),
+            ("limit=5&limit=6", ["limit is there 2 times: '5', '6'", "once"]),
+            ("sort=name&sort=name", ["sort is there 2 times"]),
+            ("age>=5&age>=6", ["age> is there 2 times"]),
+            ("cursor=" + FORGED["nested"], ["cursor is", "next of the page before"]),
+            ("sort=name&cursor=" + FORGED["number"], ["cursor is"]),
+            ("sort=name&cursor=" + FORGED["surrogate"], ["cursor is"]),
+            ("cursor=" + FORGED["huge"], ["cursor is"]),
             ("cursor=%25", ["cursor is '%'", "next of the page before"]),
             ("cursor=_w", ["cursor is '_w'"]),
             ("q=", ["q is ''"]),

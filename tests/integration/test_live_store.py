@@ -21,16 +21,16 @@ from canary.model.changes import Change, Kind, Reason
 from canary.model.conductors import Conductor
 from canary.model.freshness import Freshness
 from canary.model.names import change_id
-from canary.model.payload import MAX_TEXT, Payload, decode
+from canary.model.payload.payload import MAX_TEXT, Payload, decode
 from canary.model.state import BoardState, Step
-from canary.stores import live, slices
-from canary.stores.boards import boards_now
-from canary.stores.documents import Behind, Document
-from canary.stores.entries import Entries
-from canary.stores.live import LiveStore
-from canary.stores.mongo import connect, ensure_schema
-from canary.stores.slices import Slice
-from canary.stores.writer import LiveBoard
+from canary.stores.mongo.client import connect, ensure_schema
+from canary.stores.mongo.documents import Behind, Document
+from canary.stores.queries.board_status import boards_now
+from canary.stores.writing import batches, take
+from canary.stores.writing.batches import Batch
+from canary.stores.writing.board_writer import LiveBoard
+from canary.stores.writing.change_log import Entries
+from canary.stores.writing.take import LiveStore
 from devstack import control
 from tests.integration.hand_watch import HandWatch, busy_history, essence, look, now
 from tests.integration.lossy_proxy import Lose, LossyProxy
@@ -211,7 +211,7 @@ class TestTake:
     def test_a_writer_that_begins_anew_after_it_was_killed_is_killed_again(
         self, store: LiveStore, second: LiveStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(live, "TRY_TIMEOUT", 1.0)
+        monkeypatch.setattr(take, "TRY_TIMEOUT", 1.0)
         session = store.take(PATH, 7, yes, now())._session
         asked = []
 
@@ -407,14 +407,14 @@ class TestWrite:
         owners = {job["name"]: job["owner"] for job in database.jobs.find({"board": PATH})}
         assert (owners[first], owners[second]) == (None, "conductor-2")
 
-    def test_slices_are_bounded_and_tell_that_more_is_to_come(
+    def test_batches_are_bounded_and_tell_that_more_is_to_come(
         self, store: LiveStore, database: Database[Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         board = store.take(PATH, 7, yes, now())
         seen: list[tuple[int, str]] = []
         write = LiveBoard._insert
 
-        def spy(self: LiveBoard, part: Slice, made: Entries) -> None:
+        def spy(self: LiveBoard, part: Batch, made: Entries) -> None:
             found = database.boards.find_one({"_id": PATH}, session=self._session)
             assert found is not None
             seen.append((len(part.changes), found["freshness"]))
@@ -431,10 +431,10 @@ class TestWrite:
         assert max(count for count, _ in seen) * 8_000 < 4 * 2**20
         assert len(seen) == 3
 
-    def test_a_board_taken_between_two_slices_is_continued_with_nothing_unseen(
+    def test_a_board_taken_between_two_batches_is_continued_with_nothing_unseen(
         self, store: LiveStore, second: LiveStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(slices, "_weight", lambda _: slices.SLICE_BYTES // 2)
+        monkeypatch.setattr(batches, "_weight", lambda _: batches.BATCH_BYTES // 2)
         history = busy_history()
         watch = HandWatch(history, store.take(PATH, 7, yes, now()))
         watch.round()
@@ -447,12 +447,12 @@ class TestWrite:
         history.delete_child("folder")
         listing = history.listing()
         step = look(history, watch.state, listing=listing)
-        parts = list(slices.slices([step]))
+        parts = list(batches.batches([step]))
         assert len(parts) > 2
         written = watch.board.revision
         before = document(store.database)
         for cut in range(1, len(parts)):
-            # Written as far as ``cut`` slices by one worker; the next one closes the account.
+            # Written as far as ``cut`` batches by one worker; the next one closes the account.
             watch.board._pending = [parts[cut - 1]]
             watch.board.resume(Freshness.CATCHING_UP, now())
             written += len(parts[cut - 1].changes)
@@ -475,12 +475,12 @@ class TestWrite:
         assert_written_once(store.database, written + len(last.changes))
         assert store.database.gaps.count_documents({}) == 1
 
-    def test_what_is_told_adds_up_over_slices(
+    def test_what_is_told_adds_up_over_batches(
         self, store: LiveStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(slices, "_weight", lambda _: slices.SLICE_BYTES // 2)
+        monkeypatch.setattr(batches, "_weight", lambda _: batches.BATCH_BYTES // 2)
         board = store.take(PATH, 7, yes, now())
-        *first, last = slices.slices([step_of(*map(posted, range(7)))])
+        *first, last = batches.batches([step_of(*map(posted, range(7)))])
         assert len(first) == 3
         board._pending = first
         board.resume(Freshness.LIVE, now())
@@ -656,12 +656,12 @@ def is_resumed(board: LiveBoard) -> bool:
 
 
 class TestTooMuch:
-    def test_a_slice_that_fills_the_cache_is_halved(
+    def test_a_batch_that_fills_the_cache_is_halved(
         self, store: LiveStore, database: Database[Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(slices, "SLICE_BYTES", 2**40)
+        monkeypatch.setattr(batches, "BATCH_BYTES", 2**40)
         board = store.take(PATH, 7, yes, now())
-        board._slice_changes = 10**6
+        board._batch_changes = 10**6
         large = decode(
             b'{"uuid": "u", "name": "n", "a": {%s}}'
             % b",".join(b'"%d": "%s"' % (n, b"x" * 8_000) for n in range(8))
@@ -682,7 +682,7 @@ class TestTooMuch:
         assert document(database)["revision"] == count
         assert database.changes.count_documents({}) == count
         assert database.jobs.count_documents({}) == count
-        assert board._slice_changes == slices.SLICE_CHANGES
+        assert board._batch_changes == batches.BATCH_CHANGES
 
     def test_a_transaction_that_mongodb_aborts_is_tried_again_in_halves(
         self, store: LiveStore, database: Database[Any], monkeypatch: pytest.MonkeyPatch
@@ -692,7 +692,7 @@ class TestTooMuch:
         insert, allowed = LiveBoard._insert, 2
         tried: list[int] = []
 
-        def abort(self: LiveBoard, part: Slice, made: Entries) -> None:
+        def abort(self: LiveBoard, part: Batch, made: Entries) -> None:
             tried.append(len(part.changes))
             if len(part.changes) > allowed:
                 database.client.admin.command("killSessions", [{"id": lsid}])
@@ -860,7 +860,7 @@ class TestTheRest:
         board = store.take(PATH, 7, yes, now())
         lsid = document(store.database)["writer"]["lsid"]
         with monkeypatch.context() as patched:
-            patched.setattr(board, "_database", _Away())
+            patched.setattr(board._fence, "_boards", _Away())
             with pytest.raises(StoreUnavailable):
                 board.release(now(), None, Reason.HANDOVER)
         del board

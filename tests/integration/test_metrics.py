@@ -1,7 +1,6 @@
 """``/metrics`` of worker and server, as Prometheus finds them: real programs, real numbers."""
 
 import contextlib
-import os
 import re
 import socket
 from collections.abc import Callable, Iterator
@@ -325,32 +324,25 @@ def test_a_port_that_is_taken_is_an_option_that_is_wrong(spawn: Spawn) -> None:
     assert "OS_METRICS__PORT" in line, "it says what to do"
 
 
+@pytest.mark.cassandra
 def test_every_metric_that_is_declared_is_there_and_no_other(
-    corner: str, spawn: Spawn, zookeeper: KazooClient, config: Config, worker: Program
+    corner: str, spawn: Spawn, zookeeper: KazooClient, config: Config
 ) -> None:
-    with_cassandra = "DEVSTACK_CASSANDRA" in os.environ
     server = server_of(spawn, 1)
-    if with_cassandra:
-        assert worker.command.end() == 0
-        options = {"OS_CASSANDRA__ENABLED": "true", "OS_CASSANDRA__CHECKPOINT_INTERVAL": "1"}
-        worker = Program(spawn, "canary-worker", "OS_METRICS__PORT", **options)
+    options = {"OS_CASSANDRA__ENABLED": "true", "OS_CASSANDRA__CHECKPOINT_INTERVAL": "1"}
+    worker = Program(spawn, "canary-worker", "OS_METRICS__PORT", **options)
     board = f'/{corner}/a "b" \\ c/jobs'
     zookeeper.ensure_path(board)
     register(zookeeper, config.canary.jobboard, board)
     shown = await_value(server, 1, "canary_board_freshness", board=board, freshness="live")
     assert_is(shown, catalogue.OF_SERVER)
+    eventually(lambda: (worker.scrape().value("canary_checkpoints_total") or 0) >= 2)
     told = worker.scrape()
-    if with_cassandra:
-        eventually(lambda: (worker.scrape().value("canary_checkpoints_total") or 0) >= 2)
-        told = worker.scrape()
-        assert (told.value("canary_checkpoint_age_seconds", board=board) or 0) < 60
-        assert told.value("canary_checkpoint_failures_total") == 0
-        assert told.value("canary_checkpoint_interval_seconds") == 1
+    assert (told.value("canary_checkpoint_age_seconds", board=board) or 0) < 60
+    assert told.value("canary_checkpoint_failures_total") == 0
+    assert told.value("canary_checkpoint_interval_seconds") == 1
     there = {name for name in told.types if not name.startswith("process_")}
-    expected = {metric.name for metric in catalogue.OF_WORKER}
-    if not with_cassandra:
-        expected -= {name for name in expected if "checkpoint" in name}
-    assert there == expected
+    assert there == {metric.name for metric in catalogue.OF_WORKER}
     every = shown.types.keys() | told.types.keys() | {metric.name for metric in catalogue.OF_WORKER}
     for name in asked_for():
         family = re.sub("_(bucket|sum|count)$", "", name)

@@ -21,10 +21,10 @@ from canary.config import MongoOptions
 from canary.errors import ConfigError, StoreError, StoreRefused, StoreUnavailable
 from canary.model.changes import Reason
 from canary.model.freshness import Freshness
-from canary.stores.documents import Behind, Document
-from canary.stores.live import LiveStore
-from canary.stores.mongo import TTL_FIELDS, connect, ensure_schema, errors_as_ours, within
-from canary.stores.reading import Reading
+from canary.stores.mongo.client import TTL_FIELDS, connect, ensure_schema, errors_as_ours, within
+from canary.stores.mongo.documents import Behind, Document
+from canary.stores.queries.jobs_at import Queries
+from canary.stores.writing.take import LiveStore
 from tests.integration.hand_watch import HandWatch, busy_history, now
 from tests.integration.own_mongod import own_mongod
 
@@ -80,7 +80,7 @@ class TestEnsureSchema:
         program = (
             "from gevent import monkey; monkey.patch_all(); import sys;"
             "from canary.config import MongoOptions;"
-            "from canary.stores.mongo import connect, ensure_schema;"
+            "from canary.stores.mongo.client import connect, ensure_schema;"
             "options = MongoOptions(uri=sys.argv[1], database=sys.argv[2]);"
             "database = connect(options); database.command('ping'); print('ready', flush=True);"
             "input(); ensure_schema(database, options)"
@@ -245,7 +245,7 @@ def ask_for_ever(database: Database[Document], limit: float) -> None:
             gevent.sleep(0.01)
 
 
-class Queries(monitoring.CommandListener):
+class Commands(monitoring.CommandListener):
     """Remembers what was asked, to have it explained."""
 
     def __init__(self) -> None:
@@ -277,9 +277,9 @@ class TestIndexes:
             watch.round()
         recent = [{"board": "/0", "to": now(), "from": now()} for _ in range(200)]
         database.gaps.insert_many(recent)
-        queries = Queries()
+        commands = Commands()
         client: MongoClient[Document] = MongoClient(
-            options.uri, tz_aware=True, event_listeners=[queries]
+            options.uri, tz_aware=True, event_listeners=[commands]
         )
         asked = client[options.database]
         store = LiveStore(asked, "w")
@@ -288,25 +288,25 @@ class TestIndexes:
         watch.history.delete_child("folder")
         watch.round()
         store.beat({}, now(), [Behind("/3", 1, now(), now(), watched=True)])
-        reading = Reading(asked, timedelta(days=10_000))
+        queries = Queries(asked, timedelta(days=10_000))
         hour = timedelta(hours=1)
         for at in (None, now()):
-            with reading.jobs("/3", hour, at) as found:
+            with queries.jobs("/3", hour, at) as found:
                 assert found is not None
                 list(found.jobs)
-        reading.tallies.on_boards(["/1", "/2"])
-        reading.tallies.happened(["/1", "/2"], now() - hour)
-        reading.tallies.unseen(["/1", "/2"], now() - hour)
-        reading.lists.timeline({"board": "/3", "_id": "/3#0000000000000001"})
-        reading.lists.jobs_of("uuid-3")
-        reading.board("/3")
+        queries.tallies.on_boards(["/1", "/2"])
+        queries.tallies.happened(["/1", "/2"], now() - hour)
+        queries.tallies.unseen(["/1", "/2"], now() - hour)
+        queries.lists.story({"board": "/3", "_id": "/3#0000000000000001"})
+        queries.lists.jobs_of("uuid-3")
+        queries.board("/3")
         asked.jobs.find_one({"uuid": "uuid-3"})
         watch.board.mark(Freshness.SUSPENDED, now())
         watch.board.conductors.show([], now())
         watch.board.release(now(), None, Reason.HANDOVER)
         client.close()
         collections = set()
-        for command in queries.commands:
+        for command in commands.commands:
             for query in explainable(command):
                 plan = database.command("explain", query, verbosity="executionStats")
                 collection = next(iter(query.values()))

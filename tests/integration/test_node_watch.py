@@ -12,8 +12,8 @@ from kazoo.security import OPEN_ACL_UNSAFE, make_digest_acl
 
 from canary.config import ZooKeeperOptions
 from canary.errors import BoardDenied, CanaryError, ZooKeeperUnavailable
-from canary.watchers.node import NodeWatch
 from canary.zookeeper import Client, connect, disconnect
+from canary.zookeeper.node_watch import NodeWatch
 from tests.integration.conftest import SESSION_TIMEOUT
 from tests.integration.proxy import Proxy
 from tests.waiting import eventually

@@ -13,8 +13,8 @@ import requests
 from pymongo.database import Database
 
 from canary.config import Config
-from canary.stores.documents import Document
-from canary.stores.mongo import connect, ensure_schema
+from canary.stores.mongo.client import connect, ensure_schema
+from canary.stores.mongo.documents import Document
 from tests.integration.conftest import COMMANDS, Spawn
 from tests.integration.written_board import WrittenBoard, ago, claimed, ended, posted
 from tests.waiting import eventually

@@ -9,8 +9,8 @@ from kazoo.client import KazooClient
 from pymongo.database import Database
 
 from canary.config import Config
-from canary.own_board import lock_path
 from canary.server.v2.itself import Itself
+from canary.worker.self_watch import lock_path
 from tests.asking import ask, is_ready
 from tests.integration.boards import mirrored, on_board, post, posting, register
 from tests.integration.conftest import Command, Spawn

@@ -15,14 +15,15 @@ from pymongo.database import Database
 from canary.config import Config
 from canary.model.freshness import Freshness
 from canary.model.state import Step
-from canary.stores.live import LiveStore
-from canary.stores.mongo import connect as connect_mongodb
-from canary.stores.mongo import ensure_schema
-from canary.watchers import reading
+from canary.stores.mongo.client import connect as connect_mongodb
+from canary.stores.mongo.client import ensure_schema
+from canary.stores.writing.board_writer import LiveBoard
+from canary.stores.writing.take import LiveStore
 from canary.watchers.budget import Budget
 from canary.watchers.context import WatchContext
-from canary.watchers.horizon import Lag
 from canary.watchers.outbox import Outbox, weight
+from canary.watchers.watermark import Lag
+from canary.watchers.zookeeper import board_reader
 from canary.zookeeper import Client, Pulse, connect, disconnect
 from tests.integration.boards import claim, kinds, mirrored, post
 from tests.integration.proxy import Proxy
@@ -31,7 +32,7 @@ from tests.waiting import eventually
 
 KEPT = 64_000  # bytes of each payload, about
 JOBS = 120
-PORTION = 1_000_000  # bytes
+PAGE = 1_000_000  # bytes
 
 Mongo = Database[dict[str, Any]]
 
@@ -108,10 +109,10 @@ def watch(context: WatchContext, store: LiveStore) -> Iterator[Callable[[str], W
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, Freshness]]:
     """How much each step held, and as what the board was shown then."""
-    monkeypatch.setattr(reading, "PORTION_BYTES", PORTION)
+    monkeypatch.setattr(board_reader, "PAGE_BYTES", PAGE)
     put, steps = Outbox.put, list[tuple[int, Freshness]]()
 
-    def counted(outbox: Outbox, step: Step, freshness: Freshness, lag: Lag) -> None:
+    def counted(outbox: Outbox[LiveBoard], step: Step, freshness: Freshness, lag: Lag) -> None:
         steps.append((weight(step.changes), freshness))
         put(outbox, step, freshness, lag)
 
@@ -131,7 +132,7 @@ def is_live(database: Mongo, path: str) -> bool:
 
 
 def assert_bounded(steps: list[tuple[int, Freshness]], answers: Counted) -> None:
-    largest = PORTION + (answers.all + 1) * 70_000
+    largest = PAGE + (answers.all + 1) * 70_000
     assert len(steps) >= JOBS * KEPT // largest
     assert max(size for size, _ in steps) < largest
     assert answers.most == answers.all

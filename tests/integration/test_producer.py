@@ -208,3 +208,26 @@ def test_no_password_is_written(run: Run) -> None:
     assert away.returncode == 1
     for done in (fine, away):
         assert PASSWORD not in done.stdout + done.stderr
+
+
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.mark.parametrize("locale", [{}, ASCII])
+def test_any_path_on_an_ascii_terminal(
+    run: Callable[..., "subprocess.CompletedProcess[str]"], locale: dict[str, str], corner: str
+) -> None:
+    path = f"/{corner}/tämä\u202e/jobs"
+    ascii_only = {**locale, "PYTHONIOENCODING": "ascii"}
+    escaped = f"/{corner}/t\\xe4m\\xe4\\u202e/jobs"
+    for words, told in (
+        (("add", path), f"{escaped}: added\n"),
+        (("add", path), f"{escaped}: is watched already\n"),
+        (("list",), f"{escaped}\n"),
+        (("remove", path), f"{escaped}: removed\n"),
+    ):
+        done = run("canary-producer", *words, **ascii_only)
+        assert (done.returncode, done.stdout, done.stderr) == (0, told, "")
+    run("canary-producer", "add", path)
+    [listed] = json.loads(run("canary-producer", "list", "-f", "json", **ascii_only).stdout)
+    assert listed["path"] == path

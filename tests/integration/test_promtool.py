@@ -20,6 +20,14 @@ from tests.integration.boards import claim, consume, post, register
 from tests.integration.conftest import Spawn
 from tests.integration.test_metrics import Program, await_value, server_of
 
+pytestmark = pytest.mark.folders(
+    "canary/metrics",
+    "devstack/promtool.py",
+    "etc/prometheus",
+    "etc/grafana",
+    "tests/alerts.test.yml",
+)
+
 TESTS = Path(__file__).parents[1] / "alerts.test.yml"
 HOSTILE = 'a "quoted" \\ {brace}, ü\u2028 board'
 

@@ -12,7 +12,7 @@ from canary.clock import elapsed, now
 from canary.config import Config
 from canary.zookeeper import Client, Contact, Pulse, connect, disconnect
 from tests.integration.proxy import Proxy
-from tests.waiting import eventually
+from tests.waiting import allowed, eventually
 
 TIMEOUT = 4.0  # seconds: the session's
 
@@ -51,7 +51,7 @@ def test_silence_is_told_and_at_the_session_s_timeout_it_is_lost(
     eventually(lambda: pulse.until)
     with proxy.frozen():
         frozen_at = now()
-        eventually(lambda: len(told) == 2, 10 * TIMEOUT)
+        eventually(lambda: len(told) == 2, allowed(TIMEOUT))
         until = pulse.until
         assert until is not None
         assert until <= frozen_at
@@ -70,7 +70,7 @@ def test_a_silent_server_is_left_for_another(pulse: Pulse, client: Client, proxy
     eventually(lambda: pulse.until)
     attempts = len(proxy.attempts)
     with proxy.frozen():
-        eventually(lambda: len(proxy.attempts) > attempts, 10 * TIMEOUT, "it connects anew")
+        eventually(lambda: len(proxy.attempts) > attempts, allowed(TIMEOUT), "it connects anew")
     eventually(lambda: client.session == session, why="and its session is still there")
 
 

@@ -16,17 +16,17 @@ from pymongo.database import Database
 from canary.clock import now
 from canary.config import Config
 from canary.model.jobs import Job, JobState
-from canary.model.payload import Payload
-from canary.stores import mending, stored
-from canary.stores.live import LiveStore
-from canary.stores.mongo import connect as connect_mongodb
-from canary.stores.mongo import ensure_schema
-from canary.stores.reading import Reading
-from canary.stores.stored import of_several
-from canary.stores.writer import LiveBoard
+from canary.model.payload.payload import Payload
+from canary.stores.mongo.client import connect as connect_mongodb
+from canary.stores.mongo.client import ensure_schema
+from canary.stores.queries.jobs_at import Queries
+from canary.stores.writing import reconcile, stored
+from canary.stores.writing.board_writer import LiveBoard
+from canary.stores.writing.stored import of_several
+from canary.stores.writing.take import LiveStore
+from canary.watchers.agreement import Together
 from canary.watchers.context import Tally, WatchContext
-from canary.watchers.reading import BoardReader
-from canary.watchers.together import Together
+from canary.watchers.zookeeper.board_reader import BoardReader
 from canary.zookeeper import Client, Pulse, connect, disconnect
 from tests.faults.judge import is_mirror
 from tests.integration.boards import claim, consume, post, posting
@@ -211,6 +211,7 @@ def test_what_differs_in_mongodb_is_mended(
     eventually(lambda: watching.context.tally.drift == differences)
     after = snapshot(database, path)
     assert is_mirror(database, zookeeper, path)
+    assert after["boards"][0].pop("writes") > before["boards"][0].pop("writes")
     assert after["boards"][0].pop("drift") == before["boards"][0].pop("drift") + differences
     assert after["boards"][0].pop("missed")["gaps"] == {"drift": 1}
     [gap] = after["gaps"]
@@ -225,10 +226,26 @@ def test_what_differs_in_mongodb_is_mended(
     assert without_revision(after) == without_revision(before)
     errors = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert len(errors) == 1
-    assert "differences were mended" in errors[0].message
+    assert "differences from ZooKeeper were repaired" in errors[0].message
     reconciled = watching.context.tally.reconciled
     eventually(lambda: watching.context.tally.reconciled > reconciled + 1)
     assert watching.context.tally.drift == differences, "once is enough"
+
+
+def test_a_counter_of_writes_that_a_hand_took_out_is_put_back(
+    watching: Watching, database: Mongo, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    tally = watching.context.tally
+    database.boards.update_one({"_id": path}, {"$unset": {"writes": ""}})
+    eventually(lambda: tally.drift == 1)
+    eventually(partial(is_more, tally, tally.reconciled))
+    board = database.boards.find_one({"_id": path})
+    assert board is not None
+    assert (board["drift"], board["writes"] > 0, tally.drift) == (1, True, 1)
+    assert (
+        "1 differences from ZooKeeper were repaired: the board's counter of writes" in caplog.text
+    )
+    assert database.gaps.count_documents({"board": path}) == 0, "nothing was shown otherwise"
 
 
 class TestBusy:
@@ -312,14 +329,14 @@ def test_no_transaction_is_open_while_a_payload_is_read(
 def test_much_is_mended_in_transactions_that_are_bounded(
     watching: Watching, database: Mongo, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mending, "SLICE_CHANGES", 2)
-    mend, parts = LiveBoard._mend, list[int]()
+    monkeypatch.setattr(reconcile, "BATCH_CHANGES", 2)
+    mend, parts = LiveBoard._repair, list[int]()
 
-    def counted(board: LiveBoard, part: mending.Mending, gaps: Any) -> None:
+    def counted(board: LiveBoard, part: reconcile.Repair, gaps: Any) -> None:
         parts.append(len(part.words))
         mend(board, part, gaps)
 
-    monkeypatch.setattr(LiveBoard, "_mend", counted)
+    monkeypatch.setattr(LiveBoard, "_repair", counted)
     database.jobs.delete_many({"board": path})
     eventually(lambda: watching.context.tally.drift == 3)
     assert parts == [2, 1]
@@ -360,8 +377,8 @@ def test_an_abandonment_that_was_mended_is_shown_as_such(
     database.changes.delete_one(told)
     database.jobs.replace_one({"_id": job["_id"]}, job)
     eventually(lambda: watching.context.tally.drift == 1)
-    reading = Reading(database, timedelta(days=1))
-    with reading.jobs(path, timedelta(0)) as found:
+    queries = Queries(database, timedelta(days=1))
+    with queries.jobs(path, timedelta(0)) as found:
         assert found is not None
         shown = {each.document["name"]: each.then for each in found.jobs}
     assert (shown[job["name"]].state, shown[job["name"]].owner) == (JobState.UNCLAIMED, None)
@@ -521,7 +538,7 @@ class TestSmallBoards:
     def test_are_asked_for_with_one_question(
         self, several: list[Watching], questions: list[int], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(mending, "of_one", nobody_asks)
+        monkeypatch.setattr(reconcile, "of_one", nobody_asks)
         goals = [each.context.tally.reconciled + 5 for each in several]
         questions.clear()
         eventually(

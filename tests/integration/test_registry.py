@@ -9,11 +9,11 @@ import pytest
 from kazoo.client import KazooClient
 from kazoo.security import make_digest_acl
 
-from canary.claims import Claims
 from canary.config import Config
 from canary.errors import BoardDenied, UsageError, ZooKeeperUnavailable
-from canary.jobboard import Registrar, WatchJobBoard
-from canary.registry import LOCK_FOLDER
+from canary.registry.jobboard import Registrar, WatchJobBoard
+from canary.registry.registry import LOCK_FOLDER, Registry
+from canary.worker.claims import Claims
 from canary.zookeeper import Client, connect, disconnect
 from tests.integration.boards import posting, register
 from tests.integration.proxy import Proxy
@@ -41,6 +41,19 @@ def registry(board: WatchJobBoard) -> Registrar:
 
 def paths(registry: Registrar) -> list[str]:
     return [job.path for job in registry.look().jobs]
+
+
+@pytest.mark.parametrize("board", ["-jobs/jobs", "/jobs/jobs", "/a.jobs.b/jobs", "-jobs"])
+def test_the_lock_is_beside_the_board(
+    client: Client, zookeeper: KazooClient, corner: str, board: str
+) -> None:
+    """Only the last part of the path is replaced, wherever else its text is in it."""
+    own = f"/{corner}{board}"
+    parent = own.rpartition("/")[0]
+    before = set(zookeeper.get_children("/"))
+    with Registry(client, own).locked():
+        assert len(zookeeper.get_children(f"{parent}/{LOCK_FOLDER}")) == 1
+    assert set(zookeeper.get_children("/")) - before <= {f"{parent}/{LOCK_FOLDER}".split("/")[1]}
 
 
 class TestAddAndRemove:

@@ -21,10 +21,10 @@ from pymongo.errors import OperationFailure
 
 from canary.clock import now
 from canary.config import Config
-from canary.stores.history import HistoryStore
-from canary.stores.live import LiveStore
-from canary.stores.mongo import connect as connect_mongodb
-from canary.stores.mongo import ensure_schema
+from canary.stores.cassandra.checkpoints import CheckpointStore
+from canary.stores.mongo.client import connect as connect_mongodb
+from canary.stores.mongo.client import ensure_schema
+from canary.stores.writing.take import LiveStore
 from canary.zookeeper import Client, connect, disconnect
 from tests.integration.boards import claim, consume, post
 from tests.integration.conftest import Spawn
@@ -178,7 +178,7 @@ def test_everything_by_tls_and_with_a_password(
         return [answer[name]["ready"] for name in ("mongodb", "zookeeper", "cassandra")]
 
     eventually(lambda: ready() == [True, True, True], why="the server reached all three")
-    history = HistoryStore(config.cassandra)
+    history = CheckpointStore(config.cassandra)
     try:
         eventually(lambda: history.headers(board, datetime.now(UTC).date()))
     finally:

@@ -14,11 +14,11 @@ from canary.model.changes import Reason
 from canary.model.jobs import Outcome
 from canary.server.v2 import answers
 from canary.server.v2.series import SeriesOfBoard, scale_at
-from canary.stores.documents import Document
-from tests.integration.test_lists import Get, busy, client, get, reading
+from canary.stores.mongo.documents import Document
+from tests.integration.test_lists import Get, busy, client, get, queries
 from tests.integration.written_board import WrittenBoard, ago, claimed, ended, now, posted
 
-__all__ = ["busy", "client", "get", "reading"]  # fixtures
+__all__ = ["busy", "client", "get", "queries"]  # fixtures
 
 WINDOW, STEPS = 6_000, 50
 WORDS = {"posted": "posted", "malformed": "posted", "claimed": "claimed"}

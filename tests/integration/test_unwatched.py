@@ -12,11 +12,11 @@ from kazoo.client import KazooClient
 from pymongo.database import Database
 
 from canary.config import Config
-from canary.stores.live import LiveStore
-from canary.stores.mongo import connect as connect_mongodb
-from canary.stores.mongo import ensure_schema
+from canary.stores.mongo.client import connect as connect_mongodb
+from canary.stores.mongo.client import ensure_schema
+from canary.stores.writing.take import LiveStore
 from canary.watchers.context import WatchContext
-from canary.watchers.horizon import LATE
+from canary.watchers.watermark import LATE
 from canary.zookeeper import Client, Pulse, connect, disconnect
 from tests.asking import ask as query
 from tests.asking import is_ready
@@ -186,9 +186,9 @@ class TestConnection:
         self, watching: Watching, zookeeper: KazooClient, database: Mongo, path: str
     ) -> None:
         """As after a worker stood still whose session outlived that."""
-        horizon = watching.watch._horizon
+        watermark = watching.watch._watermark
         pulse = watching.context.pulse
-        eventually(lambda: pulse.until is not None and horizon.lag() is None)
+        eventually(lambda: pulse.until is not None and watermark.lag() is None)
 
         def is_found_at_once() -> bool:
             earlier = gaps(database, path)  # a machine may stand still at any time
@@ -198,9 +198,9 @@ class TestConnection:
 
         eventually(is_found_at_once)
         earlier = len(gaps(database, path))
-        start = horizon.until() - 2 * LATE
-        horizon._known = pulse.until = horizon._verified = start
-        horizon.touch()
+        start = watermark.until() - 2 * LATE
+        watermark._known = pulse.until = watermark._verified = start
+        watermark.touch()
         late = post(zookeeper, path)
         eventually(lambda: late in mirrored(database, path))
         assert gaps(database, path)[earlier:] == [("late", 0, 0)]

@@ -37,7 +37,7 @@ from tests.integration.boards import (
 from tests.integration.conftest import SESSION_TIMEOUT, Command, Spawn
 from tests.integration.ensemble import new_ensemble
 from tests.integration.proxy import Proxy
-from tests.waiting import eventually
+from tests.waiting import allowed, eventually
 
 END = 10.0  # seconds in which a worker has promised to end
 
@@ -212,7 +212,7 @@ class TestWatching:
         own.add(other)
         eventually(shows(database, other, "live"))
         assert_follows(zookeeper, database, path)
-        assert worker.output.count("passed over") >= 14
+        assert worker.output.count("ignored on Canary's own board") >= 14
         assert "Traceback" not in worker.output
 
     def test_conductors_appear_and_vanish(
@@ -252,10 +252,10 @@ class TestStopping:
         return worker
 
     def assert_ends(self, worker: Command) -> None:
-        """Assert it; a busy machine gets ten times as long as is promised."""
+        """Assert it; a busy machine gets more time than is promised."""
         started = time.monotonic()
         worker.process.send_signal(signal.SIGTERM)
-        assert worker.process.wait(10 * END) == 0
+        assert worker.process.wait(allowed(END)) == 0
         print(f"it took {time.monotonic() - started:.1f} s, of the {END:g} s that are promised")
         assert "Traceback" not in worker.output
 
@@ -329,7 +329,7 @@ class TestStopping:
                 eventually(lambda: "suspended" in log.written())
                 self.assert_ends(worker)
         own.remove(f"{path}2") if f"{path}2" in own.jobs() else None
-        self.assert_released(own, path, 10 * SESSION_TIMEOUT)
+        self.assert_released(own, path, allowed(SESSION_TIMEOUT))
 
     def test_while_it_waits_for_its_servers(
         self, spawn: Spawn, environment: dict[str, str]
@@ -365,7 +365,7 @@ class TestFailing:
         first.process.kill()
         gone = post(zookeeper, path)
         killed = time.monotonic()
-        eventually(lambda: gone in mirrored(database, path), 10 * (SESSION_TIMEOUT + 5))
+        eventually(lambda: gone in mirrored(database, path), allowed(SESSION_TIMEOUT + 5))
         print(f"it took {time.monotonic() - killed:.1f} s, of {SESSION_TIMEOUT:g} + 5 s")
         after = board_of(database, path)
         assert after["epoch"] > before["epoch"]
@@ -394,8 +394,10 @@ class TestFailing:
         epochs = {each: board_of(database, each)["epoch"] for each in (path, other)}
         with FreshnessLog(database, path) as log, proxy.away():
             job = post(zookeeper, path)
-            eventually(lambda: own.locks() == [], 10 * SESSION_TIMEOUT)
-            eventually(lambda: log.written() == ["suspended", "unwatched"], 10 * SESSION_TIMEOUT)
+            eventually(lambda: own.locks() == [], allowed(SESSION_TIMEOUT))
+            eventually(
+                lambda: log.written() == ["suspended", "unwatched"], allowed(SESSION_TIMEOUT)
+            )
         for each in (path, other):
             eventually(shows(database, each, "live"))
             assert board_of(database, each)["epoch"] > epochs[each]
@@ -406,8 +408,8 @@ class TestFailing:
         assert name.endswith(f":{worker.process.pid}"), "it has registered again"
         # One run a watch job: each claim begins one, and both of the first have ended.
         lines = worker.output.splitlines()
-        begun = [line for line in lines if "canary.conductor watching board" in line]
-        ended = [line for line in lines if "canary.conductor watching no longer" in line]
+        begun = [line for line in lines if "canary.worker.conductor watching board" in line]
+        ended = [line for line in lines if "canary.worker.conductor stopped watching" in line]
         assert len(begun) == len(ended) + 2
 
     def test_a_drop_with_three_thousand_lock_watches_loses_nothing(

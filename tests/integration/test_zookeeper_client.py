@@ -115,7 +115,7 @@ class TestStorm:
         assert again == Outcome(answered=self.CALLS, goes_on=True)
 
     def test_a_plain_client_wedges(self, proxy: Proxy, zookeeper: KazooClient, corner: str) -> None:
-        """If this fails, kazoo has mended it: much of canary/zookeeper.py may go."""
+        """If this fails, kazoo has mended it: much of canary/zookeeper/ may go."""
         zookeeper.create(f"/{corner}", b"x")
         plain = KazooClient(proxy.address, timeout=4.0, handler=SequentialGeventHandler())
         plain.start(timeout=LIMIT)

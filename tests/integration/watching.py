@@ -4,10 +4,10 @@ import gevent
 from gevent.event import Event
 
 from canary.clock import now
-from canary.stores.live import LiveStore
-from canary.stores.writer import LiveBoard
-from canary.watchers.board import BoardWatch
+from canary.stores.writing.board_writer import LiveBoard
+from canary.stores.writing.take import LiveStore
 from canary.watchers.context import WatchContext
+from canary.watchers.zookeeper.board_watch import BoardWatch
 
 
 class Watching:

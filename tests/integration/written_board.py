@@ -4,18 +4,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pymongo
+from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
 from canary.model.changes import Change, Gap, Kind, Reason
 from canary.model.freshness import Freshness
 from canary.model.jobs import Outcome
-from canary.model.payload import decode
-from canary.stores.documents import (
+from canary.model.payload.payload import decode
+from canary.stores.mongo.documents import (
     Behind,
     Document,
     gap_document,
 )
-from canary.stores.entries import Past, entries
+from canary.stores.writing.change_log import JobHistory, entries
 
 INCARNATION = 7
 STARTED = datetime(2026, 1, 1, tzinfo=UTC)  # the worker
@@ -31,7 +32,7 @@ def ago(seconds: float) -> datetime:
 
 
 class WrittenBoard:
-    """One board's documents, kept as ``canary.stores.documents`` says."""
+    """One board's documents, kept as ``canary.stores.mongo.documents`` says."""
 
     def __init__(
         self,
@@ -46,7 +47,7 @@ class WrittenBoard:
     ) -> None:
         self.database, self.path = database, path
         self.revision = 0
-        self._pasts: dict[str, Past] = {}
+        self._pasts: dict[str, JobHistory] = {}
         since = since or ago(3600)
         database.boards.insert_one(
             {
@@ -54,6 +55,7 @@ class WrittenBoard:
                 "path": path,
                 "epoch": 42,
                 "takes": 1,
+                "writes": 0,
                 "released": None,
                 "revision": 0,
                 "writer": {"worker": worker, "started_at": STARTED, "lsid": None}
@@ -95,26 +97,31 @@ class WrittenBoard:
         self.database.boards.update_one({"_id": self.path}, {"$set": fields})
 
     def write(self, *changes: Change, found: bool = False) -> list[Document]:
-        """Write changes as one slice; return their documents."""
+        """Write changes as one batch; return their documents."""
         first = self.revision + 1
         numbered = list(enumerate(changes, first))
         made = entries(self.path, 42, numbered, self._pasts, found=found)
         made.remember_in(self._pasts)
-        with self.database.client.start_session() as session, session.start_transaction():
-            self.revision += len(changes)
+        self.revision += len(changes)
+        jobs: list[Any] = [
+            pymongo.ReplaceOne({"_id": identity}, document, upsert=True)
+            for identity, document in made.whole.items()
+        ]
+        jobs += [
+            pymongo.UpdateOne({"_id": identity}, {"$set": values})
+            for identity, values in made.fields.items()
+        ]
+
+        def all_of_it(session: ClientSession) -> None:
             self.database.boards.update_one(
                 {"_id": self.path}, {"$set": {"revision": self.revision}}, session=session
             )
             self.database.changes.insert_many(made.log, session=session)
-            jobs: list[Any] = [
-                pymongo.ReplaceOne({"_id": identity}, document, upsert=True)
-                for identity, document in made.whole.items()
-            ]
-            jobs += [
-                pymongo.UpdateOne({"_id": identity}, {"$set": values})
-                for identity, values in made.fields.items()
-            ]
             self.database.jobs.bulk_write(jobs, session=session)
+
+        # Once more where it can't have a lock: a worker that begins makes indexes.
+        with self.database.client.start_session() as session:
+            session.with_transaction(all_of_it)
         return made.log
 
     def gap(

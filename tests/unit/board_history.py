@@ -16,13 +16,14 @@ from then on, and every sequential create fails); this history stops there too.
 
 import copy
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from canary.model.changes import Kind
+from canary.model.jobs import Edition
 from canary.model.names import is_job, lock_name, locked_job
 from canary.model.observations import JobRead, Listing, LockRead, Stat, TrashRead, Unread
-from canary.model.payload import decode, owner
+from canary.model.payload.payload import decode, owner
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 EPOCH = 2**32  # zxids of one leader
@@ -34,6 +35,7 @@ class Znode:
     at: datetime
     data: bytes
     session: int = 0
+    edition: Edition | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class History:
         self.tree = Tree()
         self.backup = copy.deepcopy(self.tree)
         self.events: list[Event] = []
+        self.edits: list[tuple[str, int]] = []  # names and czxids of znodes that a hand set anew
         self.told: list[tuple[Kind, str]] = []
         self.restored: list[int] = []  # how many events there were at each restore
         self.replaced: set[str] = set()  # jobs that were made again under their own name
@@ -106,7 +109,9 @@ class History:
         znode = self.children.get(name)
         if znode and znode.czxid in self.hidden:
             return Unread.DENIED
-        return JobRead(znode.czxid, znode.at, decode(znode.data)) if znode else Unread.GONE
+        if znode is None:
+            return Unread.GONE
+        return JobRead(znode.czxid, znode.at, decode(znode.data), edition=znode.edition)
 
     def read_lock(self, name: str) -> LockRead | Unread:
         znode = self.children.get(name)
@@ -114,7 +119,7 @@ class History:
             return Unread.GONE
         if znode.czxid in self.hidden:
             return Unread.DENIED
-        return LockRead(znode.czxid, znode.at, znode.session, owner(znode.data))
+        return LockRead(znode.czxid, znode.at, znode.session, owner(znode.data), znode.edition)
 
     def read_trash(self, name: str) -> TrashRead | Unread:
         znode = self.tree.trash.get(name)
@@ -160,8 +165,11 @@ class History:
         self._transact()
         self._create(name, data, "post")
         self._tell(Kind.MALFORMED if decode(data).malformed else Kind.POSTED, name)
-        if lock_name(name) in board.children:
+        lock = board.children.get(lock_name(name))
+        if lock is not None:
             self._tell(Kind.CLAIMED, name)
+            if lock.edition is not None:  # the claim is read for the first time, and was edited
+                self._tell(Kind.EDITED, name)
         return True
 
     def claim(self, name: str, who: int) -> bool:
@@ -221,6 +229,21 @@ class History:
         self._transact()
         self._delete(name, "remove")
         self._tell(Kind.REMOVED, name)
+        return True
+
+    def edit(self, name: str, data: bytes) -> bool:
+        """Set a znode's data anew."""
+        if name not in self.children:
+            return False
+        self._transact()
+        znode = self.children[name]
+        version = znode.edition.version if znode.edition else 0
+        edition = Edition(version + 1, self.zxid, self.now())
+        self.children[name] = replace(znode, data=data, edition=edition)
+        self.edits.append((name, znode.czxid))
+        job = locked_job(name)
+        if job in self.children or is_job(name):
+            self._tell(Kind.EDITED, job or name)
         return True
 
     def post_again(self, pick: int) -> bool:
@@ -370,6 +393,8 @@ OPERATIONS = (
     "claim_hidden",
     "reveal",
     "remake",
+    "edit",
+    "edit_lock",
     "create_child",
     "delete_child",
     "stray_lock",
@@ -422,6 +447,12 @@ def operate(history: History, operation: str, pick: int) -> bool:  # noqa: C901,
             return history.reveal()
         case "remake":
             return history.remake(one(history.jobs()))
+        case "edit":
+            job = one(history.jobs())
+            return history.edit(job, edited(history, job, pick))
+        case "edit_lock":
+            data = json.dumps({"owner": f"edited-{pick}"}).encode()
+            return history.edit(lock_name(one(history.claimed())), data)
         case "create_child":
             return history.create_child(FOLDERS[pick % len(FOLDERS)])
         case "stray_lock":
@@ -446,3 +477,12 @@ def operate(history: History, operation: str, pick: int) -> bool:  # noqa: C901,
         case "restore":
             return history.restore()
     raise ValueError(operation)
+
+
+def edited(history: History, job: str, pick: int) -> bytes:
+    """Return what a hand makes of a job's data."""
+    if pick % 3 == 0:
+        return MALFORMED[pick % len(MALFORMED)]
+    uuid = decode(history.children[job].data).uuid if pick % 2 and job in history.children else None
+    identity = uuid or f"edited-{len(history.edits)}"
+    return json.dumps({"uuid": identity, "name": f"edited-{pick}"}).encode()

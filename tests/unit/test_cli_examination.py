@@ -10,10 +10,17 @@ from typing import Any
 
 import pytest
 
-from canary.cli.checks import ensemble, options
-from canary.cli.checks.examination import Examination, Group
+from canary.cli.checks import boards, ensemble, options
+from canary.cli.checks.examination import AS_SAID, RIGHTS, Examination, Group, _broken
 from canary.cli.checks.finding import Check, Finding, Row, Status, failed, ok, warning
-from canary.errors import StoreRefused, ZooKeeperUnavailable
+from canary.errors import (
+    BoardDenied,
+    CanaryError,
+    StoreRefused,
+    StoreUnavailable,
+    ZooKeeperUnavailable,
+)
+from canary.stores.mongo import client as mongo
 from canary.zookeeper.four_letters import NotAllowed, ServerState, ask
 
 LIMIT = 10.0
@@ -206,3 +213,43 @@ class TestEnsemble:
             pytest.raises(ZooKeeperUnavailable, match="timed out"),
         ):
             ask(f"127.0.0.1:{listener.getsockname()[1]}", 0.1)
+
+
+class TestAdvice:
+    """A reason that says what to do is not contradicted by what is advised for its server."""
+
+    GENERAL = "check [mongo] uri, and that MongoDB runs there"
+
+    @pytest.mark.parametrize(
+        ("error", "advice"),
+        [
+            (StoreUnavailable("MongoDB does not answer: h:1: Connection refused"), GENERAL),
+            (ZooKeeperUnavailable("no session within 3 s: h:1 does not answer"), GENERAL),
+            (StoreRefused(mongo._STANDALONE), AS_SAID),
+            (StoreUnavailable(mongo.NOT_INITIATED), AS_SAID),
+            (StoreRefused(mongo._WRONG_CREDENTIALS), AS_SAID),
+            (ZooKeeperUnavailable("h:1: x; if it wants TLS, set [zookeeper] use_tls"), AS_SAID),
+            (ZooKeeperUnavailable("the certificate is not to be trusted: check ca_file"), AS_SAID),
+            (BoardDenied("ZooKeeper does not let Canary read /canary/jobs"), RIGHTS),
+        ],
+    )
+    def test_what_is_advised(self, error: CanaryError, advice: str) -> None:
+        finding = _broken(error, self.GENERAL)
+        assert finding.words == str(error)
+        assert finding.advice == advice
+
+
+@pytest.mark.parametrize(
+    ("jobboard", "told"),
+    [
+        ("/canary/jobs", None),
+        ("/jobs", None),
+        ("/canary-jobs/jobs", "/canary-.trash/.trash, /canary-.entities/.entities"),
+        ("/jobs/jobs", "/.trash/.trash, /.entities/.entities"),
+        ("/jobs-of/x/jobs", "/.trash-of/x/.trash, /.entities-of/x/.entities"),
+    ],
+)
+def test_what_taskflow_keeps_elsewhere_is_told(jobboard: str, told: str | None) -> None:
+    found = list(boards.own_folders(jobboard))
+    assert len(found) == (told is not None)
+    assert all(told in finding.words for finding in found if told)

@@ -14,6 +14,7 @@ import certifi
 import pytest
 
 from canary.cli.main import main
+from canary.server.v2.jobs import JobsQuery
 from tests.unit.scripted_server import NO_ANSWER, Answer, Asked, Script, ScriptedServer, problem
 
 COMMANDS = Path(sys.executable).parent
@@ -22,6 +23,7 @@ HEAVY = {"gevent", "kazoo", "taskflow", "pymongo", "bson", "cassandra", "oslo_co
 SECRET = "hunter2"
 #: Starts no server: the words are wrong, or nobody listens there.
 NOBODY = "http://127.0.0.1:1"
+SORTS = JobsQuery.model_fields["sort"].description
 
 NO_JOBS: dict[str, Any] = {"jobs": [], "next": None}
 
@@ -126,14 +128,14 @@ class TestWrongWords:
     @pytest.mark.parametrize(
         ("words", "said"),
         [
-            ([], "which command"),
+            ([], "no command is given"),
             (["bords"], "did you mean boards?"),
             (["c"], "did you mean changes, complete or conductors?"),
             (["jo"], "did you mean job or jobs?"),
             (["boards", "--frob"], "--frob"),
             (["boards", "-f", "xml"], "'xml'"),
             (["jobs", "--limit", "-1"], "-1"),
-            (["jobs", "--limit", "x"], "no whole number"),
+            (["jobs", "--limit", "x"], "not a whole number"),
             (["jobs", "--sort", "age:up"], "FIELD:desc"),
             (["jobs", "-c", "size"], "There are: uuid, name"),
             (["job"], "UUID"),
@@ -165,9 +167,12 @@ class TestAnswers:
             (problem(400, "age>! is 'x'. Allowed: 5m"), 2, "--not-age-over is 'x'. Allowed: 5m"),
             (problem(400, "window is 'x'"), 2, "--window is 'x'"),
             (
-                problem(400, "sort is '-x'. Allowed: one of -posted_at, name; - for descending."),
+                problem(
+                    400, f"sort is '-x'. Allowed: {JobsQuery.model_fields['sort'].description}."
+                ),
                 2,
-                "--sort is 'x:desc'. Allowed: one of posted_at:desc, name; with :desc for desc",
+                "path, owner, state, uuid, claims; with :desc behind it for descending; by default"
+                " posted_at:desc.",
             ),
             (problem(400, "cursor is 'x'"), 2, ": cursor is 'x'"),
             (problem(401, "Nobody signed in"), 1, "CANARY_TOKEN"),
@@ -192,6 +197,36 @@ class TestAnswers:
         assert told.out == ""
         assert said in one_line(told.err)
 
+    @pytest.mark.parametrize("words", [["jobs"], ["boards", "-f", "json"]])
+    def test_a_board_that_nobody_registered_is_no_empty_one(
+        self, words: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        known = {"boards": [{"path": "/known"}] if words == ["jobs"] else []}
+
+        def answer(asked: Asked) -> Answer:
+            return Answer(known if asked.path == "/v2/boards" else {"jobs": []})
+
+        with ScriptedServer(answer) as server:
+            asked = [*words, "--url", server.url, "--path", "/known", "--path", "/nope"]
+            assert main(asked) == 0
+        told = capsys.readouterr()
+        said = "nobody registered /nope, so it is not watched; canary boards lists those that are"
+        assert f"canary: {said}\n" in told.err
+        assert ("/known" in told.err) is (words != ["jobs"])
+
+    def test_a_filter_of_jobs_finds_no_gap(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with ScriptedServer(lambda _: Answer({"gaps": []})) as server:
+            for words in (["--state", "claimed"], ["--owner", "a"]):
+                assert main(["gaps", "--url", server.url, *words]) == 0
+                assert "a filter of jobs, such as --state, finds none" in capsys.readouterr().err
+            for words in (
+                [],
+                *(["--search", "a"], ["--since", "0"], ["--until", "0"], ["--sort", "to"]),
+                *(["--age-over", "1d"], ["--not-state", "claimed"]),
+            ):
+                assert main(["gaps", "--url", server.url, *words]) == 0
+                assert "filter" not in capsys.readouterr().err
+
     def test_nobody_listens(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["jobs", "--url", NOBODY]) == 1
         told = one_line(capsys.readouterr().err)
@@ -201,7 +236,7 @@ class TestAnswers:
     def test_there_is_no_such_job(self, capsys: pytest.CaptureFixture[str]) -> None:
         with ScriptedServer(lambda _: problem(404, "No job with the uuid a/b")) as server:
             assert main(["job", "a/b?c", "--url", server.url]) == 3
-            assert server.asked[0].path == "/v2/jobs/a%2Fb%3Fc"
+            assert (server.asked[0].path, server.asked[0].query) == ("/v2/job", [("uuid", "a/b?c")])
         assert "There is no job 'a/b?c'" in one_line(capsys.readouterr().err)
 
     def test_a_reason_steers_no_terminal(self, capsys: pytest.CaptureFixture[str]) -> None:
@@ -242,7 +277,20 @@ class TestQuestions:
             *("--owner", "ann", "--not-owner", "bob", "--name", "n", "--not-name", "m"),
             *("--uuid", "u", "--not-uuid", "v", "--age-over", "5m", "--not-age-over", "1h"),
             *("--waiting-over", "1s", "--not-waiting-over", "2s", "--running-over", "3s"),
-            *("--not-running-over", "4s", "--since", "1", "--not-since", "2", "--until", "3"),
+            *(
+                "--not-running-over",
+                "4s",
+                "--claims-over",
+                "5",
+                "--not-claims-over",
+                "6",
+                "--since",
+                "1",
+                "--not-since",
+                "2",
+                "--until",
+                "3",
+            ),
             *("--not-until", "4", "--search", "x y", "--not-search", "&z=1"),
             *("--sort", "age:desc", "--limit", "7"),
         ]
@@ -256,6 +304,7 @@ class TestQuestions:
                 *[("owner", "ann"), ("owner!", "bob"), ("name", "n"), ("name!", "m")],
                 *[("uuid", "u"), ("uuid!", "v"), ("age>", "5m"), ("age>!", "1h")],
                 *[("waiting>", "1s"), ("waiting>!", "2s"), ("running>", "3s")],
+                *[("claims>", "5"), ("claims>!", "6")],
                 *[("running>!", "4s"), ("since", "1"), ("since!", "2"), ("until", "3")],
                 *[("until!", "4"), ("q", "x y"), ("q!", "&z=1"), ("sort", "-age")],
                 ("limit", "7"),
@@ -306,7 +355,7 @@ class TestQuestions:
             assert main(["jobs", "-f", "csv", "-c", "age", *sort, *where]) == 0
             assert capsys.readouterr().out == '"age"\n1\n0\n'
             assert main(["jobs", "-f", "json", *where]) == 0
-            assert len(json.loads(capsys.readouterr().out)[0]) == 17
+            assert len(json.loads(capsys.readouterr().out)[0]) == 19
             assert main(["jobs", *where]) == 0
             assert "claimed_at" not in capsys.readouterr().out
             assert main(["jobs", "--long", *where]) == 0

@@ -6,9 +6,11 @@ import io
 import json
 import re
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 import yaml
@@ -31,9 +33,9 @@ from canary.cli.events import Event
 from canary.cli.gaps import Gaps
 from canary.cli.jobs import Jobs
 from canary.cli.lines import Lines
-from canary.cli.shown import ago, duration, parsed, printable
+from canary.cli.shown import ago, clock, day, duration, parsed, printable
 from canary.cli.stats import Stats
-from canary.server.v2 import schemas
+from canary.server.v2 import conductor_schemas, schemas
 from canary.server.v2.answers import names_of
 
 NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
@@ -66,6 +68,9 @@ COLUMNS = (
     *(Stats.columns + job.COLUMNS),
 )
 OWN_COLOURS = re.compile(r"\x1b\[(0|2|3[1-6])m")
+
+#: What the page shows of each is in there too: the two have one rule.
+DURATIONS = json.loads((Path(__file__).parents[1] / "durations.json").read_text(encoding="utf-8"))
 
 
 def options() -> argparse.Namespace:
@@ -137,6 +142,65 @@ class TestText:
         )
         assert done.stdout == value
         assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    def change(name: str) -> None:
+        monkeypatch.setenv("TZ", name)
+        time.tzset()
+
+    yield change
+    monkeypatch.undo()
+    time.tzset()
+
+
+class TestHourThatComesTwice:
+    BERLIN: Final = [  # 2026-10-25: at 03:00 the clocks go back to 02:00
+        ((0, 15), "02:15:00.000 CEST"),
+        ((1, 15), "02:15:00.000 CET"),
+        ((0, 0), "02:00:00.000 CEST"),
+        ((1, 59), "02:59:00.000 CET"),
+        ((2, 0), "03:00:00.000"),
+        ((12, 0), "13:00:00.000"),
+    ]
+
+    @pytest.mark.parametrize(("at", "expected"), BERLIN)
+    def test_its_zone_is_told(
+        self, at: tuple[int, int], expected: str, zone: Callable[[str], None]
+    ) -> None:
+        zone("Europe/Berlin")
+        moment = datetime(2026, 10, 25, *at, tzinfo=UTC)
+        assert clock(moment) == expected
+        assert day(moment) == f"2026-10-25 {expected}"
+        change = {"path": "/a", "kind": "posted", "seen_at": moment.isoformat()}
+        line = Lines(is_coloured=False).line(Event("change", change, "1")) or ""
+        assert line.startswith(f"{expected}  /a ")
+
+    def test_the_hour_before_is_no_such_one(self, zone: Callable[[str], None]) -> None:
+        zone("Europe/Berlin")
+        assert clock(datetime(2026, 10, 24, 23, 59, tzinfo=UTC)) == "01:59:00.000"
+
+    @pytest.mark.parametrize("hour", range(24))
+    def test_in_spring_none_comes_twice(self, hour: int, zone: Callable[[str], None]) -> None:
+        zone("Europe/Berlin")
+        assert len(clock(datetime(2026, 3, 29, hour, 30, tzinfo=UTC))) == 12
+
+    def test_half_an_hour_and_a_zone_without_a_name(self, zone: Callable[[str], None]) -> None:
+        zone("Australia/Lord_Howe")  # 2026-04-05: at 02:00 the clocks go back to 01:30
+        moments = [datetime(2026, 4, 4, *at, tzinfo=UTC) for at in ((14, 45), (15, 15), (15, 30))]
+        assert [clock(each) for each in moments] == [
+            "01:45:00.000 +11",
+            "01:45:00.000 +1030",
+            "02:00:00.000",
+        ]
+
+    @pytest.mark.parametrize("name", ["UTC", "Asia/Tokyo"])
+    def test_where_there_is_none(self, name: str, zone: Callable[[str], None]) -> None:
+        zone(name)
+        assert len(clock(datetime(2026, 10, 25, 1, 30, tzinfo=UTC))) == 12
+        for told in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00+14:00"):
+            assert len(clock(parsed(told) or NOW)) == 12
 
 
 class TestLines:
@@ -215,19 +279,9 @@ class TestNumbers:
     @pytest.mark.parametrize(
         ("value", "expected"),
         [
-            (0, "0ms"),
-            (0.0123, "12ms"),
-            (0.9994, "999ms"),
-            (0.9996, "1.0s"),
-            (9.94, "9.9s"),
-            (9.96, "10s"),
-            (59.4, "59s"),
-            (59.6, "1m00s"),
-            (133, "2m13s"),
-            (3599.7, "1h00m"),
-            (86399.9, "1d0h"),
-            (1_000_000, "11d13h"),
-            (-5, "-5.0s"),
+            *((each["seconds"], each["cli"]) for each in DURATIONS),
+            *((-0.0, "0ms"), (-0.0001, "0ms"), (-0.00049, "0ms")),
+            *((-0.0006, "-1ms"), (-5, "-5.0s")),
         ],
     )
     def test_a_duration_has_two_units_at_most(self, value: float, expected: str) -> None:
@@ -269,7 +323,7 @@ class TestNumbers:
         [_, cells] = csv.reader(io.StringIO(printed("csv", columns, row)))
         assert cells == ["133.5", "7", "", "true"]
         assert printed("value", columns, row) == "133.5 7 - true\n"
-        assert "| 2m14s | 7 | -    | true |" in printed("table", columns, row)
+        assert "| 2m13s | 7 | -    | true |" in printed("table", columns, row)
 
     def test_values_with_parts(self) -> None:
         assert rates({"posted": 1.25, "ended": 1000}, NOW) == "posted 1.2, ended 1000"
@@ -297,7 +351,7 @@ def _least(shown: str) -> float:
     [
         (Boards.columns, schemas.Board),
         (Changes.columns, schemas.Change),
-        (Conductors.columns, schemas.Conductor),
+        (Conductors.columns, conductor_schemas.Conductor),
         (Gaps.columns, schemas.Gap),
         (Jobs.columns, schemas.Job),
         (Stats.columns, schemas.Stats),
@@ -310,5 +364,22 @@ def test_the_columns_are_what_the_api_tells(
 
 
 def test_the_fields_of_a_job_are_what_the_api_tells() -> None:
-    expected = {*names_of(schemas.JobInFull), "changes", "others"}
+    expected = {*names_of(schemas.JobInFull), "changes", "left_out", "others"}
     assert {column.name for column in job.COLUMNS} == expected
+
+
+@pytest.mark.parametrize(
+    ("cuts", "shown"),
+    [
+        ([], "-"),
+        ([{"pointer": "/details/a", "kept": 63, "size": 9000}], "/details/a: 63 of 9000 kept"),
+        ([{"pointer": "", "kept": 2, "size": None}], "the whole payload: 2 kept"),
+        (
+            [{"pointer": f"/details/\x1b[2J{n}", "kept": n, "size": 5} for n in range(2)],
+            "/details/\\x1b[2J0: 0 of 5 kept\n/details/\\x1b[2J1: 1 of 5 kept",
+        ),
+        ("no list", "no list"),
+    ],
+)
+def test_where_a_payload_was_cut_is_a_line_each(cuts: object, shown: str) -> None:
+    assert job._cuts(cuts, NOW) == shown

@@ -1,16 +1,20 @@
 """``canary tail`` over connections that end, break off, are refused or can not be resumed."""
 
+import contextlib
 import json
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from threading import Event
 
 import pytest
 
 from canary.cli import client, following
+from canary.cli.errors import Unanswered
 from canary.cli.main import main
 from tests.unit.scripted_server import NO_ANSWER, Answer, Asked, ScriptedServer, problem
 
-EVENTS = "text/event-stream"
+EVENTS, BOARDS = "text/event-stream", "/v2/boards"
 
 
 def change(number: int) -> bytes:
@@ -26,7 +30,7 @@ def stream(*parts: bytes, cut: int = 0) -> Answer:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(following, "PAUSES", (0.01,))
+    monkeypatch.setattr(following, "MOST", 0.01)
 
 
 def test_it_resumes_behind_the_last_whole_event_and_tells_each_once(
@@ -43,8 +47,13 @@ def test_it_resumes_behind_the_last_whole_event_and_tells_each_once(
             problem(401, "The token is not known any more"),
         ]
     )
-    with ScriptedServer(lambda _: next(answers)) as server:
+
+    def script(asked: Asked) -> Answer:
+        return Answer({"boards": [{"path": "/a"}]}) if asked.path == BOARDS else next(answers)
+
+    with ScriptedServer(script) as server:
         assert main(["tail", "-f", "json", "--path", "/a", "--url", server.url]) == 1
+        assert server.asked.pop(0).path == BOARDS
         asked = [each.headers.get("Last-Event-ID") for each in server.asked]
         assert asked == [None, "2", "2", "7", "7", "9"]
         assert {each.headers["Accept"] for each in server.asked} == {EVENTS}
@@ -66,6 +75,99 @@ def test_it_resumes_behind_the_last_whole_event_and_tells_each_once(
     ]
     assert "the server ended the stream. Trying again" in said[2]
     assert "The token is not known any more" in said[-1]
+
+
+@pytest.mark.parametrize(
+    ("boards", "said"),
+    [
+        (Answer({"boards": []}), "canary: nobody registered /nope, so it is not watched; "),
+        (Answer({"boards": [{"path": "/nope"}]}), ""),
+        (problem(503, "MongoDB does not answer"), ""),  # the stream says so, or comes back
+    ],
+)
+def test_a_board_that_nobody_registered_is_named(
+    boards: Answer, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def script(asked: Asked) -> Answer:
+        return boards if asked.path == BOARDS else problem(400, "no more")
+
+    with ScriptedServer(script) as server:
+        assert main(["tail", "--path", "/nope", "--url", server.url]) == 2
+    *first, last = capsys.readouterr().err.splitlines()
+    assert "no more" in last
+    assert [line.startswith(said) for line in first] == ([True] if said else [])
+
+
+def test_who_has_too_many_streams_comes_back_when_the_server_says() -> None:
+    moments: list[float] = []
+    answers = iter(
+        [
+            stream(change(1)),
+            Answer({}, 429, {"Retry-After": "1"}),
+            problem(400, "no more"),
+        ]
+    )
+
+    def script(_: Asked) -> Answer:
+        moments.append(time.monotonic())
+        return next(answers)
+
+    with ScriptedServer(script) as server:
+        assert main(["tail", "--url", server.url]) == 2
+    assert moments[2] - moments[1] >= 1
+
+
+class EnoughError(Exception):
+    """Ends a test that would go on for ever."""
+
+
+class Away:
+    """A client of a server that says one event, and then that it is away, many times."""
+
+    def __init__(self, *waits: float) -> None:
+        self.answers = iter([None, *waits])
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    @contextlib.contextmanager
+    def stream(self, _query: object, _last: str | None) -> Iterator[Iterator[bytes]]:
+        wait = next(self.answers, EnoughError())
+        if isinstance(wait, EnoughError):
+            raise wait
+        if wait is not None:
+            raise Unanswered("away", may_pass=True, wait=wait)
+        yield iter([change(1)])
+
+
+def pauses(share: float, *waits: float) -> list[float]:
+    """Return how long it sleeps each time, where chance takes ``share`` of what it may."""
+    slept: list[float] = []
+    with contextlib.suppress(EnoughError):
+        for _ in following.follow(
+            Away(*waits),  # type: ignore[arg-type]
+            [],
+            lambda _: None,
+            random=lambda: share,
+            sleep=slept.append,
+        ):
+            pass
+    return slept
+
+
+def test_a_thousand_do_not_come_back_at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "MOST", 30.0)
+    spans = [1, 2, 4, 8, 16, 30, 30]
+    assert pauses(1.0, *[0.0] * 6) == spans
+    assert pauses(0.5, *[0.0] * 6) == [each / 2 for each in spans]
+    assert pauses(0.0, *[0.0] * 6) == [0] * 7
+    assert pauses(1.0, *[0.0] * 2_000)[-1] == 30
+
+
+def test_nobody_comes_back_before_the_server_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "MOST", 30.0)
+    assert pauses(0.0, 10.0, 0.0, 1e9) == [0, 10, 0, 30]
+    assert pauses(0.5, 10.0, 0.0, 1e9) == [0.5, 11, 2, 34]
 
 
 def test_lines_for_people_say_that_something_may_be_missing(
@@ -96,6 +198,11 @@ def test_lines_for_people_say_that_something_may_be_missing(
     [
         (problem(400, "kind is 'x'"), 2, "kind is 'x'"),
         (problem(503, "too many streams"), 1, "too many streams"),
+        (
+            Answer({"detail": "streams_per_client"}, 429, {"Retry-After": "10"}),
+            1,
+            "streams_per_client; try again in 10 s",
+        ),
         (Answer({}, 200), 1, "no event stream"),
         (Answer(b"", 404), 1, "has no /v2/stream"),
     ],

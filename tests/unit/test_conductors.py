@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.model import payload
-from canary.model.conductors import MAX_PID, Conductor, conductor
+from canary.model.conductors import MAX_PID, Conductor, Holder, conductor, holder_of
+from canary.model.payload import payload
 
 SINCE = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -51,7 +51,7 @@ def test_what_taskflow_writes() -> None:
         said({"pid": MAX_PID + 1}),
         said({"pid": float("inf")}),
     ],
-    ids=lambda data: repr(data[:30]),
+    ids=lambda data: f"{len(data)} bytes",
 )
 def test_garbage_says_nothing(data: bytes) -> None:
     assert read(data) == (None, None)
@@ -75,3 +75,24 @@ def test_whatever_it_holds_it_never_raises(data: bytes) -> None:
     host, pid = read(data)
     assert host is None or host.encode("utf-8")
     assert pid is None or 0 <= pid <= MAX_PID
+
+
+@pytest.mark.parametrize(
+    ("session", "is_known", "holder", "is_alive"),
+    [
+        (0, True, Holder.ORPHANED, False),  # a plain znode
+        (-(2**63), True, Holder.ORPHANED, False),  # a container
+        (0, False, Holder.ORPHANED, False),
+        (1, True, Holder.UNREGISTERED, True),
+        (-1, True, Holder.UNREGISTERED, True),
+        (1, False, Holder.UNKNOWN, None),
+        (None, True, Holder.UNKNOWN, None),
+        (None, False, Holder.UNKNOWN, None),
+    ],
+)
+def test_whose_a_claim_is_that_no_registered_conductor_holds(
+    session: int | None, *, is_known: bool, holder: Holder, is_alive: bool | None
+) -> None:
+    assert holder_of(session, is_known=is_known) is holder
+    assert holder.is_alive is is_alive
+    assert Holder.REGISTERED.is_alive

@@ -110,6 +110,14 @@ def test_values_are_those_that_oslo_config_would_give(
             assert getattr(getattr(ours, group), option.name) == theirs, option
 
 
+def test_a_wrong_value_is_named_with_the_file_that_it_is_in(tmp_path: Path) -> None:
+    wrong, right = tmp_path / "1.conf", tmp_path / "2.conf"
+    wrong.write_text("[canary]\ninterval = soon\n")
+    right.write_text("[canary]\nname = two\n")
+    with pytest.raises(ConfigError, match=re.escape(str(wrong))):
+        load([str(wrong), str(right)], environ={})
+
+
 @pytest.mark.parametrize("name", [".canary/canary.conf", "canary.conf"])
 def test_without_config_file_the_home_is_searched(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
@@ -182,6 +190,11 @@ def test_the_configuration_cannot_be_changed() -> None:
         ("canary", "name", "a/b"),
         ("canary", "name", "x" * 65),
         ("canary", "max_boards", "0"),
+        ("canary", "mask_keys", "a key"),
+        ("canary", "mask_keys", "*"),
+        ("canary", "mask_keys", "a*b"),
+        ("canary", "mask_keys", "_"),
+        ("canary", "mask_keys", "k" * 65),
         ("zookeeper", "hosts", ""),
         ("zookeeper", "hosts", "zk1"),
         ("zookeeper", "hosts", "zk1:0"),
@@ -264,6 +277,7 @@ def test_a_wrong_value_names_option_origin_and_what_is_allowed(
         ("server", "url_prefix", "/ops/canary"),
         ("server", "trusted_proxies", "127.0.0.1,10.0.0.0/8,2001:db8::/32"),
         ("canary", "interval", "604800"),
+        ("canary", "mask_keys", "snmp_community,*_pin,license*,*Zip.Code*"),
         ("log", "format", "json"),
     ],
 )
@@ -362,10 +376,10 @@ def test_a_file_that_is_missing_a_folder_or_no_path_is_refused(tmp_path: Path) -
 
 
 def test_a_file_that_may_not_be_read_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    def denied(_parser: cfg.ConfigParser) -> None:
+    def denied(*_: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(cfg.ConfigParser, "parse", denied)  # root may read every real file
+    monkeypatch.setattr("builtins.open", denied)  # root may read every real file
     with pytest.raises(ConfigError, match=r"'x\.conf' cannot be read: Permission denied"):
         load(["x.conf"], environ={})
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.server.protection.credentials import MAX_NAME, Basic, Bearer, is_name, read
+from canary.server.auth.credentials import MAX_NAME, Basic, Bearer, is_name, read
 
 
 def basic(text: bytes) -> str:

@@ -15,9 +15,9 @@ from canary.model.conductors import Conductor
 from canary.model.jobs import Outcome
 from canary.model.names import job_id
 from canary.model.observations import Stat
-from canary.model.payload import decode
+from canary.model.payload.payload import decode
 from canary.model.state import BoardState, apply
-from canary.stores.documents import (
+from canary.stores.mongo.documents import (
     conductors_document,
     gap_document,
     job_from,
@@ -25,7 +25,7 @@ from canary.stores.documents import (
     stat_document,
     stat_from,
 )
-from canary.stores.entries import Past, entries
+from canary.stores.writing.change_log import JobHistory, entries
 from tests.integration.hand_watch import HandWatch, busy_history
 
 BOARD = "/lbaas/jobs"
@@ -65,7 +65,7 @@ def test_a_stat_comes_back(czxid: int, pzxid: int, cversion: int, children: int)
 def fold(*parts: list[Change]) -> dict[str, Any]:
     """Write each part by itself, as MongoDB would; return the one job that is there then."""
     documents: dict[str, dict[str, Any]] = {}
-    pasts: dict[str, Past] = {}
+    pasts: dict[str, JobHistory] = {}
     revision = 0
     for part in parts:
         numbered = list(enumerate(part, revision + 1))
@@ -141,15 +141,13 @@ class Nowhere:
     state, reason = BoardState(), Reason.HANDOVER
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), unique=True))
-def test_gaps_at_one_revision_have_identities_of_their_own(spans: list[tuple[int, int]]) -> None:
-    gaps = [
-        Gap(NOW + timedelta(seconds=start), NOW + timedelta(seconds=end), Reason.RESTART, 1, None)
-        for start, end in spans
-    ]
-    documents = [stored(gap_document(BOARD, 5, 0, gap)) for gap in gaps]
-    assert len({document["_id"] for document in documents}) == len(gaps)
-    assert documents == [stored(gap_document(BOARD, 5, 0, gap)) for gap in gaps]
+@given(st.lists(st.tuples(st.integers(0, 99), st.integers(0, 9)), unique=True))
+def test_gaps_have_identities_of_their_own(numbers: list[tuple[int, int]]) -> None:
+    """By their write and their number in it, though they are of one interval."""
+    gap = Gap(NOW, NOW + timedelta(seconds=1), Reason.RESTART, 1, None)
+    documents = [stored(gap_document(BOARD, write, number, gap)) for write, number in numbers]
+    assert len({document["_id"] for document in documents}) == len(numbers)
+    assert documents == [stored(gap_document(BOARD, *each, gap)) for each in numbers]
     assert all(document["_id"].startswith(BOARD) for document in documents)
 
 

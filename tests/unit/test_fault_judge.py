@@ -1,10 +1,12 @@
 """The judge of the fault tests finds what is wrong, and nothing else."""
 
+import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import pytest
+from kazoo.protocol.states import ZnodeStat
 
 from tests.faults import judge, results
 from tests.faults.account import Course, Life, account
@@ -116,6 +118,18 @@ class TestChanges:
         assert [f.what for f in judge._fold((1, "job1"), TOLD[:2], job)] == [What.FOLD]
         assert [f.what for f in judge._fold((1, "job1"), TOLD[1:], job)] == [What.FOLD]
 
+    def test_edits_are_no_more_than_were_made_and_may_be_told_late(self) -> None:
+        done = [POSTED, operation("edited", 0, 0), operation("edited", 0, 0), *DONE[1:]]
+        late = change("edited", 0, 0, edit={"edits": 2})
+        seen = [*TOLD[:2], late, TOLD[2]]
+        assert list(judge._match((1, "job1"), seen, done)) == []
+        assert list(judge._fold((1, "job1"), seen, {"state": "COMPLETE"})) == []
+        more = change("edited", 0, 0, edit={"edits": 1})
+        [finding] = judge._match((1, "job1"), [TOLD[0], more, *seen[1:]], done)
+        assert finding.what is What.INVENTED
+        [finding] = judge._fold((1, "job1"), [late, *TOLD], {"state": "COMPLETE"})
+        assert finding.what is What.FOLD
+
     def test_two_jobs_of_one_name_are_told_apart(self) -> None:
         """One was abandoned and removed at once, which nobody can tell from consumed."""
         removed = [operation("abandoned", 0, 1, owner="ann"), operation("removed", 0, 1)]
@@ -154,6 +168,86 @@ class TestGaps:
     def test_of_unknown_size_where_nobody_can_know(self) -> None:
         deleted = gap(None, None, 11, 19, "board_deleted")
         assert list(judge._windows([deleted], course(unknowable=["board_deleted"]))) == []
+
+
+class TestCounts:
+    GAPS: Final = (
+        gap(3, 2, 11, 19, "suspended"),
+        gap(1, 0, 50, 60, "suspended"),
+        gap(None, None, 60, 61, "board_deleted"),
+    )
+    RIGHT: Final = {"gaps": {"suspended": 2, "board_deleted": 1}, "creates": 4, "deletes": 2}
+
+    def test_what_is_there_is_right(self) -> None:
+        assert list(judge.counts({"missed": self.RIGHT}, self.GAPS)) == []
+        assert list(judge.counts({}, [])) == []
+        assert (
+            list(judge.counts({"missed": {"gaps": {"drift": 1}}}, [gap(0, 0, 1, 2, "drift")])) == []
+        )
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {**RIGHT, "creates": 7},
+            {**RIGHT, "deletes": 4},
+            {**RIGHT, "creates": 3},
+            {**RIGHT, "gaps": {"suspended": 3, "board_deleted": 1}},
+            {**RIGHT, "gaps": {"suspended": 2}},
+            {**RIGHT, "gaps": {"suspended": 2, "board_deleted": 1, "drift": 1}},
+        ],
+    )
+    def test_one_that_is_counted_twice_or_not_at_all_is_found(self, wrong: Row) -> None:
+        assert [f.what for f in judge.counts({"missed": wrong}, self.GAPS)] == [What.COUNTED]
+
+    def test_a_gap_that_nothing_counts_is_found(self) -> None:
+        found = list(judge.counts({}, self.GAPS[:1]))
+        assert [f.what for f in found] == [What.COUNTED] * 3
+
+
+class TestEdits:
+    DATA = b"edited twice"
+
+    def stat(self, version: int = 2) -> ZnodeStat:
+        mzxid = 9 if version else 5
+        return ZnodeStat(5, mzxid, 0, 0, version, 0, 0, 0, len(self.DATA), 0, 5)
+
+    def job(self, **values: Any) -> Row:
+        payload = {"sha256": hashlib.sha256(self.DATA).hexdigest()}
+        edition = {"version": 2, "mzxid": 9}
+        return {"name": "job1", "czxid": 5, "edition": edition, "payload": payload} | values
+
+    def told(self, *counts: int | None, of: str = "job") -> list[Row]:
+        return [change("edited", 0, 0, edit={"of": of, "edits": each}) for each in counts]
+
+    @pytest.mark.parametrize("counts", [(2,), (1, 1), (None,), (1, None)])
+    def test_all_that_were_made_are_there(self, counts: tuple[int | None, ...]) -> None:
+        told = [*self.told(*counts), *self.told(1, of="lock")]
+        assert list(judge.edits_of(self.job(), told, self.DATA, self.stat())) == []
+
+    def test_nobody_edited_it(self) -> None:
+        job, stat = self.job(edition=None), self.stat(version=0)
+        assert list(judge.edits_of(job, [], self.DATA, stat)) == []
+
+    def test_another_znode_is_no_edit(self) -> None:
+        assert list(judge.edits_of(self.job(czxid=4), [], b"", self.stat())) == []
+
+    @pytest.mark.parametrize(
+        ("wrong", "counts"),
+        [
+            ({"edition": None}, (2,)),
+            ({"edition": {"version": 1, "mzxid": 9}}, (2,)),
+            ({"edition": {"version": 2, "mzxid": 8}}, (2,)),
+            ({"payload": {"sha256": hashlib.sha256(b"before").hexdigest()}}, (2,)),
+            ({"payload": None}, (2,)),
+            ({}, ()),
+            ({}, (1,)),
+            ({}, (1, 2)),
+        ],
+    )
+    def test_one_that_is_lost_is_found(self, wrong: Row, counts: tuple[int, ...]) -> None:
+        told = self.told(*counts)
+        [found] = judge.edits_of(self.job(**wrong), told, self.DATA, self.stat())
+        assert found.what is What.EDIT
 
 
 def test_when_something_was_told_first() -> None:

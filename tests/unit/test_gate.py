@@ -1,6 +1,7 @@
 """Which requests come through the gate, and what the others are told; with a small application."""
 
 import base64
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,15 @@ import bcrypt
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
+from werkzeug.test import EnvironBuilder, TestResponse, run_wsgi_app
 
 from canary.config import AuthOptions, Config, ServerOptions
 from canary.errors import ConfigError
 from canary.server import problems
-from canary.server.protection import gate, tokens
-from canary.server.protection.attempts import WRONG
+from canary.server.auth import sign_in, tokens
+from canary.server.auth.attempts import WRONG
+from canary.server.protection import gate
+from canary.server.protection.admission import Admission
 from canary.server.protection.gate import METHODS, is_known
 from canary.server.protection.headers import SECURITY
 
@@ -141,6 +144,23 @@ class TestSignIn:
     def test_it_holds_on_loopback_once_there_is_a_way(self, config: Config) -> None:
         assert Server(Config(auth=config.auth)).get(peer="127.0.0.1").status_code == 401
 
+    @pytest.mark.parametrize("path", ["/livez", "/readyz"])
+    def test_health_does_not_queue_behind_strangers(self, config: Config, path: str) -> None:
+        asked = EnvironBuilder(path, environ_base={"REMOTE_ADDR": "192.0.2.8"}).get_environ()
+        statuses: list[str] = []
+
+        def slow(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+            if environ["PATH_INFO"] == "/slow":  # while a stranger has the turn
+                _, status, _ = run_wsgi_app(admitted, asked)
+                statuses.append(status)
+            start_response("200 OK", [])
+            return []
+
+        admission = Admission(sign_in.make(config), 0)
+        admitted = admission.before(slow)
+        run_wsgi_app(admitted, EnvironBuilder("/slow").get_environ())
+        assert statuses == ["200 OK"]
+
     def test_the_first_version_has_its_own_form(self, config: Config) -> None:
         answer = Server(config).get("/v1.0/x")
         assert answer.status_code == 401
@@ -171,7 +191,7 @@ class TestSignIn:
     def test_a_file_that_changes_counts_without_a_restart(
         self, config: Config, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("canary.server.protection.kept_file.LOOK", 0)
+        monkeypatch.setattr("canary.server.auth.kept_file.LOOK", 0)
         server = Server(config)
         new, line = tokens.make("new")
         assert server.get(**bearer(new)).status_code == 401
@@ -199,17 +219,108 @@ class TestHost:
 
     @pytest.mark.parametrize(
         "host",
-        ["evil.example.org", "evil.example.org:8080", "localhost.example.org", "127.0.0.1.x"],
+        [
+            "evil.example.org",
+            "evil.example.org:8080",
+            "EVIL.example.org.",
+            "localhost.example.org",
+            "127.0.0.1.x",
+            "127.1",
+            "2130706433",
+            "0x7f.1",
+        ],
     )
     def test_another_is(self, config: Config, host: str) -> None:
         refused = Server(Config()).get(Host=host)
         assert refused.status_code == 421
-        assert "trusted_proxies" in problem(refused)["detail"]
+        assert "[server] allowed_hosts" in problem(refused)["detail"]
         known = basic("ann", "secret")
         assert Server(config).get(Host=host, **known).status_code == 200
-        behind = Server(Config(server=ServerOptions(trusted_proxies=(PROXY,))))
-        assert behind.get(peer=PROXY, Host=host).status_code == 200
-        assert behind.get(Host=host).status_code == 421
+
+    @pytest.mark.parametrize("peer", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+    @pytest.mark.parametrize(
+        "forged",
+        [
+            {},
+            {"X-Forwarded-Host": "localhost"},
+            {"X-Forwarded-Host": "127.0.0.1:8080", "X-Forwarded-For": "192.0.2.8"},
+            {"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "https", "X-Real-IP": "::1"},
+        ],
+    )
+    def test_a_page_in_a_browser_on_a_proxys_machine_can_forge_nothing(
+        self, peer: str, forged: dict[str, str]
+    ) -> None:
+        trusted = ("127.0.0.0/8", "::1")
+        server = Server(Config(server=ServerOptions(trusted_proxies=trusted)))
+        assert server.get(peer=peer, Host="evil.example.org", **forged).status_code == 421
+        assert server.get(peer=peer, Host="localhost:8080", **forged).status_code == 200
+        foreign = {**forged, "X-Forwarded-Host": "localhost, evil.example.org"}
+        assert server.get(peer=peer, Host="localhost:8080", **foreign).status_code == 421
+
+    def test_a_name_that_the_option_lists(self) -> None:
+        names = ("Canary.example.org", "proxy.example.org.")
+        own = ServerOptions(trusted_proxies=("127.0.0.1",), allowed_hosts=names)
+        server = Server(Config(server=own))
+        for host in ("canary.example.org", "CANARY.EXAMPLE.ORG.:8080", "proxy.example.org:443"):
+            assert server.get(peer="127.0.0.1", Host=host).status_code == 200
+            inner = {"Host": "localhost", "X-Forwarded-Host": host}
+            assert server.get(peer="127.0.0.1", **inner).status_code == 200
+        for host in ("x.canary.example.org", "example.org", "canary.example.org.evil.org"):
+            assert server.get(peer="127.0.0.1", Host=host).status_code == 421
+
+    def test_a_proxy_on_another_machine_is_told_by_its_headers(self) -> None:
+        server = Server(Config(server=ServerOptions(trusted_proxies=(PROXY,))))
+        host = {"Host": "canary.example.org"}
+        sent = {**host, "X-Forwarded-For": "192.0.2.8"}
+        assert server.get(peer=PROXY, **sent).status_code == 200
+        refused = server.get(peer=PROXY, **host)
+        assert refused.status_code == 421
+        assert "trusted_proxies" in problem(refused)["detail"]
+        assert server.get(**sent).status_code == 421
+
+    @pytest.mark.parametrize(
+        "host",
+        [
+            "",
+            ":8080",
+            "localhost@evil.example.org",
+            "evil.example.org@localhost",
+            "localhost:80:80",
+            "localhost:x",
+            "localhost/",
+            "localhost, evil.example.org",
+            "local host",
+            "[localhost]",
+            "[::1",
+            "::1",
+            "http://localhost",
+            "[::1%25lo]",
+            "j\xfcrgen",
+        ],
+    )
+    def test_what_is_no_host_is_refused(self, config: Config, host: str) -> None:
+        for server, path in itertools.product(
+            (Server(Config()), Server(config)), ("/", "/v2/x", "/livez", "/nope")
+        ):
+            answer = server.get(path, Host=host)
+            assert answer.status_code == 400, path
+            assert "such as localhost:8080" in problem(answer)["detail"]
+        answer = server.get("/v1.0/x", Host=host)
+        assert answer.status_code == 400
+        assert answer.get_json().keys() == {"title", "description"}
+
+    @pytest.mark.parametrize("path", ["/", "/v2/x", "/livez", "/readyz", "/nope", "/v1.0/x"])
+    def test_one_must_be_named(self, path: str) -> None:
+        app = Server(Config()).app
+
+        def status(**changed: str) -> int:
+            environ = EnvironBuilder(path).get_environ() | {"REMOTE_ADDR": "127.0.0.1"} | changed
+            del environ["HTTP_HOST"]
+            found, _, _ = run_wsgi_app(app.wsgi_app, environ, buffered=True)[1].partition(" ")
+            return int(found)
+
+        assert status(SERVER_PROTOCOL="HTTP/1.1") == 400
+        assert status(SERVER_PROTOCOL="HTTP/1.0") == (404 if path == "/nope" else 200)
 
 
 class TestMethods:

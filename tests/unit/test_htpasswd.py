@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canary.errors import ConfigError
-from canary.server.protection.htpasswd import cost, parse
+from canary.server.auth.htpasswd import cost, parse
 
 # As htpasswd -nbB wrote them.
 ANN = "ann:$2y$05$gepsbvnEdt8Nh96frSIaVuzY7ZL6mxzGvyjnVFsoOUgRX.e2Ql.1e"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from canary.errors import ConfigError
-from canary.server.protection.kept_file import LOOK, MAX_SIZE, KeptFile
+from canary.server.auth.kept_file import LOOK, MAX_SIZE, KeptFile
 
 
 class Clock:
@@ -69,7 +69,7 @@ def test_what_was_before_stays_in_force_and_each_reason_is_told_once(
     path.write_text("hunter2")
     assert [kept.look(), kept.look()] == [1, 1]
     assert errors(caplog) == [
-        "what [auth] x held before stays in force: [auth] x: line 1 is no number"
+        "the previous content of [auth] x stays in force: [auth] x: line 1 is no number"
     ]
     path.unlink()
     assert [kept.look(), kept.look()] == [1, 1]

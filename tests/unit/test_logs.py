@@ -1,4 +1,4 @@
-"""What `canary.logs` writes for events that mean well, and for those that do not."""
+"""What `canary.logs.output` writes for events that mean well, and for those that do not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary import logs
+from canary.logs import output
 
 LOG = logging.getLogger("canary.test")
 HOSTILE = "a\nb\r\x1b[31m\x00\x9b\u2028\u202e\ud800"
@@ -25,7 +25,7 @@ ESCAPED = r"a\nb\r\x1b[31m\x00\x9b\u2028\u202e\ud800"
 def _restored() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    libraries = {name: logging.getLogger(name).level for name in logs._CHATTY}
+    libraries = {name: logging.getLogger(name).level for name in output._CHATTY}
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -35,7 +35,7 @@ def _restored() -> Iterator[None]:
 
 def started(style: str, level: str = "INFO") -> io.StringIO:
     stream = io.StringIO()
-    logs.setup(level, style, stream)
+    output.setup(level, style, stream)
     return stream
 
 
@@ -77,7 +77,7 @@ def test_the_time_is_that_of_the_event_in_utc(monkeypatch: pytest.MonkeyPatch) -
     time.tzset()
     try:
         record = logging.makeLogRecord({"name": "n", "created": 0.0015, "msg": "m"})
-        assert logs._Text().format(record).startswith("1970-01-01T00:00:00.001Z ")
+        assert output._Text().format(record).startswith("1970-01-01T00:00:00.001Z ")
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -145,15 +145,18 @@ def test_no_password_of_a_uri_is_written(style: str) -> None:
         ("job@host:42", "job@host:42"),
         ("a@b://c", "a@b://c"),
         ("://@", "://@"),
+        ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),
+        ("x -----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY----- y", "x *** y"),
+        ("check [zookeeper] password: it is empty", "check [zookeeper] password: it is empty"),
     ],
 )
 def test_what_is_masked(text: str, masked: str) -> None:
-    assert logs.redact(text) == masked
+    assert output.redact(text) == masked
 
 
 def test_masking_takes_time_in_proportion() -> None:
     began = time.perf_counter()
-    logs.redact("a://" * 500_000)
+    output.redact("a://" * 500_000)
     assert time.perf_counter() - began < 2  # a pattern that goes back would take minutes
 
 
@@ -180,7 +183,7 @@ def test_setup_again_replaces_only_its_own(monkeypatch: pytest.MonkeyPatch) -> N
     logging.getLogger().addHandler(other)
     first, err = started("text"), io.StringIO()
     monkeypatch.setattr(sys, "stderr", err)
-    logs.setup("INFO", "text")
+    output.setup("INFO", "text")
     LOG.info("once")
     assert not first.getvalue()
     assert err.getvalue().count("once") == 1

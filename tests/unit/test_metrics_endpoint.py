@@ -173,5 +173,5 @@ def test_a_collector_that_fails_is_logged_and_answered(caplog: pytest.LogCapture
     finally:
         running.stop()
     assert [record.message for record in caplog.records if record.exc_info] == [
-        "the metrics could not be told"
+        "the metrics could not be collected"
     ]

@@ -1,6 +1,5 @@
 """Names are TaskFlow's own: each formula is held against TaskFlow's classes."""
 
-import os
 import warnings
 from datetime import UTC, datetime, timedelta
 from unittest.mock import Mock
@@ -8,6 +7,7 @@ from unittest.mock import Mock
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kazoo.protocol.paths import _prefix_root, join
 
 from canary.model import names
 
@@ -16,7 +16,7 @@ with warnings.catch_warnings():
     from taskflow.jobs.backends.impl_zookeeper import ZookeeperJob, ZookeeperJobBoard
 
 
-PROPERTY = settings(deadline=None, derandomize=bool(os.environ.get("CI")))
+PROPERTY = settings(deadline=None)
 BOARDS = (
     "/taskflow/jobs",
     "/x/jobs/jobs",  # its trash is /x/.trash/.trash
@@ -65,6 +65,26 @@ def test_folders_and_znodes_are_where_taskflow_looks(board: str, job: str) -> No
     # ZookeeperJobBoard.trash() has this formula in its body, not to be called without a server.
     assert names.trash_path(board, job) == posted.path.replace(theirs.path, theirs.trash_path)
     assert names.job_sequence(job) == posted.sequence
+
+
+@PROPERTY
+@given(PATHS, JOB_NAMES)
+def test_with_a_slash_at_the_end_they_are_elsewhere(board: str, job: str) -> None:
+    theirs = taskflows(f"{board}/")
+    posted = ZookeeperJob(theirs, "title", Mock(), f"{board}/{job}")
+    trash = posted.path.replace(theirs.path, theirs.trash_path)
+    # kazoo takes what does not begin with a slash for a path below the root.
+    assert names.slash_trash_path(board, job) == _prefix_root("", trash)
+    assert names.slash_trash_folder(board) == _prefix_root("", theirs.trash_path)
+    folder = _prefix_root("", join(theirs.entity_path, names.CONDUCTOR_FOLDER))
+    assert names.conductor_folders(board) == (names.conductor_folder(board), folder)
+    assert posted.lock_path == f"{board}/{names.lock_name(job)}"
+
+
+def test_a_slash_at_the_end_puts_a_folder_between_all_characters() -> None:
+    assert (
+        names.slash_trash_path("/j", "job0000000001") == "/.trash/.trashj.trash/.trashjob0000000001"
+    )
 
 
 @pytest.mark.parametrize(
@@ -181,3 +201,11 @@ def test_change_ids_sort_by_revision() -> None:
     revisions = [0, 1, 15, 16, 255, 256, 2**40]
     ids = [names.change_id("/b", revision) for revision in revisions]
     assert ids == sorted(ids)
+
+
+def test_an_identity_is_written_so() -> None:
+    made = datetime(1970, 1, 1, 0, 0, 0, 26_000, tzinfo=UTC)
+    assert names.job_id("/b", 10, 1, "job1", made) == "/b#000000000000000a-00000000001a"
+    assert names.job_id("/b", -1, 1, "job1", None) == "/b#ffffffffffffffff"
+    assert names.job_id("/b", None, 11, "job1", None) == "/b#000000000000000b/job1"
+    assert names.job_id("/b", None, -1, "job1", made) == "/b#ffffffffffffffff/job1-00000000001a"

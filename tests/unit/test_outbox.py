@@ -11,10 +11,10 @@ from canary.model.changes import Change, Kind
 from canary.model.freshness import Freshness
 from canary.model.jobs import Job
 from canary.model.state import BoardState, Step
-from canary.stores.writer import LiveBoard
+from canary.stores.writing.board_writer import LiveBoard
 from canary.watchers.budget import Budget
-from canary.watchers.horizon import Lag
 from canary.watchers.outbox import CHANGE_BYTES, MAX_CHANGES, Outbox, weight
+from canary.watchers.watermark import Lag
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=5)
@@ -38,7 +38,7 @@ def step(number: int, changes: int = 1) -> Step:
     return Step(BoardState.restore(None, NOW, jobs, ()), (change,) * changes, ())
 
 
-def outbox_with(budget: Budget) -> Outbox:
+def outbox_with(budget: Budget) -> Outbox[LiveBoard]:
     return Outbox(cast("LiveBoard", Name()), budget, lambda: NOW)
 
 

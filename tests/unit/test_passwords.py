@@ -8,12 +8,12 @@ import bcrypt
 import gevent
 import pytest
 
+from canary.server.auth import passwords
+from canary.server.auth.attempts import ADDRESSES, WINDOW, WRONG, Attempts
+from canary.server.auth.htpasswd import cost, parse
+from canary.server.auth.kept_file import LOOK, KeptFile
+from canary.server.auth.passwords import MEMORY, REMEMBERED, WAITING, Bcrypt, Passwords
 from canary.server.problems import Crowded, TooOften
-from canary.server.protection import passwords
-from canary.server.protection.attempts import ADDRESSES, WINDOW, WRONG, Attempts
-from canary.server.protection.htpasswd import parse
-from canary.server.protection.kept_file import LOOK, KeptFile
-from canary.server.protection.passwords import MEMORY, REMEMBERED, WAITING, Bcrypt, Passwords
 from tests.waiting import eventually
 
 HERE, THERE = "10.0.0.1", "10.0.0.2"
@@ -28,11 +28,13 @@ class Compare:
 
     def __init__(self) -> None:
         self.count = 0
+        self.rounds = 0
         self.go = threading.Event()
         self.go.set()
 
     def __call__(self, password: bytes, hashed: bytes) -> bool:
         self.count += 1
+        self.rounds += 2 ** cost(hashed)
         assert self.go.wait(20)
         return bcrypt.checkpw(password, hashed)
 
@@ -84,6 +86,35 @@ def test_a_wrong_one_is_never_right(signing: Signing, password: bytes) -> None:
 def test_a_name_that_there_is_not_takes_as_long(signing: Signing) -> None:
     assert not signing.verify(b"secret", name="bob")
     assert signing.compare.count == 1
+
+
+def test_costs_that_differ_do_not_tell_who_exists(signing: Signing) -> None:
+    words = {"ann": 4, "bob": 7, "cid": 5, "dan": 7}
+    lines = [
+        f"{name}:{bcrypt.hashpw(b'secret', bcrypt.gensalt(costs)).decode()}"
+        for name, costs in words.items()
+    ]
+    signing.path.write_text("\n".join(lines))
+    signing.now += LOOK
+    for name in (*words, "nobody"):
+        signing.compare.rounds = 0
+        assert not signing.verify(b"wrong", name=name, address=name)
+        assert signing.compare.rounds == 2**7, name
+        signing.compare.rounds = 0
+        assert signing.verify(b"secret", name=name, address=name) == (name != "nobody")
+        assert signing.compare.rounds == 2**7, name
+
+
+def test_a_higher_cost_counts_once_it_is_in_the_file(signing: Signing) -> None:
+    assert not signing.verify(b"wrong")
+    assert signing.compare.rounds == 2**4
+    with signing.path.open("a") as file:
+        file.write(f"bob:{bcrypt.hashpw(b'secret', bcrypt.gensalt(6)).decode()}\n")
+    signing.now += LOOK
+    for name in ("ann", "bob", "nobody"):
+        signing.compare.rounds = 0
+        assert not signing.verify(b"wrong", name=name)
+        assert signing.compare.rounds == 2**6
 
 
 def test_what_the_file_says_now_counts_at_once(signing: Signing) -> None:
@@ -163,7 +194,6 @@ def test_memory_is_bounded(signing: Signing, monkeypatch: pytest.MonkeyPatch) ->
     for number in range(MEMORY + 50):
         assert signing.verify(b"%d" % number)
     assert len(signing.passwords._verified) == MEMORY
-    assert not signing.passwords._running
     attempts = Attempts(lambda: signing.now)
     for number in range(ADDRESSES + 50):
         attempts.begin(str(number))

@@ -7,18 +7,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from canary.model.changes import Change, Gap, Kind, Reason
-from canary.model.jobs import Job, JobState, Lock, Outcome
+from canary.model.jobs import Edition, Job, JobState, Lock, Outcome
 from canary.model.observations import (
     JobRead,
     Listing,
     LockRead,
     Reads,
+    ReadSet,
     Stat,
     TrashRead,
     Unread,
-    Wanted,
 )
-from canary.model.payload import Payload, decode
+from canary.model.payload.payload import Payload, decode
 from canary.model.rounds import advance, advance_missing, advance_part, unknown, wanted
 from canary.model.state import BoardState, Step
 
@@ -86,7 +86,7 @@ def round_of(before: BoardState, seen: Listing, reads: Reads) -> Step:
     """Advance with reads that are just those that are wanted, where locks are suspected."""
     locks = frozenset(name for name in reads.locks if name in before.children)
     want = wanted(before, seen, locks)
-    assert want == Wanted(frozenset(reads.jobs), frozenset(reads.locks), frozenset(reads.trash))
+    assert want == ReadSet(frozenset(reads.jobs), frozenset(reads.locks), frozenset(reads.trash))
     step = advance(before, seen, reads, Reason.COALESCED)
     after = before.after(step.changes)
     assert (after.jobs, after.others) == (step.state.jobs, step.state.others)
@@ -252,9 +252,9 @@ def test_only_what_is_new_is_wanted() -> None:
     before = state(2, 103, 4, (CLAIMED, replace(UNCLAIMED, name=NEXT, czxid=103)), ("a",))
     quiet = listing(9, 103, 4, JOB, LOCK, NEXT, "a")
     none = frozenset[str]()
-    assert wanted(before, quiet) == Wanted(none, none, none)
+    assert wanted(before, quiet) == ReadSet(none, none, none)
     seen = listing(9, 108, 8, NEXT, NEXT_LOCK, "a", "b", "job0000000005", "job0000000005.lock")
-    assert wanted(before, seen) == Wanted(
+    assert wanted(before, seen) == ReadSet(
         frozenset({"job0000000005"}),
         frozenset({NEXT_LOCK, "job0000000005.lock"}),
         frozenset({JOB}),
@@ -264,12 +264,12 @@ def test_only_what_is_new_is_wanted() -> None:
 def test_suspects_are_wanted_where_they_are_listed() -> None:
     quiet = listing(9, 102, 2, JOB, LOCK)
     suspects = frozenset({LOCK, NEXT, NEXT_LOCK, "a"})
-    assert wanted(RUNNING, quiet, suspects) == Wanted(frozenset(), frozenset({LOCK}), frozenset())
+    assert wanted(RUNNING, quiet, suspects) == ReadSet(frozenset(), frozenset({LOCK}), frozenset())
     assert wanted(RUNNING, quiet, frozenset({JOB})).jobs == {JOB}
 
 
 def test_everything_is_wanted_of_a_board_that_can_not_be_compared() -> None:
-    everything = Wanted(frozenset({JOB}), frozenset({LOCK}), frozenset())
+    everything = ReadSet(frozenset({JOB}), frozenset({LOCK}), frozenset())
     newer = state(9, 150, 50, (CLAIMED,))
     for before, czxid in ((BoardState(), BOARD), (RUNNING, 101), (newer, BOARD)):
         assert wanted(before, listing(9, 102, 2, JOB, LOCK, "a", czxid=czxid)) == everything
@@ -396,7 +396,7 @@ def test_what_an_acl_hides_stays_what_it_is_while_it_is_listed() -> None:
             assert (step.changes, step.gaps) == ((), ())
             assert step.state.jobs == first.state.jobs
     # A hidden job is not asked for again and again.
-    assert wanted(first.state, seen) == Wanted(frozenset(), frozenset(), frozenset())
+    assert wanted(first.state, seen) == ReadSet(frozenset(), frozenset(), frozenset())
     removed = round_of(first.state, listing(10, 103, 2, LOCK), Reads(trash={JOB: Unread.GONE}))
     assert [(c.kind, c.deletes) for c in removed.changes] == [(Kind.REMOVED, 1)]
     assert not removed.gaps
@@ -473,9 +473,12 @@ def test_a_job_replaced_unnoticed_whose_lock_went_later() -> None:
     ("known", "trashed", "kind"),
     [
         ("u-1", trash_read(103, "u-1"), Kind.TRASHED),
-        ("u-1", trash_read(103, "u-2"), Kind.CONSUMED),  # another board's
+        ("u-1", trash_read(103, "u-2"), Kind.ENDED),  # another board's, or edited before
+        ("u-1", trash_read(104, "u-2"), Kind.TRASHED),  # this board's last transaction made it
+        ("u-1", trash_read(104, None), Kind.TRASHED),
         ("u-1", trash_read(102, "u-1"), Kind.CONSUMED),  # made before this round
-        ("u-1", trash_read(104, "u-1"), Kind.CONSUMED),  # or after it
+        ("u-1", trash_read(105, "u-1"), Kind.CONSUMED),  # or after it
+        ("u-1", replace(trash_read(102, "u-1"), is_all=False), Kind.ENDED),
         ("u-1", trash_read(103, None), Kind.ENDED),  # whose is it?
         (None, trash_read(103, "u-1"), Kind.ENDED),
         (None, trash_read(103, None), Kind.TRASHED),
@@ -484,7 +487,7 @@ def test_a_job_replaced_unnoticed_whose_lock_went_later() -> None:
 )
 def test_whose_is_what_is_in_the_trash(known: str | None, trashed: TrashRead, kind: Kind) -> None:
     before = state(2, 102, 2, (replace(CLAIMED, uuid=known),))
-    step = round_of(before, listing(9, 103, 2), Reads(trash={JOB: trashed}))
+    step = round_of(before, listing(9, 104, 2), Reads(trash={JOB: trashed}))
     assert [change.kind for change in step.changes] == [kind]
 
 
@@ -656,6 +659,53 @@ def test_of_a_first_look_in_parts_the_last_one_has_no_gap() -> None:
     reads = Reads({JOB: job_read(101), NEXT: job_read(102, "u-2")})
     last = advance(part.state, later, reads, Reason.COALESCED)
     assert ([each.name for each in last.changes], last.gaps) == ([NEXT], ())
+
+
+@pytest.mark.parametrize(("reason", "creates"), [(Reason.COALESCED, 0), (Reason.ERA, 1)])
+def test_in_a_new_era_nothing_was_counted_before(reason: Reason, creates: int) -> None:
+    before = state(2, 110, 3)
+    seen = listing(9, 120, 3, JOB)
+    part = advance_part(before, seen, Reads({JOB: job_read(105)}), reason)
+    assert [(each.kind, each.creates) for each in part.changes] == [(Kind.POSTED, creates)]
+
+
+# Edits among all else
+
+
+def edition(mzxid: int, version: int = 1) -> Edition:
+    return Edition(version, mzxid, at(mzxid - BOARD - 0.5))
+
+
+@pytest.mark.parametrize(("mzxid", "is_before"), [(103, True), (105, False)])
+def test_an_edit_is_told_where_it_happened(mzxid: int, is_before: bool) -> None:
+    reads = Reads(
+        {JOB: replace(job_read(101, "u-9"), edition=edition(mzxid)), NEXT: job_read(104, "u-2")}
+    )
+    step = advance(WAITING, listing(9, 104, 2, JOB, NEXT), reads, Reason.COALESCED)
+    kinds = [each.kind for each in step.changes]
+    assert kinds == [Kind.EDITED, Kind.POSTED][:: 1 if is_before else -1]
+    [edit] = [each.edit for each in step.changes if each.edit]
+    assert (edit.is_first, edit.edits, edit.uuid) == (False, 1, "u-1")
+    assert step.state.jobs[JOB].uuid == "u-9"
+    assert step.state.jobs[JOB].edition == edition(mzxid)
+    assert step.gaps == ()
+
+
+def test_an_edit_that_a_restored_ensemble_does_not_know_comes_first() -> None:
+    before = state(1, 101, 1, (replace(UNCLAIMED, edition=edition(130)),))
+    reads = Reads({JOB: job_read(101), NEXT: job_read(104, "u-2")})
+    step = advance(before, listing(9, 104, 2, JOB, NEXT), reads, Reason.COALESCED)
+    assert [each.kind for each in step.changes] == [Kind.EDITED, Kind.POSTED]
+    assert step.state.jobs[JOB].edition is None
+
+
+@pytest.mark.parametrize(("unedited", "kind"), [({JOB}, Kind.REMOVED), (set(), Kind.ENDED)])
+def test_another_uuid_in_the_trash_is_another_job_unless_it_was_edited(
+    unedited: set[str], kind: Kind
+) -> None:
+    reads = Reads(trash={JOB: trash_read(102, "u-2")}, unedited=frozenset(unedited))
+    step = advance(WAITING, listing(9, 103, 1), reads, Reason.COALESCED)
+    assert [each.kind for each in step.changes] == [kind]
 
 
 # Time in which nobody watched

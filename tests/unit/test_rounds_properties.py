@@ -1,7 +1,7 @@
 """Whatever happens on a board, and whenever the watcher looks: what it tells is true, and adds up.
 
-``Watcher`` here does what ``canary.watchers.board`` does, on a simulated history; ``Judge`` holds
-each step against the history.
+``Watcher`` here does what ``canary.watchers.zookeeper.board_watch`` does, on a simulated history;
+``Judge`` holds each step against the history.
 
 What the model may call wrongly, and nothing else (``Judge.kinds`` allows no more):
 
@@ -16,7 +16,6 @@ What the model may call wrongly, and nothing else (``Judge.kinds`` allows no mor
   until it is read again. Then what was in a gap is told, and explains nothing twice.
 """
 
-import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,7 +28,7 @@ from canary.model.changes import BEGINNINGS, ENDINGS, Change, Kind, Reason
 from canary.model.jobs import Job, Lock, Outcome
 from canary.model.names import lock_name
 from canary.model.observations import JobRead, Listing, LockRead, Reads, Unread
-from canary.model.payload import decode
+from canary.model.payload.payload import decode
 from canary.model.rounds import advance, advance_missing, advance_part, unknown, wanted
 from canary.model.state import BoardState, Step
 from tests.unit.board_history import OPERATIONS, Event, History, operate
@@ -37,7 +36,6 @@ from tests.unit.board_history import OPERATIONS, Event, History, operate
 PROPERTY = settings(
     max_examples=600,
     deadline=None,
-    derandomize=bool(os.environ.get("CI")),
     suppress_health_check=[HealthCheck.too_slow],
 )
 
@@ -52,7 +50,8 @@ class Watcher:
         self.state = BoardState()
         self.suspects: set[str] = set()
         self.watched: dict[str, int] = {}
-        self.fired = 0  # events whose watches have fired
+        self.fired = self.edits_fired = 0  # events and edits whose watches have fired
+        self.unedited: set[str] = set()
         self.is_reconnected = False
         self.since, self.told = 0, list[Change]()  # what the next step is about, and told of it
         # The store: its state as of the event ``stored_at``, what it told since, and what waits.
@@ -67,10 +66,16 @@ class Watcher:
             self.fire()
 
     def fire(self) -> None:
+        for name, czxid in self.history.edits[self.edits_fired :]:
+            if self.watched.get(name) == czxid:
+                del self.watched[name]
+                self.suspects.add(name)
+        self.edits_fired = len(self.history.edits)
         for event in self.history.events[self.fired :]:
             if not event.is_create and self.watched.get(event.name) == event.znode.czxid:
                 del self.watched[event.name]
                 self.suspects.add(event.name)
+                self.unedited.add(event.name)
         self.fired = len(self.history.events)
 
     def look(
@@ -122,7 +127,7 @@ class Watcher:
         for name in names:
             self.operate(waiting[:1])
             del waiting[:1]
-            jobs[name] = self.history.read_job(name)
+            jobs[name] = self._read_job(name)
             if lock_name(name) in listing.children:
                 locks[lock_name(name)] = self._read_lock(lock_name(name))
         self.operate(waiting)
@@ -142,7 +147,7 @@ class Watcher:
         locks: dict[str, Any] = {}
         trash: dict[str, Any] = {}
         reads: list[tuple[dict[str, Any], Callable[[str], Any], str]] = []
-        reads += [(jobs, self.history.read_job, name) for name in sorted(want.jobs)]
+        reads += [(jobs, self._read_job, name) for name in sorted(want.jobs)]
         reads += [(locks, self._read_lock, name) for name in sorted(want.locks)]
         reads += [(trash, self.history.read_trash, name) for name in sorted(want.trash)]
         for answers, read, name in reads[:: -1 if len(race) % 2 else 1]:
@@ -150,7 +155,16 @@ class Watcher:
             del waiting[:1]
             answers[name] = read(name)
         self.operate(waiting)
-        return Reads(jobs, locks, trash)
+        unedited = frozenset(self.unedited & want.trash)
+        self.unedited -= unedited
+        return Reads(jobs, locks, trash, unedited)
+
+    def _read_job(self, name: str) -> JobRead | Unread:
+        read = self.history.read_job(name)
+        if isinstance(read, JobRead):
+            self.watched[name] = read.czxid
+            self.unedited.discard(name)
+        return read
 
     def _read_lock(self, name: str) -> LockRead | Unread:
         read = self.history.read_lock(name)
@@ -235,7 +249,8 @@ class Judge:
         assert self.others == step.state.others
         assert step.gaps == ()
         # A lock that stood there before its job may be gone by now.
-        assert {c.kind for c in step.changes} <= {*BEGINNINGS, Kind.CLAIMED, Kind.NODE_DELETED}
+        kinds = {*BEGINNINGS, Kind.CLAIMED, Kind.EDITED, Kind.NODE_DELETED}
+        assert {c.kind for c in step.changes} <= kinds
         self.order(step.changes)
         self.doubtful |= step.state.unread
         self.unwritten |= step.state.unread
@@ -298,6 +313,9 @@ class Judge:
             self.jobs[name] = replace(job, lock=claim)
             return
         held = (job.lock.czxid, job.lock.owner) if job.lock else (None, None)
+        if change.kind is Kind.EDITED:
+            self.fold_edit(change, job)
+            return
         assert change.lock_czxid == held[0]
         # Of a lock that was gone when it was read again an ending does not say whose it was.
         assert change.owner == held[1] or (change.owner is None and change.kind in ENDINGS)
@@ -313,6 +331,30 @@ class Judge:
             del self.jobs[name]
             if job.lock and change.deletes < 2:
                 self.others.add(lock)
+
+    def fold_edit(self, change: Change, job: Job) -> None:
+        edit = change.edit
+        assert edit is not None
+        assert (change.creates, change.deletes) == (0, 0)
+        before = job.lock.edition if edit.of_lock and job.lock else job.edition
+        # A restored ensemble may hold what was there before an edit that was told of in part.
+        assert edit.edition != before or (self.history.restored and edit.edition is None)
+        assert change.at == (edit.edition.at if edit.edition else None)
+        if not self.history.restored:
+            assert edit.edition is not None
+            assert edit.edits == edit.edition.version - (before.version if before else 0)
+        if edit.of_lock:
+            assert job.lock is not None
+            assert change.lock_czxid == job.lock.czxid
+            assert edit.is_first or edit.owner == job.lock.owner
+            lock = replace(job.lock, owner=change.owner, edition=edit.edition)
+            self.jobs[change.name] = replace(job, lock=lock)
+            return
+        assert change.payload is not None
+        assert change.uuid == (change.payload.uuid or job.uuid)
+        assert edit.uuid == job.uuid
+        name = change.payload.name or job.job_name
+        self.jobs[change.name] = replace(job, uuid=change.uuid, job_name=name, edition=edit.edition)
 
     def order(self, changes: tuple[Change, ...]) -> None:
         """Deletes come before creates, and creates in the order of their zxids."""
@@ -350,7 +392,8 @@ class Judge:
         events = history.events[watcher.since : watcher.at]
         # What was told before a crash explains some of them; a restored ensemble forgot some.
         is_more = events and not watcher.told and not self.is_tainted()
-        if step.changes or is_more or before.incarnation is None:
+        is_changed = any(change.kind is not Kind.EDITED for change in step.changes)
+        if is_changed or is_more or before.incarnation is None:
             assert step.gaps
         elif not events and before.stat == step.state.stat and reason is not Reason.ERA:
             assert not step.gaps
@@ -422,7 +465,10 @@ class Judge:
         if change.kind in BEGINNINGS:
             assert change.at == event.znode.at
             assert change.payload is not None
-            assert (change.payload.malformed is not None) == (change.kind is Kind.MALFORMED)
+            is_edited = (change.name, change.czxid) in self.history.edits
+            is_malformed = change.payload.malformed is not None
+            assert is_malformed or change.kind is Kind.POSTED
+            assert is_edited or is_malformed == (change.kind is Kind.MALFORMED)
         if change.kind is Kind.CLAIMED:
             assert change.at == event.znode.at
             assert change.session == event.znode.session
@@ -475,9 +521,12 @@ class Judge:
             assert isinstance(read, JobRead)
             assert read.payload is not None
             assert (job.czxid, job.at) == (read.czxid, read.at)
-            assert (job.uuid, job.job_name) == (read.payload.uuid, read.payload.name)
+            assert job.edition == read.edition
+            if read.payload.malformed is None:
+                assert (job.uuid, job.job_name) == (read.payload.uuid, read.payload.name)
             if isinstance(claim, LockRead):
-                assert job.lock == Lock(claim.czxid, claim.owner, claim.session, claim.at)
+                lock = (claim.czxid, claim.owner, claim.session, claim.at, claim.edition)
+                assert job.lock == Lock(*lock)
 
 
 def explained(change: Change) -> list[tuple[bool, str, int | None]]:
@@ -553,7 +602,7 @@ def test_what_is_told_is_true_and_adds_up(
         note(f"{number}: {[(c.kind, c.name, c.czxid) for c in step.changes]} {step.gaps}")
         is_quiet_audit = each["is_audit"] and not each["race"]
         judge.step(before, step, reason=reason, is_quiet_audit=is_quiet_audit)
-        is_plain = not history.restored and not history.replaced
+        is_plain = not (history.restored or history.replaced or history.edits)
         if not each["race"] and (is_plain or each["is_audit"]):
             judge.mirror()
         is_crashed = each["crash"] is not None

@@ -1,7 +1,6 @@
 """What the server tells and counts: each metric by name, type, help, labels and value."""
 
 import struct
-import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,19 +12,19 @@ from flask import Flask, Response, request
 from prometheus_client import CollectorRegistry
 
 from canary.errors import StoreUnavailable
-from canary.metrics import boards as boards_module
 from canary.metrics import catalogue
-from canary.metrics.boards import Boards
+from canary.metrics.boards import LIMIT, Boards
 from canary.metrics.server import ServerMetrics
 from canary.model.freshness import Freshness
 from canary.server import metrics as server_metrics
-from canary.server.audience import Audience
 from canary.server.problems import Crowded
-from canary.server.subscription import QUEUE_LIMIT, TOO_SLOW
-from canary.stores.boards import BoardNow
-from canary.stores.events import Event, EventName
-from canary.stores.figures import BoardFigures, Figures, Missed
+from canary.server.stream.broadcaster import TOO_SLOW, Broadcaster
+from canary.server.stream.buffer import ReplayBuffer
+from canary.stores.queries.board_status import BoardNow
+from canary.stores.queries.metrics import BoardFigures, Figures, Missed
 from tests.scraping import Scrape, assert_is, only, read
+from tests.streamed import change_event
+from tests.virtual_clock import VirtualClock
 
 BOARD = "/lbaas/jobs"
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -50,6 +49,8 @@ def board_now(path: str = BOARD, **fields: Any) -> BoardNow:
         "drift": 1,
         "silent_from": None,
         "now": moment,
+        "clock_offset": -3600.5,
+        "clock_off": True,
     }
     return BoardNow(path, **(known | fields))
 
@@ -66,9 +67,14 @@ class Store:
                     {"UNCLAIMED": 4, "CLAIMED": 2},
                     90.5,
                     Missed({"restart": 2}, 5, 6),
+                    7_000.5,
+                    3,
                 ),
                 BoardFigures(
-                    board_now("/new/jobs", live_until=None), {"UNCLAIMED": 0}, 0.0, Missed()
+                    board_now("/new/jobs", live_until=None, clock_offset=None),
+                    {"UNCLAIMED": 0},
+                    0.0,
+                    Missed(),
                 ),
             ),
             3,
@@ -79,7 +85,7 @@ class Store:
     lasts: float = 0.0
 
     def __call__(self, timeout: float) -> Figures:
-        assert timeout == boards_module.LIMIT
+        assert timeout == LIMIT
         self.asked += 1
         gevent.sleep(self.lasts)
         if self.is_away:
@@ -99,6 +105,9 @@ def test_what_mongodb_knows() -> None:
         "canary_board_lag_seconds": 31,
         "canary_board_changes_total": 12,
         "canary_board_drift_total": 1,
+        "canary_board_clock_offset_seconds": -3600.5,
+        "canary_board_oldest_claimed_seconds": 7_000.5,
+        "canary_board_trash_collisions": 3,
     }.items():
         assert told.value(name, board=BOARD) == expected, name
     freshness = told.by("freshness", "canary_board_freshness", board=BOARD)
@@ -107,30 +116,29 @@ def test_what_mongodb_knows() -> None:
     unseen = "canary_board_unseen_total"
     assert told.by("operation", unseen, board=BOARD) == {"create": 5, "delete": 6}
     assert told.by("operation", unseen, board="/new/jobs") == {"create": 0, "delete": 0}
-    assert told.value("canary_board_lag_seconds", board="/new/jobs") is None, "nothing is known"
+    for unknown in ("canary_board_lag_seconds", "canary_board_clock_offset_seconds"):
+        assert told.value(unknown, board="/new/jobs") is None, "nothing is known"
 
 
-def test_mongodb_is_asked_once_however_often_it_is_scraped(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    store = Store(lasts=0.01)
-    boards = Boards(store)
+def test_mongodb_is_asked_once_however_often_it_is_scraped() -> None:
+    store, clock = Store(lasts=0.01), VirtualClock()
+    boards = Boards(store, clock)
     together = [gevent.spawn(read, boards) for _ in range(10)]
     gevent.joinall(together, raise_error=True)
+    clock.advance(0.9)
+    read(boards)
     assert store.asked == 1
-    later = time.monotonic() + boards_module.KEEP
-    monkeypatch.setattr(time, "monotonic", lambda: later)
+    clock.advance(0.1)
     assert read(boards).value("canary_workers") == 3
     assert store.asked == 2
 
 
-def test_nothing_old_is_told_while_mongodb_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    store = Store()
-    boards = Boards(store)
+def test_nothing_old_is_told_while_mongodb_is_away() -> None:
+    store, clock = Store(), VirtualClock()
+    boards = Boards(store, clock)
     assert read(boards).value("canary_mongodb_up") == 1
     store.is_away = True
-    later = time.monotonic() + boards_module.KEEP
-    monkeypatch.setattr(time, "monotonic", lambda: later)
+    clock.advance(1)
     told = read(boards)
     assert told.values == {("canary_mongodb_up", frozenset()): 0}
     read(boards)
@@ -163,22 +171,22 @@ def test_what_a_server_counts(served: ServerMetrics) -> None:
 
 
 def test_clients_of_the_event_stream(served: ServerMetrics) -> None:
-    audience = Audience(limit=2, observer=served)
-    slow, quick = audience.subscribe(), audience.subscribe()
+    broadcaster = Broadcaster(limit=2, observer=served, buffer=ReplayBuffer(limit=5))
+    slow, quick = broadcaster.subscribe(), broadcaster.subscribe()
     with pytest.raises(Crowded):
-        audience.subscribe()
+        broadcaster.subscribe()
     assert read(served).value("canary_stream_clients") == 2, "who was turned away is none"
-    for _ in range(QUEUE_LIMIT + 1):
-        audience.tell(Event(EventName.STORE))
+    for number in range(6):
+        broadcaster.tell(change_event(number))
         quick.take(0)
     assert slow.take(0) == [TOO_SLOW]
     told = read(served)
     assert told.value("canary_stream_clients_dropped_total") == 1
     assert told.value("canary_stream_clients") == 1
     for _ in range(2):
-        audience.unsubscribe(slow)
+        broadcaster.unsubscribe(slow)
     assert read(served).value("canary_stream_clients") == 1, "it went once"
-    audience.unsubscribe(quick)
+    broadcaster.unsubscribe(quick)
     assert read(served).value("canary_stream_clients") == 0
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.model.shares import shares
+from canary.worker.shares import shares
 
 WORKERS = st.dictionaries(st.text("abc", min_size=1), st.integers(0, 50), max_size=8)
 

@@ -166,3 +166,21 @@ def test_no_durations_are_negative_whatever_the_log_holds(moves: list[Move], sec
     job = fold(POSTED, moves, after(seconds))
     assert (job.waiting or 0.0) >= 0.0
     assert (job.running or 0.0) >= 0.0
+
+
+def edited(seconds: float, owner: str | None) -> Move:
+    return Move(Kind.EDITED, after(seconds), owner)
+
+
+def test_a_claim_that_a_hand_has_edited_is_the_other_owner_s() -> None:
+    moves = [claimed(10, "ann"), edited(12, "bob"), abandoned(15, "bob"), claimed(20, "cay")]
+    owners = [then(POSTED, moves, after(seconds)) for seconds in (11, 12, 14, 15, 20)]
+    assert [job and job.owner for job in owners] == ["ann", "bob", "bob", None, "cay"]
+    assert fold(POSTED, moves, after(30)).running == 15.0
+    assert fold(POSTED, moves, after(30)).waiting == 15.0
+
+
+def test_what_was_removed_under_a_claim_was_claimed_before() -> None:
+    job = fold(POSTED, [ended(5, Outcome.REMOVED, "ann")], after(9))
+    assert (job.state, job.owner, job.waiting) == (JobState.COMPLETE, "ann", None)
+    assert fold(POSTED, [edited(5, "ann")], after(9)).owner == "ann"

@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 from kazoo.exceptions import ConnectionDropped
 
-from canary import tls
-from canary.config import Config, load
+from canary.config import Config, load, tls
 from canary.errors import ConfigError
+from canary.zookeeper.connect_errors import why
 from canary.zookeeper.handler import Handler
-from canary.zookeeper.trouble import why
 
 OWN = Path(__file__).parent / "localhost.pem"  # a certificate that signed itself, and its key
 ANY: list[tuple[str, str, str]] = [

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canary.errors import ConfigError, UsageError
-from canary.server.protection.credentials import Bearer, read
-from canary.server.protection.tokens import make, parse
+from canary.server.auth.credentials import Bearer, read
+from canary.server.auth.tokens import make, parse
 
 
 def digest(token: str) -> str:

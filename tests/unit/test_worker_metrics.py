@@ -1,6 +1,5 @@
 """What a worker counts and tells: each metric by name, type, help, labels and value."""
 
-import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ from canary.model.changes import Kind as Happened
 from canary.model.freshness import Freshness
 from canary.observer import Written
 from tests.scraping import assert_is, only, read
+from tests.virtual_clock import VirtualClock
 
 BOARD = "/lbaas/jobs"
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -134,19 +134,17 @@ def test_what_a_first_look_finds_was_there_before(
     assert told.by("kind", "canary_changes_total", board=BOARD) == {"posted": 1}
 
 
-def test_a_board_that_is_gone_is_forgotten_in_the_end(
-    registry: CollectorRegistry, counted: WorkerMetrics, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = [1000.0]
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+def test_a_board_that_is_gone_is_forgotten_in_the_end(registry: CollectorRegistry) -> None:
+    clock = VirtualClock()
+    counted = WorkerMetrics(registry, clock)
     gap = Gap(MOMENT, MOMENT, Reason.RESTART, 1, 1)
     for board in (BOARD, "/stays/jobs"):
         counted.looked(board, 0.1)
         counted.wrote(Written(board, (change(),), (gap,), MOMENT, 0.1, (1.0,), (2.0,)))
-    clock[0] += KEEP_LIMIT
+    clock.advance(KEEP_LIMIT)
     counted.forget_all_but({"/stays/jobs"})
     assert BOARD in read(registry).text, "its last numbers may not be scraped yet"
-    clock[0] += 1
+    clock.advance(1)
     counted.forget_all_but({"/stays/jobs"})
     told = read(registry)
     assert BOARD not in told.text
@@ -181,6 +179,7 @@ class Numbers:
     reconciled: int = 7
     drift: int = 2
     connections: int = 3
+    dropped: int = 6
 
 
 @dataclass
@@ -195,7 +194,7 @@ class Checkpoints:
 
 def parts(counted: WorkerMetrics, *watches: Watch, checkpoints: Checkpoints | None = None) -> Parts:
     numbers = Numbers()
-    return Parts(counted, Heart(list(watches)), numbers, numbers, numbers, checkpoints)
+    return Parts(counted, Heart(list(watches)), numbers, numbers, numbers, checkpoints, numbers)
 
 
 def test_what_a_workers_parts_know(counted: WorkerMetrics) -> None:

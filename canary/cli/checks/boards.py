@@ -1,19 +1,19 @@
-"""The boards in ZooKeeper: whether they are registered, are there, and may be read."""
+"""The boards in ZooKeeper: whether they are registered, exist, and may be read."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from typing import Final
 
 from canary.cli.checks.ensemble import Ensemble
 from canary.cli.checks.finding import Finding, failed, ok, skipped, warning
 from canary.errors import BoardDenied, BoardMissing
-from canary.model.names import conductor_folder, trash_folder
-from canary.registry import Registry, WatchJob
+from canary.model.names import conductor_folder, entity_folder, trash_folder
+from canary.registry.registry import Registry, WatchJob
 from canary.zookeeper import Client, wait
 
-MAX_BOARDS: Final = 1_000  # looked at
-MAX_NAMED: Final = 5  # in one finding
+MAX_BOARDS: Final = 1_000  # checked
+MAX_NAMED: Final = 5  # paths or names in one finding
 
 
 class _Node(Enum):
@@ -23,7 +23,7 @@ class _Node(Enum):
 
 
 def check(ensemble: Ensemble) -> Iterator[Finding]:
-    """Look at Canary's own board, and at each that is registered on it."""
+    """Check Canary's own board, and each board that is registered on it."""
     client, options = ensemble.client, ensemble.config.canary
     jobs = Registry(client, options.jobboard).look().jobs
     registered = sorted({job.path for job in jobs})
@@ -37,10 +37,27 @@ def check(ensemble: Ensemble) -> Iterator[Finding]:
         yield warning(
             f"no board is registered on {options.jobboard}", "run: canary-producer add PATH"
         )
+    yield from own_folders(options.jobboard)
     yield from _watch_jobs(jobs)
     if len(registered) > MAX_BOARDS:
         yield skipped(f"only the first {MAX_BOARDS} of {len(registered)} boards are looked at")
     yield from _paths(client, registered[:MAX_BOARDS])
+
+
+def own_folders(jobboard: str) -> Iterator[Finding]:
+    """Warn if TaskFlow does not keep .trash and .entities beside Canary's own board."""
+    elsewhere = [
+        folder
+        for folder in (trash_folder(jobboard), entity_folder(jobboard))
+        if folder.rpartition("/")[0] != jobboard.rpartition("/")[0]
+    ]
+    if elsewhere:
+        yield warning(
+            f"TaskFlow keeps {named(elsewhere)} for {jobboard}, not beside it: the last part of"
+            " that path occurs in it more than once",
+            "give Canary's user all rights there too, or choose another [canary] jobboard, such as"
+            " /canary/jobs",
+        )
 
 
 def _watch_jobs(jobs: Sequence[WatchJob]) -> Iterator[Finding]:
@@ -78,22 +95,31 @@ def _paths(client: Client, paths: Sequence[str]) -> Iterator[Finding]:
             "give Canary's user READ there: otherwise jobs that were trashed are told as ended,"
             " and conductors not at all",
         )
-    yield from _shared_trash(paths)
+    yield from _shared(
+        paths,
+        trash_folder,
+        "give each board a parent of its own: there TaskFlow can't trash a job of the same number"
+        " as another that was trashed",
+    )
+    yield from _shared(
+        paths,
+        entity_folder,
+        "give each board a parent of its own: a conductor that registers for one of them is shown"
+        " for all, and what it holds alone tells for which it works",
+    )
     if there := [path for path in paths if nodes[path] is _Node.THERE]:
         yield ok(f"{named(there)}: there, and may be read")
 
 
-def _shared_trash(paths: Sequence[str]) -> Iterator[Finding]:
+def _shared(
+    paths: Sequence[str], folder_of: Callable[[str], str], advice: str
+) -> Iterator[Finding]:
     folders = defaultdict(list)
     for path in paths:
-        folders[trash_folder(path)].append(path)
+        folders[folder_of(path)].append(path)
     for folder, sharing in folders.items():
         if len(sharing) > 1:
-            yield warning(
-                f"{named(sharing)} share {folder}",
-                "give each board a parent of its own: there TaskFlow can't trash a job of the same"
-                " number as another that was trashed",
-            )
+            yield warning(f"{named(sharing)} share {folder}", advice)
 
 
 def _look(client: Client, paths: Sequence[str]) -> dict[str, _Node]:
@@ -111,6 +137,6 @@ def _look(client: Client, paths: Sequence[str]) -> dict[str, _Node]:
 
 
 def named(names: Sequence[str]) -> str:
-    """Return some of ``names``, and how many more there are."""
+    """Return the first of ``names`` as one text, and how many more there are."""
     more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
     return ", ".join(names[:MAX_NAMED]) + more

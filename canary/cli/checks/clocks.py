@@ -1,24 +1,30 @@
 """Whether the clocks agree: this machine's, MongoDB's and ZooKeeper's.
 
-ZooKeeper tells its time only in what is written on it, and a doctor writes nothing. What others
-wrote tells it: a change that Canary saw before it was made says that ZooKeeper's clock is ahead;
-where even the quickest of the last changes seems to have been seen late, it may be behind.
+ZooKeeper shows its time only in what is written to it, and ``doctor`` writes nothing. The workers
+measure ZooKeeper's clock (``canary.model.skew``). If no worker runs, the last changes are compared:
+if one was seen before it was made, ZooKeeper's clock is ahead. If even the one that was seen
+quickest seems to have been seen late, ZooKeeper's clock may be behind.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Final
 
 from canary.cli.checks.finding import Finding, ok, skipped, warning
 from canary.cli.checks.replica_set import Store
+from canary.stores.queries.board_status import BoardNow
 
-TOLERANCE: Final = timedelta(seconds=0.5)  # as of canary.clock
+TOLERANCE: Final = timedelta(seconds=0.5)  # as in canary.clock
 LATE: Final = timedelta(seconds=2)  # a change is seen within milliseconds, at most a second
 NONE: Final = timedelta(0)
+ADVICE: Final = (
+    "let NTP set the clocks of both: the times of posts and claims are ZooKeeper's, and what was"
+    " there before Canary watched is shown by them"
+)
 
 
 def check(store: Store) -> Iterator[Finding]:
-    """Compare them."""
+    """Compare the clocks."""
     yield _mongodb(store)
     yield _zookeeper(store)
 
@@ -33,6 +39,9 @@ def _mongodb(store: Store) -> Finding:
 
 
 def _zookeeper(store: Store) -> Finding:
+    boards = [board for board in store.inspection.boards() if board.clock_offset is not None]
+    if boards:
+        return _measured(boards)
     late = store.inspection.lateness()
     if late is None:
         return skipped("no recent change tells ZooKeeper's time: nothing to compare MongoDB's with")
@@ -45,8 +54,16 @@ def _zookeeper(store: Store) -> Finding:
         )
     else:
         return ok(f"ZooKeeper's clock and MongoDB's agree, by the last {late.changes} changes")
-    advice = "let NTP set the clocks of both: the times of posts and claims are ZooKeeper's"
-    return warning(words, advice)
+    return warning(words, ADVICE)
+
+
+def _measured(boards: Sequence[BoardNow]) -> Finding:
+    off = [board for board in boards if board.clock_off]
+    if not off:
+        return ok("ZooKeeper's clock and MongoDB's agree, as the workers measure them")
+    worst = max((board.clock_offset or 0.0 for board in off), key=abs)
+    words = f"ZooKeeper's clock is {_seconds(timedelta(seconds=worst))} MongoDB's"
+    return warning(f"{words}: times count by MongoDB's alone until they agree", ADVICE)
 
 
 def _seconds(ahead: timedelta) -> str:

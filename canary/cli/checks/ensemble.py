@@ -1,4 +1,4 @@
-"""ZooKeeper: each server, the majority, the session that is granted, how long a read takes."""
+"""ZooKeeper: its servers, whether they have a majority, the session, how long a read takes."""
 
 import statistics
 import time
@@ -12,23 +12,24 @@ from canary.cli.checks.finding import Finding, failed, ok, warning
 from canary.config import Config
 from canary.errors import BoardDenied, ZooKeeperUnavailable
 from canary.zookeeper import Client, connect, disconnect, ping, wait
-from canary.zookeeper.four_letters import NotAllowed, ServerState, ask
+from canary.zookeeper.four_letters import Full, NotAllowed, ServerState, ask
+from canary.zookeeper.fullness import ADVICE
 
 CALL_TIMEOUT: Final = 3.0  # seconds
-ASK_TIMEOUT: Final = 1.0  # seconds, for each of the servers
+ASK_TIMEOUT: Final = 1.0  # seconds, for each server
 CLOSE_TIMEOUT: Final = 0.5  # seconds
 READS: Final = 5
 SLOW_READ: Final = 0.1  # seconds; on a healthy ensemble a read takes a few milliseconds
 OLDEST: Final = (3, 5)
-OF_NEWER_ONES: Final = "/zookeeper/config"  # there is such a node from 3.5 on
+OF_NEWER_ONES: Final = "/zookeeper/config"  # a node that exists from 3.5 on
 HOW_TO_REACH: Final = "check [zookeeper] hosts, and that ZooKeeper runs there"
 
-States = Mapping[str, ServerState | None]  # by host; None where it may not be asked
+States = Mapping[str, ServerState | None]  # by host; None if it does not allow srvr
 
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
-    """A connection to ZooKeeper, and the options that it was made with."""
+    """A client of ZooKeeper, and the options that it was made with."""
 
     client: Client
     config: Config
@@ -36,7 +37,7 @@ class Ensemble:
 
 @contextmanager
 def opened(config: Config) -> Iterator[Ensemble]:
-    """Give a connection, which ``check`` makes."""
+    """Give a client that is not connected yet: ``check`` connects it."""
     limit = min(config.zookeeper.call_timeout, CALL_TIMEOUT)
     client = connect(replace(config.zookeeper, call_timeout=limit))
     try:
@@ -46,7 +47,7 @@ def opened(config: Config) -> Iterator[Ensemble]:
 
 
 def check(ensemble: Ensemble) -> Iterator[Finding]:
-    """Look at the servers, and at the session."""
+    """Check the servers and the session. Raises ZooKeeperUnavailable if there is no session."""
     client, options = ensemble.client, ensemble.config.zookeeper
     begun = time.monotonic()
     is_connected = bool(client.start_async().wait(client.call_timeout))
@@ -57,6 +58,8 @@ def check(ensemble: Ensemble) -> Iterator[Finding]:
             states[host] = ask(host, ASK_TIMEOUT)
         except NotAllowed:
             states[host] = None
+        except Full as error:
+            yield (warning if is_connected else failed)(str(error), ADVICE)
         except ZooKeeperUnavailable as error:
             if is_connected:
                 yield warning(str(error), "start it again: fewer servers may be lost now")

@@ -1,25 +1,36 @@
-"""All checks within a limit, whatever hangs: each group of them in a thread of its own.
+"""All checks within a time limit, whatever hangs: each group of checks runs in its own thread.
 
-A group opens one connection and runs its checks one after the other. Where the first one fails the
-others are skipped: they would say the same. What has not ended at the limit has failed; its thread
-is left behind (``Examination.is_over`` is False then, and the process must not wait for it).
+A group opens one connection and runs its checks one after the other. If the first check fails, the
+others are skipped, because they would say the same. A check that has not ended at the limit has
+failed, and its thread is left behind. ``Examination.is_over`` is False then, and the process must
+not wait for the thread.
 """
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from canary.cli.checks.finding import Check, Finding, Row, Status, failed, skipped
-from canary.errors import CanaryError
-from canary.logs import redact
+from canary.errors import BoardDenied, CanaryError
+from canary.logs.output import redact
+
+RIGHTS: Final = "give Canary's user READ there; [zookeeper] username says who that is"
+AS_SAID: Final = "do what it says, and run canary doctor again"
+# Matches a reason that itself says what to do; the advice for the whole group could contradict it.
+_ADVISING: Final = re.compile(
+    r"(?:^|[:;.,] |, or )"
+    r"(?:check|run|set|make|give|start|sign in|say|use|write|mend|take)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Checks of one server. ``opened`` makes what they are given; ``advice`` is for its failure."""
+    """Checks of one server. ``opened`` gives what they are passed; ``advice`` is for a failure."""
 
     opened: Callable[[], AbstractContextManager[Any]]
     checks: Sequence[tuple[str, Check]]
@@ -28,7 +39,7 @@ class Group:
 
 @dataclass(slots=True)
 class _Run:
-    """One group's checks, and what they have come to so far."""
+    """A run of one group's checks, and the findings so far."""
 
     group: Group
     rows: list[Row] = field(default_factory=list)
@@ -63,7 +74,7 @@ class _Run:
         return any(row.finding.status is Status.FAILED for row in self.rows)
 
     def result(self, limit: float, *, is_over: bool) -> Iterator[Row]:
-        """Yield what every check came to, those that were not run included."""
+        """Yield the findings of every check, including those that were not run."""
         rows, current, done = list(self.rows), self.current, set(self.done)
         first = self.group.checks[0][0]
         for name, _ in self.group.checks:
@@ -76,14 +87,14 @@ class _Run:
 
 
 class Examination:
-    """All groups, run beside each other. ``is_over``: every one of them has come to its end."""
+    """All groups, run in parallel. ``is_over`` is True if every one of them has ended."""
 
     def __init__(self, groups: Iterable[Group]) -> None:
         self._runs = [_Run(group) for group in groups]
         self.is_over = True
 
     def rows(self, limit: float) -> list[Row]:
-        """Run everything and return what came of it, after ``limit`` seconds at most."""
+        """Run all checks and return their findings, after at most ``limit`` seconds."""
         deadline = time.monotonic() + limit
         threads = [threading.Thread(target=run.run, daemon=True) for run in self._runs]
         for thread in threads:
@@ -98,7 +109,10 @@ class Examination:
 
 
 def _broken(error: Exception, advice: str) -> Finding:
+    if isinstance(error, BoardDenied):  # so ZooKeeper answers
+        return failed(redact(str(error)), RIGHTS)
     if isinstance(error, CanaryError):
-        return failed(redact(str(error)), advice)
+        words = redact(str(error))
+        return failed(words, AS_SAID if _ADVISING.search(words) else advice)
     words = redact(f"the check itself failed: {type(error).__name__}: {error}")
     return failed(words, "this is a defect of Canary's: report it")

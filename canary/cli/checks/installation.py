@@ -1,4 +1,4 @@
-"""A whole installation: every check there is, in the order in which they are told."""
+"""All checks of an installation, in the order in which they are printed."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,21 +22,21 @@ from canary.config import Config
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What was found. ``is_over``: nothing hangs that was begun."""
+    """The findings. ``is_over`` is False if a check still hangs."""
 
     rows: list[Row]
     is_over: bool
 
     @property
     def has_failed(self) -> bool:
-        """Whether anything does not work."""
+        """Whether a check failed."""
         return any(row.finding.status is Status.FAILED for row in self.rows)
 
 
 def diagnose(
     config_files: Sequence[str], environ: Mapping[str, str], access: Access, limit: float
 ) -> Diagnosis:
-    """Look at everything, within ``limit`` seconds."""
+    """Run all checks within ``limit`` seconds, and return the findings."""
     config, findings = options.read(config_files, environ)
     examination = Examination([*_behind(config), _server(access)])
     rows = [Row("options", finding) for finding in findings]
@@ -45,7 +45,7 @@ def diagnose(
 
 
 def _behind(config: Config | None) -> Iterator[Group]:
-    """Yield the checks of what is behind the server."""
+    """Yield the checks of ZooKeeper, MongoDB and Cassandra; none without options."""
     if config is None:
         return
     yield Group(

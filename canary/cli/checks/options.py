@@ -1,22 +1,23 @@
-"""What the options say, and where they come from."""
+"""Canary's options: whether they are right, and where they come from."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from canary import tls
 from canary.cli.checks.finding import Finding, failed, ok, warning
-from canary.config import Config, files, load
+from canary.config import Config, files, load, tls
 from canary.config.loading import SEARCHED
 from canary.config.options import GROUPS
 from canary.errors import ConfigError
+from canary.stores.mongo import client as mongo
 
 
 def read(
     config_files: Sequence[str], environ: Mapping[str, str]
 ) -> tuple[Config | None, list[Finding]]:
-    """Return the options, None where something is wrong with them, and the findings."""
+    """Return the options, or None if something is wrong with them, and the findings."""
     try:
         config = load(config_files, environ=environ)
         tls.check(config)
+        mongo.check(config.mongo)
     except ConfigError as error:
         advice = "mend that: no program of Canary's starts with these options"
         return None, [failed(str(error), advice)]

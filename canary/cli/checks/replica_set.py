@@ -1,4 +1,4 @@
-"""MongoDB: which it is, and whether it can do what Canary needs of it."""
+"""MongoDB: its version and kind, and whether it can do what Canary needs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,12 +8,12 @@ from typing import Final
 
 from canary.cli.checks.finding import Finding, failed, ok, warning
 from canary.config import MongoOptions
-from canary.stores.inspection import Deployment, Inspection
-from canary.stores.mongo import connect
+from canary.stores.mongo.client import connect
+from canary.stores.queries.diagnostics import Deployment, Inspection
 
-TIMEOUT: Final = 4.0  # seconds, for each question
+TIMEOUT: Final = 4.0  # seconds, for each operation
 OLDEST: Final = (5, 0)
-SLOW: Final = timedelta(seconds=0.1)  # an answer takes a millisecond
+SLOW: Final = timedelta(seconds=0.1)  # an answer usually takes a millisecond
 HOW_TO_REACH: Final = (
     "check [mongo] uri, username and password, that MongoDB runs there, and that it has a primary"
 )
@@ -21,7 +21,7 @@ HOW_TO_REACH: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """MongoDB to be asked, and the options that it was found by."""
+    """What inspects MongoDB, and the options that it was made with."""
 
     inspection: Inspection
     options: MongoOptions
@@ -29,7 +29,7 @@ class Store:
 
 @contextmanager
 def opened(options: MongoOptions) -> Iterator[Store]:
-    """Give MongoDB, which ``check`` is the first to call."""
+    """Give a store; ``check`` makes the first call to MongoDB."""
     database = connect(replace(options, timeout=min(options.timeout, TIMEOUT)))
     try:
         yield Store(Inspection(database), options)
@@ -38,7 +38,7 @@ def opened(options: MongoOptions) -> Iterator[Store]:
 
 
 def check(store: Store) -> Iterator[Finding]:
-    """Look at what MongoDB is, and try a transaction and a change stream."""
+    """Check version, kind, speed and indexes, and try a transaction and a change stream."""
     deployment = store.inspection.deployment()
     words = _words(deployment)
     if deployment.version < OLDEST:

@@ -1,4 +1,4 @@
-"""Cassandra: whether it answers, which it is, and whether keyspace and tables are there."""
+"""Cassandra: whether it answers, its version and nodes, and whether keyspace and tables exist."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from canary.cli.checks.finding import Finding, failed, ok, warning
 from canary.config import CassandraOptions
-from canary.stores import cql
-from canary.stores.ring import errors_as_ours, make_cluster
+from canary.stores.cassandra import schema as cql
+from canary.stores.cassandra.cluster import errors_as_ours, make_cluster
 
-CONNECT_TIMEOUT: Final = 4.0  # seconds, for each of the nodes
+CONNECT_TIMEOUT: Final = 4.0  # seconds, for each node
 CALL_TIMEOUT: Final = 4.0  # seconds
 OLDEST: Final = 3
 HOW_TO_REACH: Final = (
@@ -29,7 +29,7 @@ class Ring:
 
 @contextmanager
 def opened(options: CassandraOptions) -> Iterator[Ring]:
-    """Give a session."""
+    """Give a session. Raises StoreError if Cassandra can't be reached."""
     cluster = make_cluster(options, CONNECT_TIMEOUT)
     try:
         with errors_as_ours():
@@ -40,7 +40,7 @@ def opened(options: CassandraOptions) -> Iterator[Ring]:
 
 
 def check(ring: Ring) -> Iterator[Finding]:
-    """Look at the ring and at Canary's schema in it."""
+    """Check the version, the nodes and Canary's schema."""
     with errors_as_ours():
         told = ring.session.execute(
             "SELECT release_version FROM system.local", timeout=CALL_TIMEOUT

@@ -1,4 +1,4 @@
-"""canary-server: whether it answers, whether it is ready, and whether it knows who asks."""
+"""canary-server: whether it answers, whether it is ready, and whether it accepts the sign-in."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -16,13 +16,13 @@ HOW_TO_REACH: Final = "start canary-server, or say with --url or CANARY_URL wher
 
 @contextmanager
 def opened(access: Access) -> Iterator[Client]:
-    """Give a client."""
+    """Give a client of the server. Raises UsageError."""
     with closing(Client(replace(access, timeout=min(access.timeout, TIMEOUT)))) as client:
         yield client
 
 
 def check(client: Client) -> Iterator[Finding]:
-    """Ask it how it is, and then something that only who has signed in may ask."""
+    """Ask whether the server is ready, and then for something that may need a sign-in."""
     ready = client.get("/readyz", statuses=(503,))
     for name in PARTS:
         part: Any = ready.get(name)
@@ -30,7 +30,7 @@ def check(client: Client) -> Iterator[Finding]:
             reason = part.get("reason", "it tells strangers no more")
             words = f"{client.url} does not reach {name}: {reason}"
             advice = f"see {name} above; if all is well there, read the server's log"
-            # Without MongoDB it answers nothing.
+            # Without MongoDB, the server can't answer requests.
             yield failed(words, advice) if name == "mongodb" else warning(words, advice)
     if ready.get("ready"):
         client.get("/v2/boards", [("limit", "1")])

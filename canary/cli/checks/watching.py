@@ -1,4 +1,4 @@
-"""Whether workers are alive, and how fresh what they see of the boards is."""
+"""Whether workers are alive, and how fresh the boards' stored state is."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from canary.cli.checks.boards import named
 from canary.cli.checks.finding import Finding, Status, failed, ok, warning
 from canary.cli.checks.replica_set import Store
 from canary.model.freshness import Freshness
-from canary.stores.boards import BEAT_LIMIT
+from canary.stores.queries.board_status import BEAT_LIMIT
 
 _ADVICE: Final = {
     Freshness.CATCHING_UP: (
@@ -26,7 +26,7 @@ _ADVICE: Final = {
 
 
 def workers(store: Store) -> Iterator[Finding]:
-    """Look at the workers' heartbeats."""
+    """Check the workers' heartbeats."""
     seen = store.inspection.workers()
     alive = [worker.name for worker in seen if worker.age <= BEAT_LIMIT]
     for worker in seen:
@@ -42,14 +42,14 @@ def workers(store: Store) -> Iterator[Finding]:
 
 
 def freshness(store: Store) -> Iterator[Finding]:
-    """Look at how far what is known of each board can be trusted."""
+    """Check each board's freshness, drift and trash collisions."""
     paths = defaultdict(list)
     boards = store.inspection.boards()
     for board in boards:
         paths[board.freshness].append(board.path)
         if board.drift:
             yield warning(
-                f"{board.path}: {board.drift} differences from ZooKeeper were found and mended",
+                f"{board.path}: {board.drift} differences from ZooKeeper were found and repaired",
                 "this is a defect of Canary's: report it, with the workers' logs",
             )
     for kind, names in sorted(paths.items()):
@@ -59,5 +59,11 @@ def freshness(store: Store) -> Iterator[Finding]:
         else:
             status, advice = _ADVICE[kind]
             yield Finding(status, words, advice)
+    for path, jobs in store.inspection.collisions().items():
+        yield warning(
+            f"{path}: {named(jobs)} can't be trashed: another job of the same number was",
+            "take that one out of the trash, and give each board a parent of its own: otherwise"
+            " TaskFlow leaves the job claimed for ever where it would trash it",
+        )
     if not boards:
         yield warning("no board was ever watched", "run canary-producer, and start canary-worker")

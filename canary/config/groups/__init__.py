@@ -1,1 +1,1 @@
-"""One module a group: a frozen dataclass whose fields are the options."""
+"""One module per group: a frozen dataclass whose fields are the options."""

@@ -10,26 +10,27 @@ from canary.config.option import option
 
 @dataclass(frozen=True, slots=True)
 class AuthOptions:
-    """Who may ask canary-server. There are three ways to sign in, and several may be set at once.
-    One must be where [server] host is no loopback address; once one is, it holds on loopback too.
+    """Who may use canary-server. There are three ways to sign in, and several may be set at once.
+    One must be set if [server] host is not a loopback address. A way that is set applies on
+    loopback, too.
     """
 
     basic_file: str | None = option(
         None,
         kinds.FILE_PATH,
-        "A file of names and passwords as `htpasswd -B` writes it, bcrypt alone: for browsers. It "
-        "is read again when it changes.",
+        "A file of names and bcrypt passwords, as `htpasswd -B` writes it, for browsers. It is "
+        "read again when it changes.",
     )
     bearer_file: str | None = option(
         None,
         kinds.FILE_PATH,
-        "A file of tokens for scripts, one line each as `canary-server --make-token NAME` prints "
+        "A file of tokens for scripts, one per line as `canary-server --make-token NAME` prints "
         "it: a name, a colon and the token's SHA-256. It is read again when it changes.",
     )
     user_header: str | None = option(
         None,
         kinds.HEADER,
-        "The header in which a proxy of [server] trusted_proxies says who has signed in to it. "
-        "Each of these proxies must set it or take it out: what a client wrote there is believed "
-        "otherwise.",
+        "The header in which a proxy of [server] trusted_proxies says who has signed in to the "
+        "proxy. Each of these proxies must set the header or clear it: otherwise what a client "
+        "wrote there is trusted.",
     )

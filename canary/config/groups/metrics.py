@@ -11,13 +11,12 @@ from canary.config.option import option
 
 @dataclass(frozen=True, slots=True)
 class MetricsOptions:
-    """Where a worker shows its metrics, at /metrics. Those of the server are at its own address."""
+    """Where a worker serves its metrics, at /metrics. The server's are at its own address."""
 
     host: str = option("127.0.0.1", kinds.HOST, "The address on which the worker listens.")
     port: int = option(
         0,
         Whole(0, 65535),
-        "Its port; 0 for none, so that several workers on one machine can share a file: give each "
-        "its own by OS_METRICS__PORT. Nothing else is answered there, and nobody is asked who they "
-        "are.",
+        "The worker's port; 0 for none. Several workers on one machine can share this file: give "
+        "each its own port by OS_METRICS__PORT. Only metrics are served there, without signing in.",
     )

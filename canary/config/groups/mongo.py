@@ -8,34 +8,38 @@ from canary.config import kinds
 from canary.config.kinds import DAY, Decimal, Flag, Whole
 from canary.config.option import option, secret
 
-#: Seconds. What MongoDB takes for expireAfterSeconds.
+#: Seconds. The most that MongoDB takes as expireAfterSeconds.
 MAX_TTL = 2_147_483_647
 
 
 @dataclass(frozen=True, slots=True)
 class MongoOptions:
-    """MongoDB, a replica set or a sharded cluster: live state, and every change as it happens."""
+    """MongoDB (a replica set or a sharded cluster), which holds the live state and every change."""
 
     uri: str = option(
         "mongodb://127.0.0.1:27017/",
         kinds.MONGO_URI,
-        "Where it is. User and password are better given by their own options, which win.",
+        "MongoDB's URI. Better set user and password in their own options, which win over it.",
         secret=True,
     )
-    database: str = option("canary", kinds.DATABASE, "The database, made if it is not there.")
-    username: str | None = option(None, kinds.ANY, "The user.", needs="password")
-    password: str | None = secret("That user's password, not percent-encoded.", needs="username")
-    tls: bool = option(False, Flag(), "Whether to connect by TLS. The URI may say so as well.")
+    database: str = option(
+        "canary", kinds.DATABASE, "The database. It is created if it does not exist."
+    )
+    username: str | None = option(None, kinds.ANY, "The user name.", needs="password")
+    password: str | None = secret("The user's password, not percent-encoded.", needs="username")
+    tls: bool = option(False, Flag(), "Whether to connect with TLS. The URI can turn it on, too.")
     ca_file: str | None = option(
         None,
         kinds.FILE,
-        "The authorities that the servers' certificates must come from; the system's if not set.",
+        "The certificate authorities to trust; if not set, the system's.",
         needs="tls",
     )
     cert_key_file: str | None = option(
-        None, kinds.FILE, "Canary's own certificate and private key, both in it.", needs="tls"
+        None, kinds.FILE, "Canary's own certificate and private key, both in one file.", needs="tls"
     )
-    cert_key_password: str | None = secret("That private key's password.", needs="cert_key_file")
+    cert_key_password: str | None = secret(
+        "The password of that private key.", needs="cert_key_file"
+    )
     timeout: float = option(
         10.0,
         Decimal(0.1, 300, unit="seconds"),
@@ -44,10 +48,10 @@ class MongoOptions:
     change_ttl: int = option(
         7 * DAY,
         Whole(1, MAX_TTL, unit="seconds"),
-        "How long changes are kept. Not less than [canary] interval.",
+        "How long changes are kept. Must not be less than [canary] interval.",
     )
     ended_job_ttl: int = option(
         7 * DAY,
         Whole(1, MAX_TTL, unit="seconds"),
-        "How long jobs that have ended are kept. Not less than [canary] interval.",
+        "How long jobs that have ended are kept. Must not be less than [canary] interval.",
     )

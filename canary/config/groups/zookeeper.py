@@ -16,13 +16,13 @@ class ZooKeeperOptions:
     hosts: tuple[str, ...] = option(
         ("127.0.0.1:2181",),
         Words(kinds.HOST_PORT, at_least=1),
-        "The ensemble's servers. No path after them: boards are written with their whole path.",
+        "The ensemble's servers, without a path: boards are always named by their whole path.",
     )
     session_timeout: float = option(
         10.0,
         Decimal(1, 120, unit="seconds"),
-        "After how long without an answer a worker gives its boards up, so that another takes "
-        "them. The servers may raise or lower it to their own bounds.",
+        "The session timeout: after this time without an answer, a worker gives up its boards and "
+        "another worker takes them. ZooKeeper may raise or lower it to its own limits.",
     )
     call_timeout: float = option(
         10.0, Decimal(0.1, 120, unit="seconds"), "How long one call may wait for its answer."
@@ -30,28 +30,34 @@ class ZooKeeperOptions:
     max_in_flight: int = option(
         64,
         Whole(1, 200),
-        "How many calls of one process may wait for their answers together. The rest queue. The "
-        "bound is there because kazoo under gevent stops for good at about 280.",
+        "How many calls of one process may wait for answers at the same time; the others queue. "
+        "The limit exists because kazoo with gevent stops for good at about 280.",
     )
     username: str | None = option(
-        None, kinds.DIGEST_USER, "The user for ZooKeeper's digest authentication.", needs="password"
+        None,
+        kinds.DIGEST_USER,
+        "The user name for ZooKeeper's digest authentication.",
+        needs="password",
     )
-    password: str | None = secret("That user's password.", needs="username")
-    use_tls: bool = option(False, Flag(), "Whether to connect by TLS.")
+    password: str | None = secret("The user's password.", needs="username")
+    use_tls: bool = option(False, Flag(), "Whether to connect with TLS.")
     ca_file: str | None = option(
         None,
         kinds.FILE,
-        "The authorities that the servers' certificates must come from; the system's if not set.",
+        "The certificate authorities to trust; if not set, the system's.",
         needs="use_tls",
     )
     cert_file: str | None = option(None, kinds.FILE, "Canary's own certificate.", needs="use_tls")
     key_file: str | None = option(
-        None, kinds.FILE, "Its private key, if not in cert_file.", needs="cert_file"
+        None,
+        kinds.FILE,
+        "The private key of cert_file, if it is in another file.",
+        needs="cert_file",
     )
-    key_password: str | None = secret("The private key's password.", needs="cert_file")
-    verify: bool = option(True, Flag(), "Whether the servers' certificates must be valid.")
+    key_password: str | None = secret("The password of that private key.", needs="cert_file")
+    verify: bool = option(True, Flag(), "Whether to verify the servers' certificates.")
     verify_hostname: bool = option(
         True,
         Flag(),
-        "Whether a certificate must also name the host as in hosts. Means nothing without verify.",
+        "Whether a certificate must also be for the host in hosts. No effect without verify.",
     )

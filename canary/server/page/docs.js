@@ -1,13 +1,13 @@
-// Starts Swagger UI, which its package ships, on this server's own description.
+// Starts Swagger UI, as its package ships it, with this server's OpenAPI description.
 SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#api",
   deepLinking: true,
-  validatorUrl: null, // it would ask another host
+  validatorUrl: null, // would send requests to another host
   supportedSubmitMethods: ["get"],
 });
 
-// It has a dark look, and leaves it to the page when that is worn.
+// Swagger UI has a dark mode; the page decides when it is on.
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
 dark.addEventListener("change", follow);

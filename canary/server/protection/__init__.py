@@ -1,13 +1,14 @@
-"""Who may ask, how often, and what the server believes of what it is told about who asks.
+"""Which requests are answered: trusted proxies, hosts, rates, and limits per client.
 
-    proxies.py      who asks: the address, name and prefix that a trusted proxy tells
-    credentials.py  what the Authorization header says
-    htpasswd.py     names and passwords, by a file        passwords.py  whether a password is right
-    tokens.py       tokens, by a file                     attempts.py   how many were wrong
-    kept_file.py    a file that is read again when it changes
-    sign_in.py      all ways to sign in together
+    proxies.py      the client's address and name and the prefix, as a trusted proxy sends them
+    host.py         for which host a request is, and whether that is this machine
+    admission.py    who the client is, and whether it may send a request now, by
+    rate.py           how many requests it has sent,
+    places.py         how many of its answers are in progress, and
+    turns.py          turns for clients that have not signed in
+    headers.py      security headers of every response
     gate.py         what every request passes through before it is answered
 
-What a client sends is hostile here as everywhere. No credential is logged, or part of a message or
-of a ``repr``; passwords and tokens are compared by their hashes alone.
+`canary.server.auth` checks credentials. Whatever a client sends is treated as hostile. No
+credential is logged, or part of a message or of a ``repr``.
 """

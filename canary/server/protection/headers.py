@@ -1,8 +1,8 @@
-"""What every answer says of how it may be used, errors included.
+"""The security headers of every response, errors included.
 
-Payloads are hostile, and a page shows them: nothing but this server's own files may run or be
-loaded, no other site may show, read or embed an answer, and none is kept but for the page's own
-files. There is no CORS header.
+Payloads are hostile, and a page shows them. So a browser may run and load nothing but this server's
+own files, no other site may show, read or embed a response, and a browser may store no response but
+the page's own files. There is no CORS header.
 """
 
 from typing import Final
@@ -23,6 +23,6 @@ SECURITY: Final = {
 
 
 def secure(headers: Headers) -> None:
-    """Add what is not there yet."""
+    """Add the security headers that ``headers`` does not have yet."""
     for name, value in SECURITY.items():
         headers.setdefault(name, value)

@@ -1,15 +1,15 @@
-"""Who asks, and by which address and path, where a proxy stands between: as trusted ones say.
+"""Trusted proxies: the client's address, user, host and path prefix, from forwarding headers.
 
-A peer outside of the trusted networks is the client itself, and all that it says of forwarding is
-dropped before anything else sees the request. Of a trusted proxy are taken
+A peer outside of the trusted networks is the client itself, and its forwarding headers are removed
+before anything else sees the request. From a trusted proxy, these headers are used:
 
-    X-Forwarded-For     from its end on, as long as who wrote an entry is trusted too: the client
+    X-Forwarded-For     the client, read from the end as long as each entry's author is trusted
     X-Forwarded-Proto   the last entry: http or https
-    X-Forwarded-Host    the last entry: the name by which the client asked
-    X-Forwarded-Prefix  the last entry: the path below which the proxy shows this server
-    the header of [auth] user_header: who signed in to the proxy
+    X-Forwarded-Host    the last entry: the host that the client asked for
+    X-Forwarded-Prefix  the last entry: the path below which the proxy serves this server
+    the header of [auth] user_header: who signed in at the proxy
 
-What can't be made out is passed over as if it were not there. ``Forwarded`` (RFC 7239) is not read.
+A value that can't be parsed is ignored. ``Forwarded`` (RFC 7239) is not read.
 """
 
 import ipaddress
@@ -18,19 +18,19 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from canary.server.protection.credentials import is_name
+from canary.server.auth.credentials import is_name
+from canary.server.protection.host import ASKED
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-#: Where in a request's environment is what was made out; all other places are WSGI's own.
+#: The key of the proxy's user in a request's environment; the other values have WSGI's own keys.
 USER: Final = "canary.proxy_user"
-BY_PROXY: Final = "canary.by_proxy"
 
-MAX_ENTRIES: Final = 32  # of X-Forwarded-For: more proxies are none
-CLIENT_BITS: Final = 64  # of IPv6: whoever has one address of such a network has all of it
+MAX_ENTRIES: Final = 32  # of X-Forwarded-For; no chain of proxies is longer
+CLIENT_BITS: Final = 64  # of IPv6: a client with one address of a /64 has all of them
 
 _SPOKEN: Final = ("FOR", "PROTO", "HOST", "PREFIX", "PORT", "SERVER", "SSL", "SCHEME")
 _HOST: Final = re.compile(r"([A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
@@ -40,7 +40,7 @@ _PORT: Final = re.compile(r"(?:\[([^\]]*)\]|([0-9.]*))(?::[0-9]{1,5})?")
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What is believed of where a request comes from; None: as it came in."""
+    """The origin of a request. A field is None if no trusted proxy sent a valid value."""
 
     client: str
     by_proxy: bool = False
@@ -51,10 +51,10 @@ class Origin:
 
 
 class Proxies:
-    """The trusted proxies: their addresses and ``networks``.
+    """The trusted proxies, by their addresses and ``networks``.
 
-    ``user_header`` is the header in which they tell who signed in, ``prefix`` the path below which
-    they show this server; None where there is none.
+    ``user_header`` is the header in which they send the name that signed in. ``prefix`` is the path
+    below which they serve this server. Each is None if there is none.
     """
 
     def __init__(
@@ -65,9 +65,9 @@ class Proxies:
         self._prefix = prefix
 
     def origin(self, peer: str, headers: Mapping[str, str]) -> Origin:
-        """Return what is believed of a request from the address ``peer``.
+        """Return the origin of a request from the address ``peer``.
 
-        ``headers`` are named as in WSGI's environment, and so are their characters.
+        ``headers`` have names and characters as in WSGI's environment.
         """
         address = _address(peer)
         if address is None or not self._trusts(address):
@@ -84,7 +84,7 @@ class Proxies:
         )
 
     def before(self, application: "WSGIApplication") -> "WSGIApplication":
-        """Return a WSGI application that sees of each request only what is believed of it."""
+        """Return a WSGI application that corrects each request before ``application`` sees it."""
 
         def answer(environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
             self._correct(environ)
@@ -93,22 +93,29 @@ class Proxies:
         return answer
 
     def _correct(self, environ: MutableMapping[str, Any]) -> None:
-        origin = self.origin(environ.get("REMOTE_ADDR", ""), environ)
+        peer = environ.get("REMOTE_ADDR", "")
+        origin = self.origin(peer, environ)
+        environ[ASKED] = _asked(peer, origin, environ)
         for name in _SPOKEN:
             environ.pop(_forwarded(name), None)
         if self._user_key:
             environ.pop(self._user_key, None)
         environ["REMOTE_ADDR"] = origin.client
-        environ[USER], environ[BY_PROXY] = origin.user, origin.by_proxy
+        environ[USER] = origin.user
         environ["wsgi.url_scheme"] = origin.scheme or environ["wsgi.url_scheme"]
         if origin.host:
             environ["HTTP_HOST"] = origin.host
-        # One that the option names is known to be right; what a proxy says is not asked then.
+        # A prefix from the option is known to be right and overrides the proxy's.
         prefix = self._prefix or origin.prefix or ""
         path = environ.get("PATH_INFO", "")
         if prefix and (path == prefix or path.startswith(prefix + "/")):
             environ["PATH_INFO"] = path[len(prefix) :]
         environ["SCRIPT_NAME"] = prefix
+
+    def is_trusted(self, peer: str) -> bool:
+        """Return whether the address ``peer`` is that of a trusted proxy."""
+        address = _address(peer)
+        return address is not None and self._trusts(address)
 
     def _trusts(self, address: Address) -> bool:
         return any(address in network for network in self._networks)
@@ -130,12 +137,24 @@ class Proxies:
             user = headers.get(self._user_key or "", "").encode("latin-1").decode().strip()
         except UnicodeError:
             return None
-        # A comma stands between the values of a header that was sent twice: one is not the proxy's.
+        # A comma means that the header was sent twice, and one of the values is not the proxy's.
         return user if user and is_name(user) and "," not in user else None
 
 
+def _asked(peer: str, origin: Origin, environ: Mapping[str, Any]) -> list[str | None]:
+    """Return the hosts to check: see `host`."""
+    address = _address(peer)
+    if origin.by_proxy and address is not None and not address.is_loopback:
+        # X-Forwarded-For shows that this is the proxy, and not a browser on the proxy's machine.
+        return [] if environ.get(_forwarded("FOR")) else [environ.get("HTTP_HOST")]
+    asked = [environ.get("HTTP_HOST")]
+    if origin.by_proxy and _forwarded("HOST") in environ:
+        asked.append(_last(environ, "HOST"))
+    return asked
+
+
 def bucket(client: str) -> str:
-    """Return what stands for a client's address where requests are counted."""
+    """Return what a client's requests are counted by: its IPv4 address, or its IPv6 /64."""
     address = _address(client)
     if address is None or address.version == 4:
         return client

@@ -1,15 +1,15 @@
-"""``/v1.0``: the original Canary's two answers, as its pollers know them, and nothing else."""
+"""``/v1.0``: the two answers of the original Canary, for its pollers, and nothing else."""
 
 from flask import Blueprint
 
-from canary.server.registration import Registry
 from canary.server.v1 import conductors, jobs
-from canary.stores.reading import Reading
+from canary.server.v1.registration import Registry
+from canary.stores.queries.jobs_at import Queries
 
 
-def blueprints(reading: Reading, registry: Registry, interval: int) -> list[Blueprint]:
-    """Return the blueprints; ``interval`` is that of a request that does not say."""
+def blueprints(queries: Queries, registry: Registry, interval: int) -> list[Blueprint]:
+    """Return the blueprints; ``interval`` is the default interval in seconds."""
     return [
-        jobs.blueprint(reading, registry, interval),
-        conductors.blueprint(reading, registry),
+        jobs.blueprint(queries, registry, interval),
+        conductors.blueprint(queries, registry),
     ]

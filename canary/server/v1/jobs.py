@@ -1,8 +1,8 @@
 """``GET /v1.0/jobs``: a board's jobs, now or at a past moment, in one answer that is never paged.
 
-Promises: the answer is whole or an error. It is written to a spool first, which goes to a file
-where it grows large, so that neither MongoDB waits for a slow client nor memory holds every job.
-MongoDB is read for ``READ_LIMIT`` seconds at most.
+Promises: the answer is complete, or an error. It is first written to a spool, which becomes a file
+if it grows large. So MongoDB does not wait for a slow client, and memory does not hold all jobs.
+MongoDB is read for at most ``READ_LIMIT`` seconds.
 """
 
 import json
@@ -16,17 +16,18 @@ from flask import Blueprint, Response, request
 
 from canary.errors import StoreUnavailable
 from canary.model.freshness import Freshness
-from canary.server import parameters, representation
-from canary.server.registration import Registry, check_registered
-from canary.stores.reading import BoardJobs, Reading
+from canary.server import representation
+from canary.server.v1 import parameters
+from canary.server.v1.registration import Registry, check_registered
+from canary.stores.queries.jobs_at import BoardJobs, Queries
 
-SPOOL_MEMORY: Final = 8 * 2**20  # bytes of one answer held in memory: some 10,000 jobs
+SPOOL_MEMORY: Final = 8 * 2**20  # bytes of one answer held in memory: about 10,000 jobs
 CHUNK: Final = 64 * 2**10  # bytes sent at a time
 READ_LIMIT: Final = 60.0  # seconds, after which a proxy would no longer wait for the answer
 
 
-def blueprint(reading: Reading, registry: Registry, interval: int) -> Blueprint:
-    """Return the blueprint; ``interval`` is that of a request that does not say."""
+def blueprint(queries: Queries, registry: Registry, interval: int) -> Blueprint:
+    """Return the blueprint; ``interval`` is the default interval in seconds."""
     jobs = Blueprint("jobs", __name__)
 
     @jobs.get("/v1.0/jobs")
@@ -36,7 +37,7 @@ def blueprint(reading: Reading, registry: Registry, interval: int) -> Blueprint:
         at = parameters.at(request.args)
         spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_MEMORY)  # noqa: SIM115 -- sent later
         try:
-            with reading.jobs(path, seconds, at) as found:
+            with queries.jobs(path, seconds, at) as found:
                 check_registered(path, found.board if found else None, registry)
                 count = _write(spool, path, found) if found else 0
                 head = _head(path, count, seconds, at, found)
@@ -49,7 +50,10 @@ def blueprint(reading: Reading, registry: Registry, interval: int) -> Blueprint:
 
 
 def _write(spool: IO[bytes], path: str, found: BoardJobs) -> int:
-    """Write all jobs, separated by commas; return how many they are."""
+    """Write all jobs, separated by commas; return the number of jobs.
+
+    Raises StoreUnavailable if reading takes longer than ``READ_LIMIT``.
+    """
     count, begun = 0, time.monotonic()
     for job in found.jobs:
         if time.monotonic() - begun > READ_LIMIT:
@@ -66,7 +70,7 @@ def _write(spool: IO[bytes], path: str, found: BoardJobs) -> int:
 def _head(
     path: str, count: int, interval: timedelta, at: datetime | None, found: BoardJobs | None
 ) -> bytes:
-    """Return the answer up to and with the bracket that opens the list of jobs."""
+    """Return the beginning of the answer, including the bracket that opens the list of jobs."""
     moment = found.at if found else at or datetime.now(UTC)
     head = {
         "job_count": count,

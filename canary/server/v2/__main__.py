@@ -1,4 +1,4 @@
-"""Print ``/openapi.json``, from which the dashboard's types are made: ``make types``."""
+"""Print ``/openapi.json``, from which ``make types`` generates the dashboard's types."""
 
 import json
 from datetime import timedelta
@@ -6,23 +6,25 @@ from datetime import timedelta
 import pymongo
 
 from canary.server import v2
-from canary.server.audience import Audience
-from canary.server.resuming import Past, Resuming
-from canary.server.v2 import stream
-from canary.stores.reading import Reading
+from canary.server.stream import endpoint
+from canary.server.stream.broadcaster import Broadcaster
+from canary.server.stream.resume import Replay, Resumption
+from canary.server.stream.shares import Shares
+from canary.stores.queries.jobs_at import Queries
 
 
 def description() -> str:
-    """Return it as JSON. Nothing is connected to."""
+    """Return the OpenAPI description as JSON, without connecting to anything."""
     app = v2.application()
     client: pymongo.MongoClient[dict[str, object]] = pymongo.MongoClient(connect=False)
-    reading = Reading(client["canary"], timedelta(0))
-    for api in (*v2.blueprints(reading, "/", 0), stream.blueprint(Resuming(Audience(1), _none))):
+    queries = Queries(client["canary"], timedelta(0))
+    streams = endpoint.blueprint(Resumption(Broadcaster(1), _none), Shares(1))
+    for api in (*v2.blueprints(queries, "/", 0), streams):
         app.register_api(api)
     return json.dumps(app.api_doc, indent=2) + "\n"
 
 
-def _none(_: str) -> Past:
+def _none(_: str) -> Replay:
     raise NotImplementedError("nobody follows here")
 
 

@@ -1,9 +1,9 @@
 """How ``/v2`` answers: a list as a page of JSON, or all of it as CSV or JSON lines.
 
-Promises: a page begins where the one before ended (``canary.stores.paging``); what is exported is
-sent as it is read, a batch at a time, and an export that breaks off is not ended properly, so that
-nobody takes it for the whole. A cell of CSV that a spreadsheet would take for a formula begins with
-an apostrophe (as OWASP has it under CSV injection).
+Promises: a page begins behind the last entry of the page before (``canary.stores.queries.paging``).
+An export is sent as it is read, a batch at a time. If an export breaks off, the response has no
+proper end, so that no client takes it for the whole list. No spreadsheet takes a cell of CSV for a
+formula (``canary.spreadsheet``).
 """
 
 import csv
@@ -22,29 +22,30 @@ from pydantic import BaseModel
 from canary.clock import now
 from canary.model.filters import Filters, leaving_out
 from canary.server.representation import JSON
+from canary.server.rows import told
 from canary.server.v2.query import MAX_LIMIT, ListQuery, Query
 from canary.server.v2.schemas import Problem
-from canary.stores.lists import Kept, Lists
-from canary.stores.paging import Place, Sort
+from canary.spreadsheet import as_json, guarded
+from canary.stores.queries.lists import Kept, Lists
+from canary.stores.queries.paging import Place, Sort
 
-JOBBOARDS: Final = Tag(name="jobboards", description="what happens on them, and what happened")
+JOBBOARDS: Final = Tag(name="jobboards", description="what happens on jobboards, and what happened")
 JSON_LINES: Final = "application/x-ndjson"
 CSV: Final = "text/csv"
 PROBLEM: Final = "application/problem+json"
 ROWS_AT_A_TIME: Final = 100
 OWN_BOARD: Final = "OWN_BOARD"  # in Flask's config: the path of Canary's own board
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _TYPES: Final = {"json": "application/json", "csv": CSV, "jsonl": JSON_LINES}
 
 Row = Callable[[Mapping[str, Any], datetime], JSON]
 
 
 class Listing(Protocol):
-    """What a list is read from."""
+    """A list that can be read by pages or as a whole."""
 
     @property
     def names(self) -> list[str]:
-        """Those of its rows."""
+        """The names of a row's fields, in order."""
 
     def page(
         self, filters: Filters, moment: datetime, sort: Sort, after: Place | None, limit: int
@@ -52,11 +53,11 @@ class Listing(Protocol):
         """Return at most ``limit`` rows behind ``after``, each with its place."""
 
     def walk(self, filters: Filters, moment: datetime, sort: Sort, limit: int) -> Iterator[JSON]:
-        """Yield all rows, ``limit`` at most unless it is 0."""
+        """Yield all rows, or at most ``limit`` of them if it is not 0."""
 
 
 class Source:
-    """A list that is a collection in MongoDB; ``row`` makes of a document what is told of it."""
+    """A list that is a collection in MongoDB; ``row`` turns a document into a row."""
 
     def __init__(self, found: Lists, kept: Kept, row: Row, model: type[BaseModel]) -> None:
         self._found, self._kept, self._row = found, kept, row
@@ -67,19 +68,24 @@ class Source:
     ) -> list[tuple[Place, JSON]]:
         """Return at most ``limit`` rows behind ``after``, each with its place."""
         page = self._found.page(self._kept, filters, moment, sort, after, limit)
-        return [(sort.place_of(document), self._row(document, moment)) for document in page]
+        return [
+            (self._kept.place_of(sort, document), self._told(document, moment)) for document in page
+        ]
 
     def walk(self, filters: Filters, moment: datetime, sort: Sort, limit: int) -> Iterator[JSON]:
         """Yield all rows."""
         for document in self._found.walk(self._kept, filters, moment, sort, limit):
-            yield self._row(document, moment)
+            yield self._told(document, moment)
+
+    def _told(self, document: Mapping[str, Any], moment: datetime) -> JSON:
+        return told(lambda each: self._row(each, moment), document, self._kept.shape)
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A list that is made whole in memory: one of boards or conductors is never long.
+    """A list that is made as a whole in memory, as lists of boards and conductors are never long.
 
-    ``make`` returns the rows, each with its identity; they are sorted by the row's own fields.
+    ``make`` returns the rows, each with its identity. Rows are sorted by their own fields.
     """
 
     make: Callable[[Filters, datetime], list[tuple[str, JSON]]]
@@ -112,14 +118,14 @@ def _order(place: Place) -> tuple[bool, Any, str]:
 
 
 def names_of(model: type[BaseModel]) -> list[str]:
-    """Return the names of an answer's fields, in order."""
+    """Return the names of a model's fields as they appear in JSON, in order."""
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def by_pages(
     listing: Listing, filters: Filters, moment: datetime, sort: Sort, limit: int
 ) -> Iterator[JSON]:
-    """Yield the rows of a list that is read by pages only, ``limit`` at most unless it is 0."""
+    """Yield the rows of a list that is read by pages only, at most ``limit`` if it is not 0."""
     after, left = None, limit
     while True:
         page = listing.page(filters, moment, sort, after, min(left or MAX_LIMIT, MAX_LIMIT))
@@ -131,12 +137,12 @@ def by_pages(
 
 
 def asked_of(query: Query) -> Filters:
-    """Return what a request asks for: of Canary's own board only if it names that."""
+    """Return a request's filters; they leave out Canary's own board unless ``path`` names it."""
     return leaving_out(query.filters, current_app.config[OWN_BOARD])
 
 
 def listed(name: str, query: ListQuery, listing: Listing) -> Response:
-    """Return the list called ``name`` as ``query`` and the header Accept ask for it."""
+    """Return the response with the list ``name``, in the format of ``query`` or of Accept."""
     filters, moment = asked_of(query), now()
     form = query.format or _accepted()
     if form != "json":
@@ -144,11 +150,11 @@ def listed(name: str, query: ListQuery, listing: Listing) -> Response:
         return _export(name, form, rows, listing.names)
     page = listing.page(filters, moment, query.order, query.after, query.size + 1)
     is_more = len(page) > query.size
-    told: JSON = {
+    answer: JSON = {
         name: [row for _, row in page[: query.size]],
         "next": query.cursor_behind(page[query.size - 1][0]) if is_more else None,
     }
-    return Response(json.dumps(told), content_type="application/json")
+    return Response(json.dumps(answer), content_type="application/json")
 
 
 def _accepted() -> str:
@@ -157,10 +163,11 @@ def _accepted() -> str:
 
 
 def _export(name: str, form: str, rows: Iterator[JSON], names: list[str]) -> Response:
-    # What is wrong with the question or with MongoDB is an answer, not a broken one.
+    # Read the first rows now: an error then gets its own response instead of a broken export.
     first = list(islice(rows, ROWS_AT_A_TIME))
     lines = _csv if form == "csv" else _json_lines
-    response = Response(lines(chain(first, rows), names), content_type=_TYPES[form])
+    kind = f"{CSV}; charset=utf-8; header=present" if form == "csv" else _TYPES[form]
+    response = Response(lines(chain(first, rows), names), content_type=kind)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.{form}"'
     return response
 
@@ -172,8 +179,8 @@ def _json_lines(rows: Iterator[JSON], _: list[str]) -> Iterator[bytes]:
 
 def _csv(rows: Iterator[JSON], names: list[str]) -> Iterator[bytes]:
     text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(names)
+    csv.writer(text).writerow(names)  # Canary's own names, which need no quotes
+    writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC)
     while True:
         some = list(islice(rows, ROWS_AT_A_TIME))
         writer.writerows([_cell(row[name]) for name in names] for row in some)
@@ -186,21 +193,17 @@ def _csv(rows: Iterator[JSON], names: list[str]) -> Iterator[bytes]:
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, dict | list):
-        return json.dumps(value)
-    if isinstance(value, bool):
-        return json.dumps(value)
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return value
+    if isinstance(value, dict | list | bool):
+        return as_json(value)
+    return guarded(value) if isinstance(value, str) else value
 
 
 def answered(model: type[BaseModel], *problems: int) -> dict[Any, Any]:
-    """Return how an answer is described: its model, and the problems that there may be."""
+    """Return the OpenAPI responses of a route: its model for 200, and the problems."""
     return {200: model} | refused(*problems)
 
 
 def refused(*problems: int) -> dict[Any, Any]:
-    """Return how the problems are described that any question may meet, and ``problems``."""
+    """Return the OpenAPI responses for the statuses that any route may have, and ``problems``."""
     described = {"content": {PROBLEM: {"schema": Problem.model_json_schema()}}}
     return {status: dict(described) for status in (400, 401, 414, 429, 503, *problems)}

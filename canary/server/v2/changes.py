@@ -4,17 +4,19 @@ from typing import ClassVar, Literal
 
 from flask import Response
 from flask_openapi3 import APIBlueprint
+from pydantic import BaseModel
 
 from canary.server import representation
 from canary.server.v2.answers import JOBBOARDS, Source, answered, listed
 from canary.server.v2.query import KIND, NOT_KIND, KindName, ListQuery, sorting
 from canary.server.v2.schemas import Change, Changes
-from canary.stores.lists import CHANGES, Lists
+from canary.stores.queries.lists import CHANGES, Lists
 
 
 class ChangesQuery(ListQuery):
-    """A list of changes. The filters are about the job as it was with the change."""
+    """A list of changes. Filters apply to the job as it was with the change."""
 
+    row: ClassVar[type[BaseModel]] = Change
     sorted_by: ClassVar[dict[str, str]] = {"path": "board"}
     kind: list[KindName] = KIND
     not_kind: list[KindName] = NOT_KIND
@@ -30,7 +32,7 @@ def blueprint(found: Lists) -> APIBlueprint:
 
     @changes.get("/v2/changes", responses=answered(Changes))
     def answer(query: ChangesQuery) -> Response:
-        """List changes, within their time to live; since and until are about seen_at."""
+        """List changes, within their time to live; since and until apply to seen_at."""
         return listed("changes", query, source)
 
     return changes

@@ -1,7 +1,7 @@
 """``/openapi.json``, which describes ``/v2``, and ``/docs``, a page that shows it.
 
-The page is Swagger UI as its package ships it, started by a file of this server's own: its content
-security policy allows nothing inline.
+The page is Swagger UI as its package ships it. A script of this server starts it, because the
+content security policy allows no inline scripts.
 """
 
 import json
@@ -22,17 +22,17 @@ _SHIPPED: Final = {
     "swagger-ui-bundle.js": _SWAGGER / "js",
 }
 _MAX_AGE: Final = 3_600  # seconds
-# Its style sheet has icons in it.
+# Swagger UI's style sheet contains icons as data: URLs.
 _POLICY: Final = SECURITY["Content-Security-Policy"] + "; img-src 'self' data:"
 
 
 def blueprint(app: OpenAPI) -> Blueprint:
-    """Return the blueprint for what ``app`` says of itself."""
+    """Return the blueprint that serves the OpenAPI description of ``app``."""
     docs = Blueprint("docs", __name__)
 
     @docs.get("/openapi.json")
     def describe() -> Response:
-        # Where a proxy shows the server below a path, all that is described is below it too.
+        # Behind a proxy that serves Canary below a path, all described paths are below it, too.
         base = {"servers": [{"url": request.script_root}]} if request.script_root else {}
         return Response(json.dumps(app.api_doc | base), content_type="application/json")
 

@@ -1,24 +1,26 @@
-"""``GET /v2/gaps``: the intervals in which changes were not seen one by one, and how many."""
+"""``GET /v2/gaps``: intervals in which changes were not seen one by one, and how many they were."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from flask import Response
 from flask_openapi3 import APIBlueprint
+from pydantic import BaseModel
 
 from canary.server import representation
 from canary.server.v2.answers import JOBBOARDS, Source, answered, listed
 from canary.server.v2.query import ListQuery, sorting
 from canary.server.v2.schemas import Gap, Gaps
-from canary.stores.lists import GAPS, Lists
+from canary.stores.queries.lists import GAPS, Lists
 
 
 class GapsQuery(ListQuery):
     """A list of gaps.
 
-    A gap has no job: ``path`` and ``q`` are about its board, ``since`` and ``until`` about when it
-    was, ``age>`` about its end; any other filter finds none, its NOT every one.
+    A gap has no job. ``path`` and ``q`` apply to its board's path, ``since`` and ``until`` to its
+    interval, ``age>`` to its end. Any other filter finds no gap, and its NOT finds every gap.
     """
 
+    row: ClassVar[type[BaseModel]] = Gap
     sort: Literal["-to", "to", "-from", "from"] = sorting("-to", "to", "from")
 
 

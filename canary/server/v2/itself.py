@@ -1,4 +1,4 @@
-"""``GET /v2/canary``: Canary itself: its version, its own board, and its workers."""
+"""``GET /v2/canary``: Canary's version, its own board and its workers."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,36 +10,39 @@ from pydantic import Field
 
 from canary.server.representation import JSON, iso, optional_iso
 from canary.server.v2.answers import answered
-from canary.server.v2.schemas import Answer
-from canary.stores.boards import BEAT_LIMIT
-from canary.stores.reading import Reading
+from canary.server.v2.edit_schemas import Answer
+from canary.stores.mongo.shapes import NO_MOMENT, fitting
+from canary.stores.queries.board_status import BEAT_LIMIT
+from canary.stores.queries.jobs_at import Queries
 
 ITSELF = Tag(name="canary", description="the monitor itself")
 
 
 class Checkpoints(Answer):
-    """What a worker says of the checkpoints of the boards that it watches."""
+    """The checkpoints that a worker writes of the boards that it watches, by its heartbeat."""
 
     written: int
     failed: int
     interval: float
-    oldest: datetime | None = Field(description="of all boards' last ones the oldest")
+    oldest: datetime | None = Field(description="the oldest of the boards' last checkpoints")
 
 
 class Worker(Answer):
-    """A canary-worker, by its heartbeat."""
+    """A canary-worker, as its heartbeat describes it."""
 
     name: str
     host: str
     pid: int
     started_at: datetime
-    seen_at: datetime = Field(description="its last heartbeat")
+    seen_at: datetime = Field(description="when its last heartbeat came")
     alive: bool
     boards: int = Field(description="how many registered boards it watches")
-    behind: int = Field(description="of how many something waits to be stored")
-    until: datetime | None = Field(description="up to when all else is stored")
-    reconciled: int = Field(description="how many boards it has compared with ZooKeeper")
-    drift: int = Field(description="how many differences it found")
+    behind: int = Field(description="for how many boards something waits to be read or stored")
+    until: datetime | None = Field(
+        description="up to when everything of its other boards is stored"
+    )
+    reconciled: int = Field(description="how often it has reconciled a board with ZooKeeper")
+    drift: int = Field(description="how many differences these comparisons found")
     checkpoints: Checkpoints | None = Field(description="null without Cassandra")
 
 
@@ -47,39 +50,48 @@ class Itself(Answer):
     """Canary itself."""
 
     version: str
-    jobboard: str = Field(description="the path of its own board")
-    interval: int = Field(description="the window of a request that does not say, seconds")
+    jobboard: str = Field(description="the path of Canary's own board")
+    interval: int = Field(description="the default window, in seconds")
     workers: list[Worker]
 
 
-def blueprint(reading: Reading, jobboard: str, interval: int) -> APIBlueprint:
+def blueprint(queries: Queries, jobboard: str, interval: int) -> APIBlueprint:
     """Return the blueprint."""
     itself = APIBlueprint("v2_canary", __name__, abp_tags=[ITSELF])
     of = version("canary-monitor")
 
     @itself.get("/v2/canary", responses=answered(Itself))
     def answer() -> JSON:
-        """Tell of Canary: every worker whose heartbeat is kept, alive or not."""
-        workers = [_worker(document) for document in reading.workers()]
+        """Describe Canary itself, with every worker whose heartbeat is kept, alive or not."""
+        workers = [_worker(document) for document in queries.workers()]
         return {"version": of, "jobboard": jobboard, "interval": interval, "workers": workers}
 
     return itself
 
 
 def _worker(document: Mapping[str, Any]) -> JSON:
-    checkpoints = document.get("checkpoints")
+    def told(name: str, of: type, otherwise: Any = None) -> Any:
+        return fitting(document.get(name), of, otherwise)
+
+    age, beat = document.get("age"), told("beat", datetime, NO_MOMENT)
+    checkpoints = told("checkpoints", dict)
     return {
-        "name": document["_id"],
-        "host": document["host"],
-        "pid": document["pid"],
-        "started_at": iso(document["started_at"]),
-        "seen_at": iso(document["beat"]),
-        "alive": document["age"] < BEAT_LIMIT.total_seconds() * 1000,
+        "name": str(document["_id"]),
+        "host": told("host", str, ""),
+        "pid": told("pid", int, 0),
+        "started_at": iso(told("started_at", datetime, beat)),
+        "seen_at": iso(beat),
+        "alive": age is not None and age < BEAT_LIMIT.total_seconds() * 1000,
         "boards": document["boards"],
-        "behind": len(document["behind"]),
-        "until": optional_iso(document["until"]),
-        "reconciled": document["reconciled"],
-        "drift": document["drift"],
-        "checkpoints": checkpoints
-        and {**checkpoints, "oldest": optional_iso(checkpoints["oldest"])},
+        "behind": len(told("behind", list, [])),
+        "until": optional_iso(told("until", datetime)),
+        "reconciled": told("reconciled", int, 0),
+        "drift": told("drift", int, 0),
+        "checkpoints": checkpoints and _checkpoints(checkpoints),
     }
+
+
+def _checkpoints(told: Mapping[str, Any]) -> JSON:
+    counts = {name: fitting(told.get(name), int, 0) for name in ("written", "failed")}
+    counts["interval"] = fitting(told.get("interval"), (int, float), 0)
+    return {**counts, "oldest": optional_iso(fitting(told.get("oldest"), datetime))}

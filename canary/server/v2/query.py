@@ -1,29 +1,30 @@
-"""What a list of ``/v2`` may be asked: one query for all of them, checked and documented in one.
+"""The query of ``/v2``'s lists: one set of parameters for all, checked and documented in one place.
 
-A field's description says what is allowed, in ``/openapi.json`` as in the answer to what is not.
+A field's description says what is allowed, in ``/openapi.json`` and in the answer to a wrong value.
 """
 
-import base64
-import binascii
-import json
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection
+from datetime import datetime
 from functools import cache
-from typing import Any, ClassVar, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from zlib import crc32
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from flask import has_request_context, request
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from werkzeug.datastructures import MultiDict
 
 from canary.config.board_path import shown
 from canary.errors import UsageError
 from canary.model import filters
 from canary.model.filters import Filter, Filters
-from canary.server.v2.values import BoardPath, Moment, Search, Seconds, Text
-from canary.stores.paging import Place, Sort, Value
+from canary.server.v2 import cursors
+from canary.server.v2.values import BoardPath, Count, Moment, Search, Seconds, Text
+from canary.stores.queries.paging import VALUES, Place, Sort
+from canary.values import MOMENTS, whole
 
 MAX_LIMIT: Final = 1_000
 DEFAULT_LIMIT: Final = 100
 MAX_VALUES: Final = 100  # of one filter
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 State = Literal["UNCLAIMED", "CLAIMED", "COMPLETE"]
 OutcomeName = Literal["consumed", "trashed", "removed", "board_deleted", "unknown"]
@@ -32,6 +33,7 @@ KindName = Literal[
     "malformed",
     "claimed",
     "abandoned",
+    "edited",
     "consumed",
     "trashed",
     "removed",
@@ -69,12 +71,12 @@ _STATE: Final = _several("a job's state: UNCLAIMED, CLAIMED or COMPLETE", "state
 _OUTCOME: Final = _several(
     "how a job ended: consumed, trashed, removed, board_deleted or unknown", "outcome"
 )
-_OWNER: Final = _several("who claims the job, or did at its end, exactly", "owner")
+_OWNER: Final = _several("who claims the job, or claimed it when it ended, exactly", "owner")
 _NAME: Final = _several("a job's name, exactly", "name")
 _UUID: Final = _several("a job's uuid, exactly", "uuid")
 KIND: Final = _several(
-    "what happened: posted, malformed, claimed, abandoned, consumed, trashed, removed, ended, "
-    "node_created or node_deleted",
+    "what happened: posted, malformed, claimed, abandoned, edited, consumed, trashed, removed, "
+    "ended, node_created or node_deleted",
     "kind",
 )
 _AGE: Final = _one("posted that long ago or more: seconds, or with s, m, h or d as in 5m", "age>")
@@ -84,39 +86,50 @@ _WAITING: Final = _one(
 _RUNNING: Final = _one(
     "has run that long or more, claimed: seconds, or with s, m, h or d as in 5m", "running>"
 )
-_SINCE: Final = _one(
-    "there at that moment or later: ISO 8601 with its zone, or seconds since 1970", "since"
-)
-_UNTIL: Final = _one(
-    "there at that moment or before: ISO 8601 with its zone, or seconds since 1970", "until"
-)
+_CLAIMS: Final = _one("was claimed so often or more often: a whole number", "claims>")
+_SINCE: Final = _one(f"there at that moment or later: {MOMENTS}", "since")
+_UNTIL: Final = _one(f"there at that moment or before: {MOMENTS}", "until")
 _TEXT: Final = _one(
-    "a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in "
-    "its payload as well, of a gap in its path alone",
+    "a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs "
+    "also in the payload, for gaps only in the path",
     "q",
 )
 NOT_KIND: Final = _not(KIND)
 
 
 class Asked(BaseModel):
-    """What a request asks for; what it asks wrongly is a UsageError."""
+    """The parameters of a request. A wrong parameter raises UsageError."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @classmethod
     def model_validate(cls, obj: Any, **options: Any) -> Self:
-        """Return it. Raises UsageError: which parameter, its value, what is allowed."""
+        """Return the checked parameters.
+
+        Raises UsageError with the parameter, its value and what is allowed.
+        """
+        if has_request_context():
+            cls.check_repeated(request.args)
         try:
             return super().model_validate(obj, **options)
         except ValidationError as error:
             raise _refused(cls, error) from error
 
     @classmethod
+    def check_repeated(cls, asked: MultiDict[str, str]) -> None:
+        """Raise UsageError if a parameter that takes a single value is given more than once."""
+        for key, field in cls.model_fields.items():
+            name = field.alias or key
+            if field.default != [] and len(values := asked.getlist(name)) > 1:
+                told = ", ".join(shown(value) for value in values[:3])
+                raise UsageError(f"{name} is there {len(values)} times: {told}. Allowed: once.")
+
+    @classmethod
     @cache
     def model_json_schema(cls, *words: Any, **options: Any) -> dict[str, Any]:  # type: ignore[override]
-        """Return the schema, made once: it is asked for with each request.
+        """Return the JSON schema. It is made once, because it is needed at each request.
 
-        What need not be there is left out of a query, never null.
+        It allows no nulls: an optional parameter is left out of a query instead.
         """
         schema = super().model_json_schema(*words, **options)
         for described in schema["properties"].values():
@@ -148,6 +161,8 @@ class Query(Asked):
     not_waiting: Seconds | None = _not(_WAITING)
     running: Seconds | None = _RUNNING
     not_running: Seconds | None = _not(_RUNNING)
+    claims: Count | None = _CLAIMS
+    not_claims: Count | None = _not(_CLAIMS)
     since: Moment | None = _SINCE
     not_since: Moment | None = _not(_SINCE)
     until: Moment | None = _UNTIL
@@ -157,7 +172,7 @@ class Query(Asked):
 
     @property
     def filters(self) -> Filters:
-        """What is asked for."""
+        """The filters that the request sets."""
         found = []
         for name in self.model_fields_set:
             about = _ABOUT.get(name.removeprefix("not_"))
@@ -179,6 +194,7 @@ _ABOUT: Final = {
     "age": filters.Field.AGE,
     "waiting": filters.Field.WAITING,
     "running": filters.Field.RUNNING,
+    "claims": filters.Field.CLAIMS,
     "since": filters.Field.SINCE,
     "until": filters.Field.UNTIL,
     "q": filters.Field.TEXT,
@@ -186,85 +202,88 @@ _ABOUT: Final = {
 
 
 class ListQuery(Query):
-    """The same, of a list: sorted, a page at a time or, as CSV or JSON lines, all at once."""
+    """The query of a list: filters, order and page, or all rows as CSV or JSON lines."""
 
-    #: The fields of documents that the names of ``sort`` stand for, where they differ.
+    #: Names of ``sort`` to fields of documents, where the two differ.
     sorted_by: ClassVar[dict[str, str]] = {}
+    #: The model of a row of the list, which says what type each field has.
+    row: ClassVar[type[BaseModel] | None] = None
+    #: The type of a time that the list is sorted by: text if the list is made in memory.
+    moments: ClassVar[type] = datetime
 
-    limit: int | None = Field(
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(whole)] | None = Field(
         None,
-        ge=1,
-        le=MAX_LIMIT,
         description=f"a whole number from 1 to {MAX_LIMIT}: how many entries, by default "
         f"{DEFAULT_LIMIT}, and all of them as CSV or JSON lines",
     )
-    cursor: str | None = Field(None, description="what stood in next of the page before")
+    cursor: str | None = Field(None, description="the value of next in the page before")
     sort: str = ""
     format: Literal["json", "csv", "jsonl"] | None = Field(
-        None, description="json, csv or jsonl; by default what the header Accept asks for"
+        None, description="json, csv or jsonl; by default as the header Accept asks for"
     )
 
     @property
     def order(self) -> Sort:
-        """What the list is sorted by."""
+        """The field that the list is sorted by, and the direction."""
         name = self.sort.removeprefix("-")
         return Sort(self.sorted_by.get(name, name), self.sort.startswith("-"))
 
     @property
     def size(self) -> int:
-        """How many entries a page has."""
+        """The maximum number of entries of a page."""
         return self.limit or DEFAULT_LIMIT
 
     @property
     def after(self) -> Place | None:
-        """The place behind which the page begins. Raises UsageError if it is another list's."""
+        """The place behind which the page begins; None for the first page.
+
+        Raises UsageError if the cursor is not of this list.
+        """
         if self.cursor is None:
             return None
-        try:
-            told = base64.b64decode(self.cursor.encode(), b"-_", validate=True)
-            fingerprint, kind, value, identity = json.loads(told)
-            if fingerprint == self._fingerprint and isinstance(identity, str):
-                return Place(_value(kind, value), identity)
-        except (binascii.Error, ValueError, TypeError, KeyError, OverflowError):
-            pass
-        raise UsageError(
-            f"cursor is {shown(self.cursor)}. Allowed: what stood in next of the page before, "
-            "with the same filters and the same sort."
-        )
+        place = cursors.read(self.cursor, self._fingerprint, self._sorted_types)
+        if place is None:
+            raise UsageError(
+                f"cursor is {shown(self.cursor)}. Allowed: what stood in next of the page before, "
+                "with the same filters and the same sort."
+            )
+        return place
 
     def cursor_behind(self, place: Place) -> str:
         """Return the cursor of the page that begins behind ``place``."""
-        kind, value = "value", place.value
-        if isinstance(value, datetime):
-            kind, value = "moment", (value - _EPOCH) // timedelta(milliseconds=1)
-        told = json.dumps([self._fingerprint, kind, value, place.identity])
-        return base64.urlsafe_b64encode(told.encode()).decode()
+        return cursors.written(self._fingerprint, place)
+
+    @property
+    def _sorted_types(self) -> Collection[type]:
+        name = self.sort.removeprefix("-")
+        fields = self.row.model_fields if self.row else {}
+        field = next((each for key, each in fields.items() if name in {key, each.alias}), None)
+        if field is None:
+            return VALUES
+        types = cursors.types_of(field.annotation)
+        return {self.moments if each is datetime else each for each in types}
 
     @property
     def _fingerprint(self) -> int:
-        """Tell one list from another: its filters and its order."""
+        """A checksum of the list's type, filters and order, which distinguishes lists."""
         asked = sorted(
             (each.field, each.negated, sorted(map(str, each.values))) for each in self.filters
         )
         return crc32(repr((type(self).__name__, self.sort, asked)).encode())
 
 
-def _value(kind: str, value: Any) -> Value:
-    if kind == "moment":
-        return _EPOCH + timedelta(milliseconds=value)
-    if value is None or isinstance(value, str | int | float):
-        return value
-    raise ValueError("no value that a list is sorted by")
-
-
 def sorting(*names: str) -> Any:
-    """Return the field of what a list may be sorted by; the first is the default.
+    """Return the field ``sort`` of a list that may be sorted by ``names``, by default by the first.
 
-    A single one is sorted in one direction only.
+    If there is only one name, the list is sorted in one direction only.
     """
     if len(names) == 1:
         return Field(names[0], description=f"{names[0]}: there is no other order")
-    return Field(names[0], description=f"one of {', '.join(names)}; - for descending")
+    fields = ", ".join(name.removeprefix("-") for name in names)
+    return Field(
+        names[0],
+        description=f"one of {fields}; with - before it for descending; by default {names[0]}",
+    )
 
 
 def _refused(model: type[BaseModel], error: ValidationError) -> UsageError:
@@ -274,8 +293,9 @@ def _refused(model: type[BaseModel], error: ValidationError) -> UsageError:
     if first["type"] == "extra_forbidden":
         field, sign, value = name.partition(">")
         meant = ""
-        if sign and f"{field}>" in allowed and not value.startswith("!"):
-            meant = f" Is {shown(f'{field}>={value}')} meant?"
+        if f"{field}>" in allowed and not value.startswith("!"):
+            given = value if sign else str(first["input"])
+            meant = f" Is {shown(f'{field}>={given}')} meant?"
         return UsageError(
             f"There is no parameter {shown(name)}.{meant} Allowed: {', '.join(allowed)}."
         )

@@ -1,7 +1,7 @@
-"""The answers of ``/v2`` as ``/openapi.json`` describes them.
+"""Pydantic models of the answers of ``/v2``, for ``/openapi.json``.
 
-What is answered is made in ``canary.server.representation``, without these: a test holds that both
-agree. Times are ISO 8601 in UTC, durations seconds.
+The answers themselves are made in ``canary.server.representation``, without these models. A test
+checks that both agree. Times are ISO 8601 in UTC; durations are in seconds.
 """
 
 from datetime import datetime
@@ -9,9 +9,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from canary.server.v2.conductor_schemas import Conductor, FreshnessName
+from canary.server.v2.edit_schemas import Answer, Edit
+from canary.server.v2.payload_schemas import Cut
 from canary.server.v2.query import KindName, OutcomeName, State
 
-FreshnessName = Literal["live", "catching_up", "suspended", "missing", "denied", "unwatched"]
 ReasonName = Literal[
     "coalesced",
     "late",
@@ -27,16 +29,10 @@ ReasonName = Literal[
 ]
 
 
-class Answer(BaseModel):
-    """Exactly these names, each always there."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
 class PerMinute(Answer):
-    """How often something happened, per minute of the window that was watched.
+    """How often something happened, per minute of the part of the window that was watched.
 
-    Statistics of a name or an owner go by the board that is watched longest.
+    For statistics by name or by owner, the board that has been watched longest decides.
     """
 
     posted: float
@@ -45,11 +41,13 @@ class PerMinute(Answer):
 
 
 class Account(Answer):
-    """What is known of a board's changes, over the window."""
+    """Creates and deletes of a board's children within the window that were not seen one by one."""
 
     unseen_creates: int = Field(description="creates of children that were only counted")
     unseen_deletes: int = Field(description="deletes of children that were only counted")
-    complete: bool = Field(description="whether all of the window was watched and nothing unseen")
+    complete: bool = Field(
+        description="whether the board was watched for the whole window and nothing is unseen"
+    )
 
 
 class Board(Answer):
@@ -61,14 +59,30 @@ class Board(Answer):
     freshness_since: datetime | None
     watcher: str | None = Field(description="the worker that watches it")
     epoch: int | None = Field(description="the czxid of the watch job's lock")
-    revision: int = Field(description="how many changes were ever told of it")
+    revision: int = Field(description="how many changes of the board were recorded so far")
     watched_since: datetime | None
-    live_until: datetime | None = Field(description="up to when all that happened is known")
-    drift: int = Field(description="how many differences from ZooKeeper were ever found")
+    live_until: datetime | None = Field(description="up to when everything that happened is known")
+    drift: int = Field(description="how many differences from ZooKeeper were found so far")
+    clock_offset: float | None = Field(
+        description="by how many seconds ZooKeeper's clock is ahead of MongoDB's, negative if it is"
+        " behind; null if not known yet"
+    )
+    clock_off: bool = Field(
+        description="whether that is more than 3 s: then times count by MongoDB's clock alone"
+    )
     unclaimed: int
     claimed: int
     ended: int = Field(description="jobs that ended within the window")
-    oldest_unclaimed: float | None = Field(description="the longest that a job waits now, seconds")
+    oldest_unclaimed: float | None = Field(
+        description="for how many seconds the job has waited that waits longest"
+    )
+    trash_collisions: int = Field(
+        description="claimed jobs that TaskFlow can't trash, because a job with the same number"
+        " but another uuid is in the trash"
+    )
+    oldest_claimed: float | None = Field(
+        description="for how many seconds the claim has lasted that lasts longest"
+    )
     per_minute: PerMinute
     account: Account
 
@@ -76,35 +90,42 @@ class Board(Answer):
 class Job(Answer):
     """A job, in a list."""
 
-    uuid: str | None = Field(description="null where it could not be read")
+    uuid: str | None = Field(description="null if it could not be read")
     name: str | None
     path: str = Field(description="the board's path")
-    znode: str = Field(description="the name of the job's znode below it")
+    znode: str = Field(description="the name of the job's znode below the board")
     state: State
     outcome: OutcomeName | None
-    owner: str | None = Field(description="who claims it, or did at its end")
+    owner: str | None = Field(description="who claims the job, or claimed it when it ended")
     posted_at: datetime
-    since: datetime = Field(description="when its state began")
+    since: datetime = Field(description="when the job came into its state")
     claimed_at: datetime | None
     ended_at: datetime | None
-    age: float = Field(description="seconds since it was posted")
+    age: float = Field(description="seconds since the job was posted")
     waiting: float | None = Field(description="seconds unclaimed, summed up; null if unknown")
     running: float | None = Field(description="seconds claimed, summed up; null if never")
-    claims: int = Field(description="how many claims of it were seen")
-    malformed: str | None = Field(description="why no conductor can take it")
-    revision: int = Field(description="the board's when it changed last")
+    claims: int = Field(description="how many claims of the job were seen")
+    in_trash: str | None = Field(
+        description="if the job is claimed: the uuid of a job with the same number in the trash"
+    )
+    malformed: str | None = Field(
+        description="why TaskFlow or Canary cannot read the payload; null if both can"
+    )
+    truncated: bool = Field(description="whether the payload was cut")
+    revision: int = Field(description="the board's revision at the job's last change")
 
 
 class JobInFull(Job):
-    """A job with what its payload holds, masked and bounded."""
+    """A job with its payload, masked and bounded."""
 
     priority: str | None
     details: dict[str, Any]
     book: dict[str, Any] | None
     excerpt: str | None = Field(description="the first bytes of a malformed payload, escaped")
-    size: int | None = Field(description="bytes of the payload as it was")
+    size: int | None = Field(description="bytes of the payload, before Canary masked or cut it")
     sha256: str | None
-    truncated: bool
+    cuts: list[Cut] = Field(description="where the payload was cut: the first 20 places")
+    cut_count: int = Field(description="in how many places the payload was cut")
 
 
 class Change(Answer):
@@ -113,37 +134,62 @@ class Change(Answer):
     path: str
     revision: int
     kind: KindName
-    state: State | None = Field(description="of the job, with this change; null if it is no job")
-    state_before: State | None = Field(description="of the job, before it; null if it was none")
+    state: State | None = Field(
+        description="the job's state after the change; null if it is not a job"
+    )
+    state_before: State | None = Field(
+        description="the job's state before the change; null if there was no job"
+    )
     uuid: str | None
-    name: str = Field(description="the znode's")
+    name: str = Field(description="the name of the znode")
     job_name: str | None
     owner: str | None
-    session: str | None = Field(description="the ZooKeeper session of the claim that it is about")
+    session: str | None = Field(
+        description="the ZooKeeper session of the claim that the change is about"
+    )
     outcome: OutcomeName | None
-    at: datetime | None = Field(description="ZooKeeper's time of it, where it tells one")
+    at: datetime | None = Field(
+        description="when it happened by ZooKeeper's clock; null if no znode records it"
+    )
     seen_at: datetime
+    moment: datetime = Field(
+        description="when it happened by Canary's clock: `at`, corrected if ZooKeeper's clock is"
+        " off, or `seen_at` if there is no `at`. Durations count from it"
+    )
     posted_at: datetime | None
-    waiting: float | None = Field(description="seconds the job had waited by then")
-    running: float | None = Field(description="seconds the job had run by then")
+    waiting: float | None = Field(description="seconds that the job had waited by then")
+    running: float | None = Field(description="seconds that the job had run by then")
     creates: int = Field(description="how many creates of the board's children it explains")
     deletes: int
+    edit: Edit | None = Field(description="what was edited; null for all other kinds")
 
 
 class Other(Answer):
-    """Another job with the same uuid."""
+    """Another job with the uuid, or with the name of a znode, that the request names."""
 
+    uuid: str | None
     path: str
     znode: str
     state: State
     posted_at: datetime
 
 
+class LeftOut(Answer):
+    """Changes of a job that the answer leaves out. A request with `after` returns them."""
+
+    changes: int = Field(description="how many are left out")
+    after: int = Field(description="the revision behind which they come")
+
+
 class JobAnswer(Answer):
-    """One job and all that happened to it."""
+    """One job and what happened to it."""
 
     job: JobInFull
-    changes: list[Change]
+    changes: list[Change] = Field(
+        description="in order: all of them, or the first and the last ones, or those behind `after`"
+    )
+    truncated: bool = Field(description="whether changes are left out")
+    left_out: LeftOut | None
     others: list[Other]
 
 
@@ -154,37 +200,12 @@ class Gap(Answer):
     from_: datetime = Field(alias="from")
     to: datetime
     reason: ReasonName
-    creates: int | None = Field(description="unseen ones; null: unknown, 0: all was found")
+    creates: int | None = Field(description="unseen creates; null if unknown, 0 if all were found")
     deletes: int | None
 
 
-class Held(Answer):
-    """A job that a conductor holds."""
-
-    uuid: str | None
-    name: str | None
-    znode: str
-    claimed_at: datetime | None
-
-
-class Conductor(Answer):
-    """A conductor of a board, or a claim that no registered conductor has."""
-
-    name: str | None = Field(description="as it registered; null if it did not")
-    owner: str | None = Field(description="the name in its claims")
-    path: str
-    host: str | None
-    pid: int | None
-    session: str | None = Field(description="its ZooKeeper session")
-    alive: bool = Field(description="whether a conductor is registered with that session")
-    since: datetime | None
-    seen_at: datetime | None
-    freshness: FreshnessName = Field(description="the board's")
-    holds: list[Held]
-
-
 class Quantiles(Answer):
-    """Seconds below which so many per cent lie, within 1 %; null where there are none."""
+    """Quantiles in seconds, within 1 % of the exact ones; null if nothing was counted."""
 
     count: int
     p50: float | None
@@ -200,8 +221,8 @@ class Stats(Answer):
     claimed: int
     ended: int
     per_minute: PerMinute
-    waiting: Quantiles = Field(description="by the time of each claim, unclaimed time summed up")
-    running: Quantiles = Field(description="by the time of each end, claimed time summed up")
+    waiting: Quantiles = Field(description="unclaimed time, summed up to each claim")
+    running: Quantiles = Field(description="claimed time, summed up to each end")
     backlog: int = Field(description="jobs that are unclaimed now")
     oldest_unclaimed: float | None
 
@@ -216,7 +237,7 @@ class Problem(BaseModel):
 
 
 class Page(Answer):
-    """A page of a list; the whole of it as CSV or JSON lines."""
+    """A page of a list, or all of the list as CSV or JSON lines."""
 
     model_config = ConfigDict(
         extra="forbid",

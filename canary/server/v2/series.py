@@ -1,8 +1,8 @@
-"""``GET /v2/series``: how the boards fared over time, in equal steps, as charts show it.
+"""``GET /v2/series``: job counts, rates and times per board over time, in equal steps, for charts.
 
-Promises: steps begin at multiples of their length since 1970, in UTC, whenever is asked: of a step
-that is over, who asks again is told the same. A step of which nothing is known, since nobody
-watched then, has nulls. What was not seen one by one is in ``gaps``, whose number is bounded.
+Promises: steps begin at multiples of their length since 1970 (UTC), so a step that is over has the
+same numbers in every answer. A step in which nobody watched the board has nulls. ``gaps`` has what
+was not seen one by one; their number is bounded.
 """
 
 import math
@@ -21,13 +21,14 @@ from canary.server import representation
 from canary.server.representation import JSON, iso, seconds
 from canary.server.v2.answers import JOBBOARDS, answered, by_pages, listed, names_of
 from canary.server.v2.boards import WINDOW, asked_boards
+from canary.server.v2.edit_schemas import Answer
 from canary.server.v2.query import ListQuery, sorting
-from canary.server.v2.schemas import Answer, Gap, Page
-from canary.server.v2.values import Seconds
-from canary.stores.boards import BoardNow
-from canary.stores.paging import Place, Sort
-from canary.stores.reading import Reading
-from canary.stores.series import Course, Scale, Series, Step
+from canary.server.v2.schemas import Gap, Page
+from canary.server.v2.values import Seconds, Whole
+from canary.stores.queries.board_status import BoardNow
+from canary.stores.queries.jobs_at import Queries
+from canary.stores.queries.paging import Place, Sort
+from canary.stores.queries.series import Bucket, Course, Scale, Series
 
 DEFAULT_STEPS: Final = 60
 MAX_STEPS: Final = 600
@@ -37,39 +38,43 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 class SeriesQuery(ListQuery):
-    """How boards fared over the window: those that a list of boards would hold."""
+    """The boards that ``/v2/boards`` would list, step by step over the window."""
 
     window: Seconds | None = Field(None, description=WINDOW)
-    steps: int = Field(
-        DEFAULT_STEPS, ge=1, le=MAX_STEPS, description=f"in how many steps, 1 to {MAX_STEPS}"
+    steps: Whole = Field(
+        DEFAULT_STEPS, ge=1, le=MAX_STEPS, description=f"the number of steps, 1 to {MAX_STEPS}"
     )
     sort: Literal["path"] = sorting("path")
 
 
 class SeriesOfBoard(Answer):
-    """How a board fared, step by step. A step of which nothing is known has nulls."""
+    """Counts and times of a board, step by step. A step that was not watched has nulls."""
 
     path: str
     start: datetime = Field(
         description="when the first step begins: a multiple of `step` since 1970"
     )
-    step: float = Field(description="how long each step is, seconds")
+    step: float = Field(description="the length of each step, in seconds")
     until: datetime = Field(
-        description="up to when is told: a moment in the last step, which is not over"
+        description="the end of the data: a moment in the last step, which is not over yet"
     )
     posted: list[int | None]
     claimed: list[int | None]
     ended: list[int | None]
     jobs_unclaimed: list[int | None] = Field(
-        description="how many there were at each step's end, in the last at `until`"
+        description="unclaimed jobs at the end of each step; for the last step, at `until`"
     )
     jobs_claimed: list[int | None]
-    waiting_p50: list[float | None] = Field(description="by the time of each claim, seconds")
+    waiting_p50: list[float | None] = Field(
+        description="unclaimed time in seconds, summed up to each claim"
+    )
     waiting_p95: list[float | None]
-    running_p50: list[float | None] = Field(description="by the time of each end, seconds")
+    running_p50: list[float | None] = Field(
+        description="claimed time in seconds, summed up to each end"
+    )
     running_p95: list[float | None]
     gaps: list[Gap] = Field(
-        description="those of one reason within one step told as one; `/v2/gaps` tells each"
+        description="gaps of one reason within one step are given as one; `/v2/gaps` has each"
     )
 
 
@@ -82,9 +87,9 @@ class SeriesPage(Page):
 
 @dataclass(frozen=True, slots=True)
 class SeriesList:
-    """The list of series, counted a page of boards at a time."""
+    """The list of series, which are counted for one page of boards at a time."""
 
-    reading: Reading
+    queries: Queries
     series: Series
     window: timedelta
     steps: int
@@ -95,7 +100,7 @@ class SeriesList:
     ) -> list[tuple[Place, JSON]]:
         """Return at most ``limit`` rows behind ``after``, each with its place."""
         behind = "" if after is None else after.identity
-        boards = asked_boards(self.reading, filters, moment)
+        boards = asked_boards(self.queries, filters, moment)
         boards = [board for board in boards if board.path > behind][:limit]
         scale = scale_at(moment, self.window, self.steps)
         courses = self.series.courses([board.path for board in boards], scale, moment)
@@ -110,9 +115,10 @@ class SeriesList:
 
 
 def scale_at(moment: datetime, window: timedelta, steps: int) -> Scale:
-    """Return the scale of ``steps`` steps, the last of which ``moment`` lies in.
+    """Return the scale of ``steps`` steps; ``moment`` lies in the last of them.
 
-    A step is as long as that part of the window, rounded up to what MongoDB's times can tell apart.
+    The length of a step is the window divided by ``steps``, rounded up to milliseconds, which is
+    the precision of MongoDB's times.
     """
     step = max(math.ceil(window / _MILLISECOND / steps), SHORTEST_STEP) * _MILLISECOND
     last = _EPOCH + (moment - _EPOCH) // step * step
@@ -128,7 +134,7 @@ def _row(board: BoardNow, course: Course, scale: Scale, moment: datetime) -> JSO
         for number in range(scale.count)
     ]
 
-    def column(of: Callable[[Step], Any]) -> list[Any]:
+    def column(of: Callable[[Bucket], Any]) -> list[Any]:
         return [
             of(step) if is_known else None
             for step, is_known in zip(course.steps, known, strict=True)
@@ -155,17 +161,17 @@ def _row(board: BoardNow, course: Course, scale: Scale, moment: datetime) -> JSO
     }
 
 
-def blueprint(reading: Reading, interval: int) -> APIBlueprint:
-    """Return the blueprint; ``interval`` is the window of a request that does not say."""
+def blueprint(queries: Queries, interval: int) -> APIBlueprint:
+    """Return the blueprint; ``interval`` is the default window in seconds."""
     made = APIBlueprint("v2_series", __name__, abp_tags=[JOBBOARDS])
 
     @made.get("/v2/series", responses=answered(SeriesPage))
     def answer(query: SeriesQuery) -> Response:
-        """Tell how the boards fared, step by step, up to now."""
+        """List job counts, rates and times of each board, step by step, up to now."""
         window = timedelta(seconds=interval if query.window is None else query.window)
         names = names_of(SeriesOfBoard)
         return listed(
-            "series", query, SeriesList(reading, reading.series, window, query.steps, names)
+            "series", query, SeriesList(queries, queries.series, window, query.steps, names)
         )
 
     return made

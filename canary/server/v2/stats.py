@@ -1,13 +1,13 @@
-"""``GET /v2/stats``: how many jobs, how often and how long, by board, by name or by owner."""
+"""``GET /v2/stats``: counts, rates and times of jobs, by board, by name or by owner."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import ClassVar, Literal
 
 from flask import Response
 from flask_openapi3 import APIBlueprint
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from canary.model.filters import Filters
 from canary.model.quantiles import quantile
@@ -17,16 +17,17 @@ from canary.server.v2.boards import WINDOW, is_asked, per_minute, waits, watched
 from canary.server.v2.query import ListQuery, sorting
 from canary.server.v2.schemas import Stats, StatsPage
 from canary.server.v2.values import Seconds
-from canary.stores.paging import Place, Sort
-from canary.stores.reading import Reading
-from canary.stores.tallies import Tally
+from canary.stores.queries.counts import Tally
+from canary.stores.queries.jobs_at import Queries
+from canary.stores.queries.paging import Place, Sort
 
 
 class StatsQuery(ListQuery):
     """Statistics of the jobs that the filters find."""
 
+    row: ClassVar[type[BaseModel]] = Stats
     group: Literal["path", "name", "owner"] = Field(
-        "path", description="path, name or owner: what is counted together"
+        "path", description="path, name or owner: by what jobs are grouped"
     )
     window: Seconds | None = Field(None, description=WINDOW)
     sort: Literal["group"] = sorting("group")
@@ -34,9 +35,9 @@ class StatsQuery(ListQuery):
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """A list of statistics, counted a page at a time."""
+    """A list of statistics, which are counted for one page of groups at a time."""
 
-    reading: Reading
+    queries: Queries
     by: str
     window: timedelta
     names: list[str]
@@ -47,7 +48,7 @@ class Groups:
         """Return at most ``limit`` rows behind ``after``, each with its place."""
         since = moment - self.window
         behind = None if after is None else (None if after.value is None else str(after.value),)
-        tallies = self.reading.tallies
+        tallies = self.queries.tallies
         groups = tallies.groups(self.by, filters, moment, since, after=behind, limit=limit)
         told = tallies.tally(self.by, groups, filters, moment, since) if groups else {}
         watched_since = self._watched_since(filters)
@@ -60,8 +61,8 @@ class Groups:
         ]
 
     def _watched_since(self, filters: Filters) -> Callable[[str | None], datetime | None]:
-        """Return what tells since when a group is watched: the first of the boards it may be on."""
-        boards = self.reading.boards(with_own=True)
+        """Return a function from a group to when the first of its possible boards was watched."""
+        boards = self.queries.boards(with_own=True)
         known = {
             board.path: board.watched_since for board in boards if is_asked(board.path, filters)
         }
@@ -90,15 +91,15 @@ class Groups:
         }
 
 
-def blueprint(reading: Reading, interval: int) -> APIBlueprint:
-    """Return the blueprint; ``interval`` is the window of a request that does not say."""
+def blueprint(queries: Queries, interval: int) -> APIBlueprint:
+    """Return the blueprint; ``interval`` is the default window in seconds."""
     stats = APIBlueprint("v2_stats", __name__, abp_tags=[JOBBOARDS])
 
     @stats.get("/v2/stats", responses=answered(StatsPage))
     def answer(query: StatsQuery) -> Response:
-        """Count what happened within the window, and what waits now."""
+        """Count what happened to jobs within the window, and the jobs that wait now."""
         window = timedelta(seconds=interval if query.window is None else query.window)
-        return listed("stats", query, Groups(reading, query.group, window, names_of(Stats)))
+        return listed("stats", query, Groups(queries, query.group, window, names_of(Stats)))
 
     return stats
 

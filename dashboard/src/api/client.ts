@@ -1,67 +1,88 @@
-// Questions to canary-server. Addresses are relative to the page's: a proxy may show it anywhere.
-import { headers, noteRefusal, type Signed } from "./credentials";
+// Requests to canary-server's API.
+//
+// URLs are relative to the page's, so that a proxy may serve it below any path. Promises: a request
+// fails if it is not answered within TIMEOUT, and an error response becomes an HttpError. A
+// download (`fetchFile`) has no time limit. Nothing is tried again here.
+import { retryAfter } from "./backoff";
+import { connectionHint, watchRequest } from "./connectionlimit";
+import { authHeaders, noteUnauthorized, type AuthHeaders } from "./credentials";
 import type { Board, Conductor, Gap, Itself, Job, JobAnswer, Series } from "./types";
 
-const LIMIT = 20_000; // milliseconds for an answer
+const TIMEOUT = 20_000; // milliseconds for a complete answer
 
 export type Query = readonly (readonly [string, string])[];
 
-/** What the server answered, in its own words where it has any. */
-export class Refusal extends Error {
+/**
+ * An error response. The message is the `detail` of the server's problem document, if it has one.
+ */
+export class HttpError extends Error {
   constructor(
     readonly status: number,
     message: string,
+    /** The server's Retry-After in milliseconds, or null. */
+    readonly retryAfter: number | null = null,
   ) {
     super(message);
   }
 
-  /** Whether the same question would be refused again; one that came too often or late would not. */
+  /** Whether the same request would fail again: a client error other than 408 and 429. */
   get isFinal(): boolean {
     return this.status < 500 && this.status !== 408 && this.status !== 429;
   }
 }
 
 export function address(resource: string, query: Query): string {
-  const words = query.map(([name, value]) => `${encodeURIComponent(name)}=${encode(value)}`);
-  return words.length ? `${resource}?${words.join("&")}` : resource;
+  const parameters = query.map(([name, value]) => `${encodeURIComponent(name)}=${encode(value)}`);
+  return parameters.length ? `${resource}?${parameters.join("&")}` : resource;
 }
 
 function encode(value: string): string {
   return encodeURIComponent(value).replaceAll("%2F", "/");
 }
 
-async function ask<Answer>(
+async function getJson<Answer>(
   resource: string,
   query: Query = [],
   signal?: AbortSignal,
 ): Promise<Answer> {
-  const limit = AbortSignal.timeout(LIMIT);
-  const signed = headers();
-  const answer = await fetch(address(resource, query), {
-    cache: "no-store",
-    headers: signed,
-    signal: signal ? AbortSignal.any([signal, limit]) : limit,
-  });
-  if (!answer.ok) {
-    throw await refusal(answer, signed);
+  const timeout = AbortSignal.timeout(TIMEOUT);
+  const auth = authHeaders();
+  try {
+    const answer = await watchRequest(
+      fetch(address(resource, query), {
+        cache: "no-store",
+        headers: auth,
+        signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+      }),
+    );
+    if (!answer.ok) {
+      throw await httpErrorOf(answer, auth);
+    }
+    return (await answer.json()) as Answer;
+  } catch (error) {
+    if (timeout.aborted && error === timeout.reason) {
+      throw new Error(`the server did not answer within ${TIMEOUT / 1000} s${connectionHint()}`, {
+        cause: error,
+      });
+    }
+    throw error;
   }
-  return (await answer.json()) as Answer;
 }
 
-/** Fetch what is to be saved, however long that takes. The browser keeps it, on disk if it is large. */
-export async function file(address: string, signal: AbortSignal): Promise<Blob> {
-  const signed = headers();
-  const answer = await fetch(address, { cache: "no-store", headers: signed, signal });
+/** Download a file, without a time limit. The browser holds it, on disk if it is large. */
+export async function fetchFile(address: string, signal: AbortSignal): Promise<Blob> {
+  const auth = authHeaders();
+  const answer = await watchRequest(fetch(address, { cache: "no-store", headers: auth, signal }));
   if (!answer.ok) {
-    throw await refusal(answer, signed);
+    throw await httpErrorOf(answer, auth);
   }
   return answer.blob();
 }
 
-/** Return what to throw for an answer to a request that was `signed` so. */
-export async function refusal(answer: Response, signed: Signed): Promise<Refusal> {
+/** Return the error to throw for an error response. `auth` are the headers of the request. */
+export async function httpErrorOf(answer: Response, auth: AuthHeaders): Promise<HttpError> {
   if (answer.status === 401) {
-    noteRefusal(answer, signed);
+    noteUnauthorized(answer, auth);
   }
   let message = `The server answered ${answer.status}.`;
   try {
@@ -70,12 +91,13 @@ export async function refusal(answer: Response, signed: Signed): Promise<Refusal
       message = problem.detail;
     }
   } catch {
-    // No problem document: a proxy's own answer, perhaps.
+    // Not a problem document; it may be a proxy's own error page.
   }
-  return new Refusal(answer.status, message);
+  const pause = retryAfter(answer.headers.get("Retry-After"), Date.now());
+  return new HttpError(answer.status, message, pause);
 }
 
-interface Rows<Row> {
+interface Page<Row> {
   rows: Row[];
   next: string | null;
 }
@@ -88,67 +110,95 @@ interface Resources {
   series: Series;
 }
 
-async function page<Name extends keyof Resources>(
+async function fetchPage<Name extends keyof Resources>(
   name: Name,
   query: Query,
   signal?: AbortSignal,
-): Promise<Rows<Resources[Name]>> {
-  const told: Record<string, unknown> = await ask(`v2/${name}`, query, signal);
-  return { rows: told[name] as Resources[Name][], next: told.next as string | null };
+): Promise<Page<Resources[Name]>> {
+  const answer: Record<string, unknown> = await getJson(`v2/${name}`, query, signal);
+  return { rows: answer[name] as Resources[Name][], next: answer.next as string | null };
 }
 
-async function all<Name extends keyof Resources>(
+async function fetchAllPages<Name extends keyof Resources>(
   name: Name,
   query: Query,
   signal?: AbortSignal,
-  most = Infinity,
-): Promise<Rows<Resources[Name]>> {
+  wanted = Infinity,
+): Promise<Page<Resources[Name]>> {
   const rows: Resources[Name][] = [];
   let next: string | null = null;
   do {
     const more: Query = next === null ? [] : [["cursor", next]];
-    const some: Rows<Resources[Name]> = await page(
+    const fetched: Page<Resources[Name]> = await fetchPage(
       name,
       [...query, ["limit", "1000"], ...more],
       signal,
     );
-    rows.push(...some.rows);
-    next = some.next;
-  } while (next !== null && rows.length < most);
+    rows.push(...fetched.rows);
+    next = fetched.next;
+  } while (next !== null && rows.length < wanted);
   return { rows, next };
 }
 
 export async function boards(query: Query = []): Promise<Board[]> {
-  return (await all("boards", query)).rows;
+  return (await fetchAllPages("boards", query)).rows;
 }
 
 export async function conductors(query: Query, signal: AbortSignal): Promise<Conductor[]> {
-  return (await all("conductors", query, signal)).rows;
+  return (await fetchAllPages("conductors", query, signal)).rows;
 }
 
 export async function series(query: Query, signal: AbortSignal): Promise<Series[]> {
-  return (await all("series", query, signal)).rows;
+  return (await fetchAllPages("series", query, signal)).rows;
 }
 
-/** The newest gaps, 100 at most. */
+/** Return the newest gaps, at most 100. */
 export async function gaps(query: Query, signal: AbortSignal): Promise<Gap[]> {
-  return (await page("gaps", [...query, ["limit", "100"]], signal)).rows;
+  return (await fetchPage("gaps", [...query, ["limit", "100"]], signal)).rows;
 }
 
-/** Jobs, some `most` of them, and whether there are more. */
+/** Return jobs, page by page until there are at least `wanted`, and whether there are more. */
 export async function jobs(
   query: Query,
-  most: number,
+  wanted: number,
   signal: AbortSignal,
 ): Promise<{ rows: Job[]; isMore: boolean }> {
-  const { rows, next } = await all("jobs", query, signal, most);
+  const { rows, next } = await fetchAllPages("jobs", query, signal, wanted);
   return { rows, isMore: next !== null };
 }
 
-export function job(name: string, path: string | null, signal: AbortSignal): Promise<JobAnswer> {
-  return ask(`v2/jobs/${encodeURIComponent(name)}`, path === null ? [] : [["path", path]], signal);
+export interface JobKey {
+  uuid: string | null;
+  znode: string | null;
+  path: string | null;
+  postedAt: string | null;
 }
 
-export function itself(signal?: AbortSignal): Promise<Itself> {
-  return ask("v2/canary", [], signal);
+/**
+ * Return a job and its changes. The job is found by its znode if its board is known, or else by its
+ * uuid. Both are sent in the query string, because proxies and browsers may alter a name in a path.
+ * If the job has many changes, the server returns the first and the last ones. With `part` it
+ * returns at most `limit` changes after the revision `after`.
+ */
+export function job(
+  { uuid, znode, path, postedAt }: JobKey,
+  signal: AbortSignal,
+  part: { after: number; limit: number } | null = null,
+): Promise<JobAnswer> {
+  const which: Query =
+    znode !== null && path !== null ? [["znode", znode]] : [["uuid", uuid ?? znode ?? ""]];
+  const where: Query = path === null ? [] : [["path", path]];
+  const when: Query = postedAt === null ? [] : [["posted_at", postedAt]];
+  const range: Query =
+    part === null
+      ? []
+      : [
+          ["after", String(part.after)],
+          ["limit", String(part.limit)],
+        ];
+  return getJson("v2/job", [...which, ...where, ...when, ...range], signal);
+}
+
+export function canary(signal?: AbortSignal): Promise<Itself> {
+  return getJson("v2/canary", [], signal);
 }

@@ -1,22 +1,26 @@
-// Who is signed in, for as long as this tab lives. A browser's own sign-in and a proxy's need none.
+// The credentials that were typed into the page's sign-in form, kept until this tab is closed.
+//
+// If the browser or a proxy signs the user in, nothing is kept here and requests are sent without
+// an Authorization header of the page's own.
 import { signal } from "@preact/signals";
+import { tabStore } from "./storage";
 
 const KEY = "canary.authorization";
 
-/** Whether the server has refused for want of a sign-in, and the ways it offers. */
-export const refused = signal<readonly string[] | null>(null);
+/** The HTTP authentication schemes that the server offers, or null while no sign-in is needed. */
+export const signInMethods = signal<readonly string[] | null>(null);
 
-/** What a request is sent with. */
-export type Signed = Readonly<Record<string, string>>;
+/** The headers that authenticate a request: Authorization, or none. */
+export type AuthHeaders = Readonly<Record<string, string>>;
 
-export function headers(): Signed {
-  const known = sessionStorage.getItem(KEY);
-  return known === null ? {} : { Authorization: known };
+export function authHeaders(): AuthHeaders {
+  const authorization = tabStore.get(KEY);
+  return authorization === null ? {} : { Authorization: authorization };
 }
 
 export function signIn(authorization: string): void {
-  sessionStorage.setItem(KEY, authorization);
-  refused.value = null;
+  tabStore.set(KEY, authorization);
+  signInMethods.value = null;
 }
 
 export function basic(name: string, password: string): string {
@@ -24,12 +28,15 @@ export function basic(name: string, password: string): string {
   return `Basic ${btoa(String.fromCharCode(...bytes))}`;
 }
 
-/** Have people sign in, unless somebody has since the refused request was sent. */
-export function noteRefusal(answer: Response, sent: Signed): void {
-  if (sessionStorage.getItem(KEY) !== (sent.Authorization ?? null)) {
+/**
+ * Show the sign-in form after a response with status 401, and forget the credentials. `sent` are
+ * the headers of the request. If the credentials have changed since it was sent, nothing happens.
+ */
+export function noteUnauthorized(answer: Response, sent: AuthHeaders): void {
+  if (tabStore.get(KEY) !== (sent.Authorization ?? null)) {
     return;
   }
-  sessionStorage.removeItem(KEY);
+  tabStore.remove(KEY);
   const challenges = answer.headers.get("WWW-Authenticate") ?? "";
-  refused.value = ["Basic", "Bearer"].filter((way) => challenges.includes(way));
+  signInMethods.value = ["Basic", "Bearer"].filter((method) => challenges.includes(method));
 }

@@ -11,7 +11,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the boards, each with its freshness, its jobs, and what happened lately. */
+        /** List the boards, each with its freshness, its job counts and what happened lately. */
         get: operations["v2_boards_answer_v2_boards_get"];
         put?: never;
         post?: never;
@@ -46,10 +46,30 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Tell one job with its payload and all that happened to it.
-         * @description <br/>Where several jobs have the uuid it is the one posted last, and the others are named.
+         * Return one job with its payload and its changes.
+         * @description <br/>If there are several such jobs, this is the last that was posted, and others names the rest.
          */
-        get: operations["v2_jobs_one_v2_jobs__path_uuid__get"];
+        get: operations["v2_jobs_one_v2_jobs__whatever_uuid__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/job": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return one job as /v2/jobs/{uuid} does, by its uuid or by its board and znode.
+         * @description <br/>Some proxies change a path with a uuid in it that contains slashes, dots or a question mark.
+         */
+        get: operations["v2_jobs_this_one_v2_job_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -65,7 +85,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List changes, within their time to live; since and until are about seen_at. */
+        /** List changes, within their time to live; since and until apply to seen_at. */
         get: operations["v2_changes_answer_v2_changes_get"];
         put?: never;
         post?: never;
@@ -99,7 +119,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the conductors of the boards, with what they hold; and claims without one. */
+        /** List the conductors of the boards with the jobs that they hold, and other claims. */
         get: operations["v2_conductors_answer_v2_conductors_get"];
         put?: never;
         post?: never;
@@ -116,7 +136,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Count what happened within the window, and what waits now. */
+        /** Count what happened to jobs within the window, and the jobs that wait now. */
         get: operations["v2_stats_answer_v2_stats_get"];
         put?: never;
         post?: never;
@@ -133,7 +153,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Tell how the boards fared, step by step, up to now. */
+        /** List job counts, rates and times of each board, step by step, up to now. */
         get: operations["v2_series_answer_v2_series_get"];
         put?: never;
         post?: never;
@@ -150,7 +170,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Tell of Canary: every worker whose heartbeat is kept, alive or not. */
+        /** Describe Canary itself, with every worker whose heartbeat is kept, alive or not. */
         get: operations["v2_canary_answer_v2_canary_get"];
         put?: never;
         post?: never;
@@ -168,8 +188,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Stream what happens, from now on or from where a client was, without an end.
-         * @description <br/>The filters find changes and gaps as in their lists; events of boards only go by path, and<br/>store, reset and dropped come to everybody.
+         * Stream what happens, from now on or from the client's last id, without an end.
+         * @description <br/>Filters apply to changes and gaps as in their lists. To board events only path applies. All<br/>other events are sent to every client.
          */
         get: operations["v2_stream_answer_v2_stream_get"];
         put?: never;
@@ -196,7 +216,7 @@ export interface components {
         };
         /**
          * Account
-         * @description What is known of a board's changes, over the window.
+         * @description Creates and deletes of a board's children within the window that were not seen one by one.
          */
         Account: {
             /**
@@ -211,7 +231,7 @@ export interface components {
             unseen_deletes: number;
             /**
              * Complete
-             * @description whether all of the window was watched and nothing unseen
+             * @description whether the board was watched for the whole window and nothing is unseen
              */
             complete: boolean;
         };
@@ -243,21 +263,31 @@ export interface components {
             epoch: number | null;
             /**
              * Revision
-             * @description how many changes were ever told of it
+             * @description how many changes of the board were recorded so far
              */
             revision: number;
             /** Watched Since */
             watched_since: string | null;
             /**
              * Live Until
-             * @description up to when all that happened is known
+             * @description up to when everything that happened is known
              */
             live_until: string | null;
             /**
              * Drift
-             * @description how many differences from ZooKeeper were ever found
+             * @description how many differences from ZooKeeper were found so far
              */
             drift: number;
+            /**
+             * Clock Offset
+             * @description by how many seconds ZooKeeper's clock is ahead of MongoDB's, negative if it is behind; null if not known yet
+             */
+            clock_offset: number | null;
+            /**
+             * Clock Off
+             * @description whether that is more than 3 s: then times count by MongoDB's clock alone
+             */
+            clock_off: boolean;
             /** Unclaimed */
             unclaimed: number;
             /** Claimed */
@@ -269,17 +299,27 @@ export interface components {
             ended: number;
             /**
              * Oldest Unclaimed
-             * @description the longest that a job waits now, seconds
+             * @description for how many seconds the job has waited that waits longest
              */
             oldest_unclaimed: number | null;
+            /**
+             * Trash Collisions
+             * @description claimed jobs that TaskFlow can't trash, because a job with the same number but another uuid is in the trash
+             */
+            trash_collisions: number;
+            /**
+             * Oldest Claimed
+             * @description for how many seconds the claim has lasted that lasts longest
+             */
+            oldest_claimed: number | null;
             per_minute: components["schemas"]["PerMinute"];
             account: components["schemas"]["Account"];
         };
         /**
          * PerMinute
-         * @description How often something happened, per minute of the window that was watched.
+         * @description How often something happened, per minute of the part of the window that was watched.
          *
-         *     Statistics of a name or an owner go by the board that is watched longest.
+         *     For statistics by name or by owner, the board that has been watched longest decides.
          */
         PerMinute: {
             /** Posted */
@@ -306,7 +346,7 @@ export interface components {
         Job: {
             /**
              * Uuid
-             * @description null where it could not be read
+             * @description null if it could not be read
              */
             uuid: string | null;
             /** Name */
@@ -318,7 +358,7 @@ export interface components {
             path: string;
             /**
              * Znode
-             * @description the name of the job's znode below it
+             * @description the name of the job's znode below the board
              */
             znode: string;
             /**
@@ -330,7 +370,7 @@ export interface components {
             outcome: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown") | null;
             /**
              * Owner
-             * @description who claims it, or did at its end
+             * @description who claims the job, or claimed it when it ended
              */
             owner: string | null;
             /**
@@ -341,7 +381,7 @@ export interface components {
             /**
              * Since
              * Format: date-time
-             * @description when its state began
+             * @description when the job came into its state
              */
             since: string;
             /** Claimed At */
@@ -350,7 +390,7 @@ export interface components {
             ended_at: string | null;
             /**
              * Age
-             * @description seconds since it was posted
+             * @description seconds since the job was posted
              */
             age: number;
             /**
@@ -365,28 +405,47 @@ export interface components {
             running: number | null;
             /**
              * Claims
-             * @description how many claims of it were seen
+             * @description how many claims of the job were seen
              */
             claims: number;
             /**
+             * In Trash
+             * @description if the job is claimed: the uuid of a job with the same number in the trash
+             */
+            in_trash: string | null;
+            /**
              * Malformed
-             * @description why no conductor can take it
+             * @description why TaskFlow or Canary cannot read the payload; null if both can
              */
             malformed: string | null;
             /**
+             * Truncated
+             * @description whether the payload was cut
+             */
+            truncated: boolean;
+            /**
              * Revision
-             * @description the board's when it changed last
+             * @description the board's revision at the job's last change
              */
             revision: number;
         };
         /**
          * JobAnswer
-         * @description One job and all that happened to it.
+         * @description One job and what happened to it.
          */
         JobAnswer: {
             job: components["schemas"]["JobInFull"];
-            /** Changes */
+            /**
+             * Changes
+             * @description in order: all of them, or the first and the last ones, or those behind `after`
+             */
             changes: components["schemas"]["Change"][];
+            /**
+             * Truncated
+             * @description whether changes are left out
+             */
+            truncated: boolean;
+            left_out: components["schemas"]["LeftOut"] | null;
             /** Others */
             others: components["schemas"]["Other"][];
         };
@@ -403,22 +462,22 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "posted" | "malformed" | "claimed" | "abandoned" | "consumed" | "trashed" | "removed" | "ended" | "node_created" | "node_deleted";
+            kind: "posted" | "malformed" | "claimed" | "abandoned" | "edited" | "consumed" | "trashed" | "removed" | "ended" | "node_created" | "node_deleted";
             /**
              * State
-             * @description of the job, with this change; null if it is no job
+             * @description the job's state after the change; null if it is not a job
              */
             state: ("UNCLAIMED" | "CLAIMED" | "COMPLETE") | null;
             /**
              * State Before
-             * @description of the job, before it; null if it was none
+             * @description the job's state before the change; null if there was no job
              */
             state_before: ("UNCLAIMED" | "CLAIMED" | "COMPLETE") | null;
             /** Uuid */
             uuid: string | null;
             /**
              * Name
-             * @description the znode's
+             * @description the name of the znode
              */
             name: string;
             /** Job Name */
@@ -427,14 +486,14 @@ export interface components {
             owner: string | null;
             /**
              * Session
-             * @description the ZooKeeper session of the claim that it is about
+             * @description the ZooKeeper session of the claim that the change is about
              */
             session: string | null;
             /** Outcome */
             outcome: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown") | null;
             /**
              * At
-             * @description ZooKeeper's time of it, where it tells one
+             * @description when it happened by ZooKeeper's clock; null if no znode records it
              */
             at: string | null;
             /**
@@ -442,16 +501,22 @@ export interface components {
              * Format: date-time
              */
             seen_at: string;
+            /**
+             * Moment
+             * Format: date-time
+             * @description when it happened by Canary's clock: `at`, corrected if ZooKeeper's clock is off, or `seen_at` if there is no `at`. Durations count from it
+             */
+            moment: string;
             /** Posted At */
             posted_at: string | null;
             /**
              * Waiting
-             * @description seconds the job had waited by then
+             * @description seconds that the job had waited by then
              */
             waiting: number | null;
             /**
              * Running
-             * @description seconds the job had run by then
+             * @description seconds that the job had run by then
              */
             running: number | null;
             /**
@@ -461,15 +526,109 @@ export interface components {
             creates: number;
             /** Deletes */
             deletes: number;
+            /** @description what was edited; null for all other kinds */
+            edit: components["schemas"]["Edit"] | null;
+        };
+        /**
+         * Cut
+         * @description A place at which a payload was cut.
+         */
+        Cut: {
+            /**
+             * Pointer
+             * @description a JSON pointer (RFC 6901) into the payload, masked like the payload
+             */
+            pointer: string;
+            /**
+             * Kept
+             * @description kept characters of a text, or entries of a list or an object
+             */
+            kept: number;
+            /**
+             * Size
+             * @description how many there were before; null if unknown
+             */
+            size: number | null;
+        };
+        /**
+         * Difference
+         * @description A value that an edit has changed.
+         */
+        Difference: {
+            /**
+             * Field
+             * @description where the value is in the payload, as in details.retries
+             */
+            field: string;
+            /**
+             * Before
+             * @description as JSON, cut to 200 characters; null if there was none
+             */
+            before: string | null;
+            /** After */
+            after: string | null;
+        };
+        /**
+         * Edit
+         * @description An edit by hand of the data of a job's znode or of its lock.
+         */
+        Edit: {
+            /**
+             * Of
+             * @enum {string}
+             */
+            of: "job" | "lock";
+            /**
+             * Edits
+             * @description how many edits this change stands for; null if unknown
+             */
+            edits: number | null;
+            /** @description null if it was edited before Canary first read it */
+            before: components["schemas"]["Edited"] | null;
+            after: components["schemas"]["Edited"];
+            /**
+             * Changed
+             * @description the values that differ, of what Canary keeps; at most 20
+             */
+            changed: components["schemas"]["Difference"][];
+        };
+        /**
+         * Edited
+         * @description A job before or after an edit; if its lock was edited, without the payload's fields.
+         */
+        Edited: {
+            /** Uuid */
+            uuid: string | null;
+            /** Name */
+            name: string | null;
+            /**
+             * Owner
+             * @description who claims the job; null if nobody does
+             */
+            owner: string | null;
+            /** Priority */
+            priority: string | null;
+            /**
+             * Malformed
+             * @description why TaskFlow or Canary cannot read the payload
+             */
+            malformed: string | null;
+            /**
+             * Size
+             * @description bytes of the payload, before Canary masked or cut it
+             */
+            size: number | null;
+            /** Sha256 */
+            sha256: string | null;
         };
         /**
          * JobInFull
-         * @description A job with what its payload holds, masked and bounded.
+         * @description A job with its payload, masked and bounded.
          */
         JobInFull: {
             /**
              * Uuid
-             * @description null where it could not be read
+             * @description null if it could not be read
              */
             uuid: string | null;
             /** Name */
@@ -481,7 +640,7 @@ export interface components {
             path: string;
             /**
              * Znode
-             * @description the name of the job's znode below it
+             * @description the name of the job's znode below the board
              */
             znode: string;
             /**
@@ -493,7 +652,7 @@ export interface components {
             outcome: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown") | null;
             /**
              * Owner
-             * @description who claims it, or did at its end
+             * @description who claims the job, or claimed it when it ended
              */
             owner: string | null;
             /**
@@ -504,7 +663,7 @@ export interface components {
             /**
              * Since
              * Format: date-time
-             * @description when its state began
+             * @description when the job came into its state
              */
             since: string;
             /** Claimed At */
@@ -513,7 +672,7 @@ export interface components {
             ended_at: string | null;
             /**
              * Age
-             * @description seconds since it was posted
+             * @description seconds since the job was posted
              */
             age: number;
             /**
@@ -528,17 +687,27 @@ export interface components {
             running: number | null;
             /**
              * Claims
-             * @description how many claims of it were seen
+             * @description how many claims of the job were seen
              */
             claims: number;
             /**
+             * In Trash
+             * @description if the job is claimed: the uuid of a job with the same number in the trash
+             */
+            in_trash: string | null;
+            /**
              * Malformed
-             * @description why no conductor can take it
+             * @description why TaskFlow or Canary cannot read the payload; null if both can
              */
             malformed: string | null;
             /**
+             * Truncated
+             * @description whether the payload was cut
+             */
+            truncated: boolean;
+            /**
              * Revision
-             * @description the board's when it changed last
+             * @description the board's revision at the job's last change
              */
             revision: number;
             /** Priority */
@@ -558,19 +727,45 @@ export interface components {
             excerpt: string | null;
             /**
              * Size
-             * @description bytes of the payload as it was
+             * @description bytes of the payload, before Canary masked or cut it
              */
             size: number | null;
             /** Sha256 */
             sha256: string | null;
-            /** Truncated */
-            truncated: boolean;
+            /**
+             * Cuts
+             * @description where the payload was cut: the first 20 places
+             */
+            cuts: components["schemas"]["Cut"][];
+            /**
+             * Cut Count
+             * @description in how many places the payload was cut
+             */
+            cut_count: number;
+        };
+        /**
+         * LeftOut
+         * @description Changes of a job that the answer leaves out. A request with `after` returns them.
+         */
+        LeftOut: {
+            /**
+             * Changes
+             * @description how many are left out
+             */
+            changes: number;
+            /**
+             * After
+             * @description the revision behind which they come
+             */
+            after: number;
         };
         /**
          * Other
-         * @description Another job with the same uuid.
+         * @description Another job with the uuid, or with the name of a znode, that the request names.
          */
         Other: {
+            /** Uuid */
+            uuid: string | null;
             /** Path */
             path: string;
             /** Znode */
@@ -630,7 +825,7 @@ export interface components {
             reason: "coalesced" | "late" | "suspended" | "handover" | "unregistered" | "restart" | "overflow" | "denied" | "board_deleted" | "drift" | "era";
             /**
              * Creates
-             * @description unseen ones; null: unknown, 0: all was found
+             * @description unseen creates; null if unknown, 0 if all were found
              */
             creates: number | null;
             /** Deletes */
@@ -648,17 +843,17 @@ export interface components {
         };
         /**
          * Conductor
-         * @description A conductor of a board, or a claim that no registered conductor has.
+         * @description A conductor of a board, or the claims of a session without a registered conductor.
          */
         Conductor: {
             /**
              * Name
-             * @description as it registered; null if it did not
+             * @description the name under which it is registered; null if it is not
              */
             name: string | null;
             /**
              * Owner
-             * @description the name in its claims
+             * @description the owner that its claims name
              */
             owner: string | null;
             /** Path */
@@ -669,21 +864,32 @@ export interface components {
             pid: number | null;
             /**
              * Session
-             * @description its ZooKeeper session
+             * @description the ZooKeeper session of the conductor or the claims
              */
             session: string | null;
             /**
-             * Alive
-             * @description whether a conductor is registered with that session
+             * Holder
+             * @description registered: a conductor that is registered with this session; unregistered: a session that is alive but with which no conductor is registered; orphaned: no session, the lock stays until somebody deletes it; unknown: the lock or the registered conductors could not be read
+             * @enum {string}
              */
-            alive: boolean;
+            holder: "registered" | "unregistered" | "orphaned" | "unknown";
+            /**
+             * Alive
+             * @description whether the session is alive; it is as long as a claim of it exists; null if unknown
+             */
+            alive: boolean | null;
+            /**
+             * Registered For
+             * @description the watched boards to which the registration applies: all that share its `.entities` folder; `holds` shows for which of them the conductor works
+             */
+            registered_for: string[];
             /** Since */
             since: string | null;
             /** Seen At */
             seen_at: string | null;
             /**
              * Freshness
-             * @description the board's
+             * @description the freshness of the board
              * @enum {string}
              */
             freshness: "live" | "catching_up" | "suspended" | "missing" | "denied" | "unwatched";
@@ -716,7 +922,7 @@ export interface components {
         };
         /**
          * Quantiles
-         * @description Seconds below which so many per cent lie, within 1 %; null where there are none.
+         * @description Quantiles in seconds, within 1 % of the exact ones; null if nothing was counted.
          */
         Quantiles: {
             /** Count */
@@ -745,9 +951,9 @@ export interface components {
             /** Ended */
             ended: number;
             per_minute: components["schemas"]["PerMinute"];
-            /** @description by the time of each claim, unclaimed time summed up */
+            /** @description unclaimed time, summed up to each claim */
             waiting: components["schemas"]["Quantiles"];
-            /** @description by the time of each end, claimed time summed up */
+            /** @description claimed time, summed up to each end */
             running: components["schemas"]["Quantiles"];
             /**
              * Backlog
@@ -769,7 +975,7 @@ export interface components {
         };
         /**
          * SeriesOfBoard
-         * @description How a board fared, step by step. A step of which nothing is known has nulls.
+         * @description Counts and times of a board, step by step. A step that was not watched has nulls.
          */
         SeriesOfBoard: {
             /** Path */
@@ -782,13 +988,13 @@ export interface components {
             start: string;
             /**
              * Step
-             * @description how long each step is, seconds
+             * @description the length of each step, in seconds
              */
             step: number;
             /**
              * Until
              * Format: date-time
-             * @description up to when is told: a moment in the last step, which is not over
+             * @description the end of the data: a moment in the last step, which is not over yet
              */
             until: string;
             /** Posted */
@@ -799,28 +1005,28 @@ export interface components {
             ended: (number | null)[];
             /**
              * Jobs Unclaimed
-             * @description how many there were at each step's end, in the last at `until`
+             * @description unclaimed jobs at the end of each step; for the last step, at `until`
              */
             jobs_unclaimed: (number | null)[];
             /** Jobs Claimed */
             jobs_claimed: (number | null)[];
             /**
              * Waiting P50
-             * @description by the time of each claim, seconds
+             * @description unclaimed time in seconds, summed up to each claim
              */
             waiting_p50: (number | null)[];
             /** Waiting P95 */
             waiting_p95: (number | null)[];
             /**
              * Running P50
-             * @description by the time of each end, seconds
+             * @description claimed time in seconds, summed up to each end
              */
             running_p50: (number | null)[];
             /** Running P95 */
             running_p95: (number | null)[];
             /**
              * Gaps
-             * @description those of one reason within one step told as one; `/v2/gaps` tells each
+             * @description gaps of one reason within one step are given as one; `/v2/gaps` has each
              */
             gaps: components["schemas"]["Gap"][];
         };
@@ -833,12 +1039,12 @@ export interface components {
             version: string;
             /**
              * Jobboard
-             * @description the path of its own board
+             * @description the path of Canary's own board
              */
             jobboard: string;
             /**
              * Interval
-             * @description the window of a request that does not say, seconds
+             * @description the default window, in seconds
              */
             interval: number;
             /** Workers */
@@ -846,7 +1052,7 @@ export interface components {
         };
         /**
          * Checkpoints
-         * @description What a worker says of the checkpoints of the boards that it watches.
+         * @description The checkpoints that a worker writes of the boards that it watches, by its heartbeat.
          */
         Checkpoints: {
             /** Written */
@@ -857,13 +1063,13 @@ export interface components {
             interval: number;
             /**
              * Oldest
-             * @description of all boards' last ones the oldest
+             * @description the oldest of the boards' last checkpoints
              */
             oldest: string | null;
         };
         /**
          * Worker
-         * @description A canary-worker, by its heartbeat.
+         * @description A canary-worker, as its heartbeat describes it.
          */
         Worker: {
             /** Name */
@@ -880,7 +1086,7 @@ export interface components {
             /**
              * Seen At
              * Format: date-time
-             * @description its last heartbeat
+             * @description when its last heartbeat came
              */
             seen_at: string;
             /** Alive */
@@ -892,22 +1098,22 @@ export interface components {
             boards: number;
             /**
              * Behind
-             * @description of how many something waits to be stored
+             * @description for how many boards something waits to be read or stored
              */
             behind: number;
             /**
              * Until
-             * @description up to when all else is stored
+             * @description up to when everything of its other boards is stored
              */
             until: string | null;
             /**
              * Reconciled
-             * @description how many boards it has compared with ZooKeeper
+             * @description how often it has reconciled a board with ZooKeeper
              */
             reconciled: number;
             /**
              * Drift
-             * @description how many differences it found
+             * @description how many differences these comparisons found
              */
             drift: number;
             /** @description null without Cassandra */
@@ -951,9 +1157,9 @@ export interface operations {
                 outcome?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
                 /** @description NOT outcome: how a job ended: consumed, trashed, removed, board_deleted or unknown. Several values: any of them, at most 100 */
                 "outcome!"?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
-                /** @description who claims the job, or did at its end, exactly. Several values: any of them, at most 100 */
+                /** @description who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
                 owner?: string[];
-                /** @description NOT owner: who claims the job, or did at its end, exactly. Several values: any of them, at most 100 */
+                /** @description NOT owner: who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
                 "owner!"?: string[];
                 /** @description a job's name, exactly. Several values: any of them, at most 100 */
                 name?: string[];
@@ -975,27 +1181,31 @@ export interface operations {
                 "running>"?: string;
                 /** @description NOT running>: has run that long or more, claimed: seconds, or with s, m, h or d as in 5m */
                 "running>!"?: string;
-                /** @description there at that moment or later: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description was claimed so often or more often: a whole number */
+                "claims>"?: number;
+                /** @description NOT claims>: was claimed so often or more often: a whole number */
+                "claims>!"?: number;
+                /** @description there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 since?: string;
-                /** @description NOT since: there at that moment or later: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description NOT since: there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "since!"?: string;
-                /** @description there at that moment or before: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 until?: string;
-                /** @description NOT until: there at that moment or before: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description NOT until: there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "until!"?: string;
-                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
+                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
                 q?: string;
-                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
+                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
                 "q!"?: string;
                 /** @description a whole number from 1 to 1000: how many entries, by default 100, and all of them as CSV or JSON lines */
                 limit?: number;
-                /** @description what stood in next of the page before */
+                /** @description the value of next in the page before */
                 cursor?: string;
-                /** @description one of path, freshness, freshness_since, unclaimed, claimed, ended, oldest_unclaimed; - for descending */
-                sort?: "path" | "-path" | "freshness" | "-freshness" | "freshness_since" | "-freshness_since" | "unclaimed" | "-unclaimed" | "claimed" | "-claimed" | "ended" | "-ended" | "oldest_unclaimed" | "-oldest_unclaimed";
-                /** @description json, csv or jsonl; by default what the header Accept asks for */
+                /** @description one of path, freshness, freshness_since, unclaimed, claimed, ended, oldest_unclaimed, oldest_claimed; with - before it for descending; by default path */
+                sort?: "path" | "-path" | "freshness" | "-freshness" | "freshness_since" | "-freshness_since" | "unclaimed" | "-unclaimed" | "claimed" | "-claimed" | "ended" | "-ended" | "oldest_unclaimed" | "-oldest_unclaimed" | "oldest_claimed" | "-oldest_claimed";
+                /** @description json, csv or jsonl; by default as the header Accept asks for */
                 format?: "json" | "csv" | "jsonl";
-                /** @description over how long to count: seconds, or with s, m, h or d; by default [canary] interval */
+                /** @description how long to count back: seconds, or with s, m, h or d; by default [canary] interval */
                 window?: string;
             };
             header?: never;
@@ -1122,9 +1332,9 @@ export interface operations {
                 outcome?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
                 /** @description NOT outcome: how a job ended: consumed, trashed, removed, board_deleted or unknown. Several values: any of them, at most 100 */
                 "outcome!"?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
-                /** @description who claims the job, or did at its end, exactly. Several values: any of them, at most 100 */
+                /** @description who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
                 owner?: string[];
-                /** @description NOT owner: who claims the job, or did at its end, exactly. Several values: any of them, at most 100 */
+                /** @description NOT owner: who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
                 "owner!"?: string[];
                 /** @description a job's name, exactly. Several values: any of them, at most 100 */
                 name?: string[];
@@ -1146,25 +1356,29 @@ export interface operations {
                 "running>"?: string;
                 /** @description NOT running>: has run that long or more, claimed: seconds, or with s, m, h or d as in 5m */
                 "running>!"?: string;
-                /** @description there at that moment or later: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description was claimed so often or more often: a whole number */
+                "claims>"?: number;
+                /** @description NOT claims>: was claimed so often or more often: a whole number */
+                "claims>!"?: number;
+                /** @description there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 since?: string;
-                /** @description NOT since: there at that moment or later: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description NOT since: there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "since!"?: string;
-                /** @description there at that moment or before: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 until?: string;
-                /** @description NOT until: there at that moment or before: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description NOT until: there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "until!"?: string;
-                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
+                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
                 q?: string;
-                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
+                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
                 "q!"?: string;
                 /** @description a whole number from 1 to 1000: how many entries, by default 100, and all of them as CSV or JSON lines */
                 limit?: number;
-                /** @description what stood in next of the page before */
+                /** @description the value of next in the page before */
                 cursor?: string;
-                /** @description one of -posted_at, since, ended_at, name, path, owner, state, uuid; - for descending */
-                sort?: "-posted_at" | "posted_at" | "-since" | "since" | "-ended_at" | "ended_at" | "name" | "-name" | "path" | "-path" | "owner" | "-owner" | "state" | "-state" | "uuid" | "-uuid";
-                /** @description json, csv or jsonl; by default what the header Accept asks for */
+                /** @description one of posted_at, since, ended_at, name, path, owner, state, uuid, claims; with - before it for descending; by default -posted_at */
+                sort?: "-posted_at" | "posted_at" | "-since" | "since" | "-ended_at" | "ended_at" | "name" | "-name" | "path" | "-path" | "owner" | "-owner" | "state" | "-state" | "uuid" | "-uuid" | "claims" | "-claims";
+                /** @description json, csv or jsonl; by default as the header Accept asks for */
                 format?: "json" | "csv" | "jsonl";
             };
             header?: never;
@@ -1276,17 +1490,164 @@ export interface operations {
             };
         };
     };
-    v2_jobs_one_v2_jobs__path_uuid__get: {
+    v2_jobs_one_v2_jobs__whatever_uuid__get: {
         parameters: {
             query?: {
                 /** @description a board's path, such as /taskflow/jobs */
                 path?: string;
+                /** @description when the job was posted, as in others: a board that was deleted and created again reuses the names of its znodes */
+                posted_at?: string;
+                /** @description a whole number from 1 to 10000: how many changes at most, by default 1000 */
+                limit?: number;
+                /** @description a revision, as in left_out of another answer: only changes behind it */
+                after?: number;
             };
             header?: never;
             path: {
-                /** @description the job's uuid; with path, the name of its znode will do */
+                /** @description the job's uuid; with path, the name of its znode works as well */
                 uuid: string;
             };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobAnswer"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                    };
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                    };
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                    };
+                };
+            };
+            /** @description Request-URI Too Long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                    };
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                    };
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** Type */
+                        type: string;
+                        /** Title */
+                        title: string;
+                        /** Status */
+                        status: number;
+                        /** Detail */
+                        detail: string;
+                    };
+                };
+            };
+        };
+    };
+    v2_jobs_this_one_v2_job_get: {
+        parameters: {
+            query?: {
+                /** @description a board's path, such as /taskflow/jobs */
+                path?: string;
+                /** @description when the job was posted, as in others: a board that was deleted and created again reuses the names of its znodes */
+                posted_at?: string;
+                /** @description a whole number from 1 to 10000: how many changes at most, by default 1000 */
+                limit?: number;
+                /** @description a revision, as in left_out of another answer: only changes behind it */
+                after?: number;
+                /** @description the job's uuid; with path, the name of its znode works as well */
+                uuid?: string;
+                /** @description with path, the name of the job's znode, exactly */
+                znode?: string;
+            };
+            header?: never;
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;
@@ -1425,9 +1786,9 @@ export interface operations {
                 outcome?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
                 /** @description NOT outcome: how a job ended: consumed, trashed, removed, board_deleted or unknown. Several values: any of them, at most 100 */
                 "outcome!"?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
-                /** @description who claims the job, or did at its end, exactly. Several values: any of them, at most 100 */
+                /** @description who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
                 owner?: string[];
-                /** @description NOT owner: who claims the job, or did at its end, exactly. Several values: any of them, at most 100 */
+                /** @description NOT owner: who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
                 "owner!"?: string[];
                 /** @description a job's name, exactly. Several values: any of them, at most 100 */
                 name?: string[];
@@ -1449,30 +1810,34 @@ export interface operations {
                 "running>"?: string;
                 /** @description NOT running>: has run that long or more, claimed: seconds, or with s, m, h or d as in 5m */
                 "running>!"?: string;
-                /** @description there at that moment or later: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description was claimed so often or more often: a whole number */
+                "claims>"?: number;
+                /** @description NOT claims>: was claimed so often or more often: a whole number */
+                "claims>!"?: number;
+                /** @description there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 since?: string;
-                /** @description NOT since: there at that moment or later: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description NOT since: there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "since!"?: string;
-                /** @description there at that moment or before: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 until?: string;
-                /** @description NOT until: there at that moment or before: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description NOT until: there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "until!"?: string;
-                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
+                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
                 q?: string;
-                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
+                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
                 "q!"?: string;
                 /** @description a whole number from 1 to 1000: how many entries, by default 100, and all of them as CSV or JSON lines */
                 limit?: number;
-                /** @description what stood in next of the page before */
+                /** @description the value of next in the page before */
                 cursor?: string;
-                /** @description one of -seen_at, seen_at, revision; - for descending */
+                /** @description one of seen_at, seen_at, revision; with - before it for descending; by default -seen_at */
                 sort?: "-seen_at" | "seen_at" | "revision" | "-revision";
-                /** @description json, csv or jsonl; by default what the header Accept asks for */
+                /** @description json, csv or jsonl; by default as the header Accept asks for */
                 format?: "json" | "csv" | "jsonl";
-                /** @description what happened: posted, malformed, claimed, abandoned, consumed, trashed, removed, ended, node_created or node_deleted. Several values: any of them, at most 100 */
-                kind?: ("posted" | "malformed" | "claimed" | "abandoned" | "consumed" | "trashed" | "removed" | "ended" | "node_created" | "node_deleted")[];
-                /** @description NOT kind: what happened: posted, malformed, claimed, abandoned, consumed, trashed, removed, ended, node_created or node_deleted. Several values: any of them, at most 100 */
-                "kind!"?: ("posted" | "malformed" | "claimed" | "abandoned" | "consumed" | "trashed" | "removed" | "ended" | "node_created" | "node_deleted")[];
+                /** @description what happened: posted, malformed, claimed, abandoned, edited, consumed, trashed, removed, ended, node_created or node_deleted. Several values: any of them, at most 100 */
+                kind?: ("posted" | "malformed" | "claimed" | "abandoned" | "edited" | "consumed" | "trashed" | "removed" | "ended" | "node_created" | "node_deleted")[];
+                /** @description NOT kind: what happened: posted, malformed, claimed, abandoned, edited, consumed, trashed, removed, ended, node_created or node_deleted. Several values: any of them, at most 100 */
+                "kind!"?: ("posted" | "malformed" | "claimed" | "abandoned" | "edited" | "consumed" | "trashed" | "removed" | "ended" | "node_created" | "node_deleted")[];
             };
             header?: never;
             path?: never;
@@ -1598,9 +1963,9 @@ export interface operations {
                 outcome?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
                 /** @description NOT outcome: how a job ended: consumed, trashed, removed, board_deleted or unknown. Several values: any of them, at most 100 */
                 "outcome!"?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
-                /** @description who claims the job, or did at its end, exactly. Several values: any of them, at most 100 */
+                /** @description who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
                 owner?: string[];
-                /** @description NOT owner: who claims the job, or did at its end, exactly. Several values: any of them, at most 100 */
+                /** @description NOT owner: who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
                 "owner!"?: string[];
                 /** @description a job's name, exactly. Several values: any of them, at most 100 */
                 name?: string[];
@@ -1622,25 +1987,29 @@ export interface operations {
                 "running>"?: string;
                 /** @description NOT running>: has run that long or more, claimed: seconds, or with s, m, h or d as in 5m */
                 "running>!"?: string;
-                /** @description there at that moment or later: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description was claimed so often or more often: a whole number */
+                "claims>"?: number;
+                /** @description NOT claims>: was claimed so often or more often: a whole number */
+                "claims>!"?: number;
+                /** @description there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 since?: string;
-                /** @description NOT since: there at that moment or later: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description NOT since: there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "since!"?: string;
-                /** @description there at that moment or before: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 until?: string;
-                /** @description NOT until: there at that moment or before: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description NOT until: there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "until!"?: string;
-                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
+                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
                 q?: string;
-                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
+                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
                 "q!"?: string;
                 /** @description a whole number from 1 to 1000: how many entries, by default 100, and all of them as CSV or JSON lines */
                 limit?: number;
-                /** @description what stood in next of the page before */
+                /** @description the value of next in the page before */
                 cursor?: string;
-                /** @description one of -to, to, from; - for descending */
+                /** @description one of to, to, from; with - before it for descending; by default -to */
                 sort?: "-to" | "to" | "-from" | "from";
-                /** @description json, csv or jsonl; by default what the header Accept asks for */
+                /** @description json, csv or jsonl; by default as the header Accept asks for */
                 format?: "json" | "csv" | "jsonl";
             };
             header?: never;
@@ -1767,9 +2136,9 @@ export interface operations {
                 outcome?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
                 /** @description NOT outcome: how a job ended: consumed, trashed, removed, board_deleted or unknown. Several values: any of them, at most 100 */
                 "outcome!"?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
-                /** @description who claims the job, or did at its end, exactly. Several values: any of them, at most 100 */
+                /** @description who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
                 owner?: string[];
-                /** @description NOT owner: who claims the job, or did at its end, exactly. Several values: any of them, at most 100 */
+                /** @description NOT owner: who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
                 "owner!"?: string[];
                 /** @description a job's name, exactly. Several values: any of them, at most 100 */
                 name?: string[];
@@ -1791,25 +2160,29 @@ export interface operations {
                 "running>"?: string;
                 /** @description NOT running>: has run that long or more, claimed: seconds, or with s, m, h or d as in 5m */
                 "running>!"?: string;
-                /** @description there at that moment or later: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description was claimed so often or more often: a whole number */
+                "claims>"?: number;
+                /** @description NOT claims>: was claimed so often or more often: a whole number */
+                "claims>!"?: number;
+                /** @description there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 since?: string;
-                /** @description NOT since: there at that moment or later: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description NOT since: there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "since!"?: string;
-                /** @description there at that moment or before: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 until?: string;
-                /** @description NOT until: there at that moment or before: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description NOT until: there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "until!"?: string;
-                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
+                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
                 q?: string;
-                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
+                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
                 "q!"?: string;
                 /** @description a whole number from 1 to 1000: how many entries, by default 100, and all of them as CSV or JSON lines */
                 limit?: number;
-                /** @description what stood in next of the page before */
+                /** @description the value of next in the page before */
                 cursor?: string;
-                /** @description one of path, name, owner, since, alive; - for descending */
-                sort?: "path" | "-path" | "name" | "-name" | "owner" | "-owner" | "since" | "-since" | "alive" | "-alive";
-                /** @description json, csv or jsonl; by default what the header Accept asks for */
+                /** @description one of path, name, owner, since, alive, holder; with - before it for descending; by default path */
+                sort?: "path" | "-path" | "name" | "-name" | "owner" | "-owner" | "since" | "-since" | "alive" | "-alive" | "holder" | "-holder";
+                /** @description json, csv or jsonl; by default as the header Accept asks for */
                 format?: "json" | "csv" | "jsonl";
             };
             header?: never;
@@ -1936,9 +2309,9 @@ export interface operations {
                 outcome?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
                 /** @description NOT outcome: how a job ended: consumed, trashed, removed, board_deleted or unknown. Several values: any of them, at most 100 */
                 "outcome!"?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
-                /** @description who claims the job, or did at its end, exactly. Several values: any of them, at most 100 */
+                /** @description who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
                 owner?: string[];
-                /** @description NOT owner: who claims the job, or did at its end, exactly. Several values: any of them, at most 100 */
+                /** @description NOT owner: who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
                 "owner!"?: string[];
                 /** @description a job's name, exactly. Several values: any of them, at most 100 */
                 name?: string[];
@@ -1960,29 +2333,33 @@ export interface operations {
                 "running>"?: string;
                 /** @description NOT running>: has run that long or more, claimed: seconds, or with s, m, h or d as in 5m */
                 "running>!"?: string;
-                /** @description there at that moment or later: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description was claimed so often or more often: a whole number */
+                "claims>"?: number;
+                /** @description NOT claims>: was claimed so often or more often: a whole number */
+                "claims>!"?: number;
+                /** @description there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 since?: string;
-                /** @description NOT since: there at that moment or later: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description NOT since: there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "since!"?: string;
-                /** @description there at that moment or before: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 until?: string;
-                /** @description NOT until: there at that moment or before: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description NOT until: there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "until!"?: string;
-                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
+                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
                 q?: string;
-                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
+                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
                 "q!"?: string;
                 /** @description a whole number from 1 to 1000: how many entries, by default 100, and all of them as CSV or JSON lines */
                 limit?: number;
-                /** @description what stood in next of the page before */
+                /** @description the value of next in the page before */
                 cursor?: string;
                 /** @description group: there is no other order */
                 sort?: "group";
-                /** @description json, csv or jsonl; by default what the header Accept asks for */
+                /** @description json, csv or jsonl; by default as the header Accept asks for */
                 format?: "json" | "csv" | "jsonl";
-                /** @description path, name or owner: what is counted together */
+                /** @description path, name or owner: by what jobs are grouped */
                 group?: "path" | "name" | "owner";
-                /** @description over how long to count: seconds, or with s, m, h or d; by default [canary] interval */
+                /** @description how long to count back: seconds, or with s, m, h or d; by default [canary] interval */
                 window?: string;
             };
             header?: never;
@@ -2109,9 +2486,9 @@ export interface operations {
                 outcome?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
                 /** @description NOT outcome: how a job ended: consumed, trashed, removed, board_deleted or unknown. Several values: any of them, at most 100 */
                 "outcome!"?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
-                /** @description who claims the job, or did at its end, exactly. Several values: any of them, at most 100 */
+                /** @description who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
                 owner?: string[];
-                /** @description NOT owner: who claims the job, or did at its end, exactly. Several values: any of them, at most 100 */
+                /** @description NOT owner: who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
                 "owner!"?: string[];
                 /** @description a job's name, exactly. Several values: any of them, at most 100 */
                 name?: string[];
@@ -2133,29 +2510,33 @@ export interface operations {
                 "running>"?: string;
                 /** @description NOT running>: has run that long or more, claimed: seconds, or with s, m, h or d as in 5m */
                 "running>!"?: string;
-                /** @description there at that moment or later: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description was claimed so often or more often: a whole number */
+                "claims>"?: number;
+                /** @description NOT claims>: was claimed so often or more often: a whole number */
+                "claims>!"?: number;
+                /** @description there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 since?: string;
-                /** @description NOT since: there at that moment or later: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description NOT since: there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "since!"?: string;
-                /** @description there at that moment or before: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 until?: string;
-                /** @description NOT until: there at that moment or before: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description NOT until: there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "until!"?: string;
-                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
+                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
                 q?: string;
-                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
+                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
                 "q!"?: string;
                 /** @description a whole number from 1 to 1000: how many entries, by default 100, and all of them as CSV or JSON lines */
                 limit?: number;
-                /** @description what stood in next of the page before */
+                /** @description the value of next in the page before */
                 cursor?: string;
                 /** @description path: there is no other order */
                 sort?: "path";
-                /** @description json, csv or jsonl; by default what the header Accept asks for */
+                /** @description json, csv or jsonl; by default as the header Accept asks for */
                 format?: "json" | "csv" | "jsonl";
-                /** @description over how long to count: seconds, or with s, m, h or d; by default [canary] interval */
+                /** @description how long to count back: seconds, or with s, m, h or d; by default [canary] interval */
                 window?: string;
-                /** @description in how many steps, 1 to 600 */
+                /** @description the number of steps, 1 to 600 */
                 steps?: number;
             };
             header?: never;
@@ -2392,9 +2773,9 @@ export interface operations {
                 outcome?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
                 /** @description NOT outcome: how a job ended: consumed, trashed, removed, board_deleted or unknown. Several values: any of them, at most 100 */
                 "outcome!"?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
-                /** @description who claims the job, or did at its end, exactly. Several values: any of them, at most 100 */
+                /** @description who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
                 owner?: string[];
-                /** @description NOT owner: who claims the job, or did at its end, exactly. Several values: any of them, at most 100 */
+                /** @description NOT owner: who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
                 "owner!"?: string[];
                 /** @description a job's name, exactly. Several values: any of them, at most 100 */
                 name?: string[];
@@ -2416,27 +2797,31 @@ export interface operations {
                 "running>"?: string;
                 /** @description NOT running>: has run that long or more, claimed: seconds, or with s, m, h or d as in 5m */
                 "running>!"?: string;
-                /** @description there at that moment or later: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description was claimed so often or more often: a whole number */
+                "claims>"?: number;
+                /** @description NOT claims>: was claimed so often or more often: a whole number */
+                "claims>!"?: number;
+                /** @description there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 since?: string;
-                /** @description NOT since: there at that moment or later: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description NOT since: there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "since!"?: string;
-                /** @description there at that moment or before: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 until?: string;
-                /** @description NOT until: there at that moment or before: ISO 8601 with its zone, or seconds since 1970 */
+                /** @description NOT until: there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "until!"?: string;
-                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
+                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
                 q?: string;
-                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; of a job in its payload as well, of a gap in its path alone */
+                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
                 "q!"?: string;
-                /** @description what happened: posted, malformed, claimed, abandoned, consumed, trashed, removed, ended, node_created or node_deleted. Several values: any of them, at most 100 */
-                kind?: ("posted" | "malformed" | "claimed" | "abandoned" | "consumed" | "trashed" | "removed" | "ended" | "node_created" | "node_deleted")[];
-                /** @description NOT kind: what happened: posted, malformed, claimed, abandoned, consumed, trashed, removed, ended, node_created or node_deleted. Several values: any of them, at most 100 */
-                "kind!"?: ("posted" | "malformed" | "claimed" | "abandoned" | "consumed" | "trashed" | "removed" | "ended" | "node_created" | "node_deleted")[];
-                /** @description the id of the last event that came, or of the last heartbeat, for who cannot send the header Last-Event-ID */
+                /** @description what happened: posted, malformed, claimed, abandoned, edited, consumed, trashed, removed, ended, node_created or node_deleted. Several values: any of them, at most 100 */
+                kind?: ("posted" | "malformed" | "claimed" | "abandoned" | "edited" | "consumed" | "trashed" | "removed" | "ended" | "node_created" | "node_deleted")[];
+                /** @description NOT kind: what happened: posted, malformed, claimed, abandoned, edited, consumed, trashed, removed, ended, node_created or node_deleted. Several values: any of them, at most 100 */
+                "kind!"?: ("posted" | "malformed" | "claimed" | "abandoned" | "edited" | "consumed" | "trashed" | "removed" | "ended" | "node_created" | "node_deleted")[];
+                /** @description the id of the last event or heartbeat that the client received, for clients that cannot send the header Last-Event-ID */
                 last_event_id?: string;
             };
             header?: {
-                /** @description the id of the last event that came, or of the last heartbeat */
+                /** @description the id of the last event or heartbeat that the client received */
                 "Last-Event-ID"?: string | null;
             };
             path?: never;

@@ -1,4 +1,4 @@
-// The API's answers by name; schema.d.ts is made from /openapi.json by `make types`.
+// Short names for the types of the API's answers. `make types` generates schema.d.ts from the API.
 import type { components } from "./schema";
 
 type Schemas = components["schemas"];
@@ -16,7 +16,7 @@ export type Worker = Schemas["Worker"];
 export type Freshness = Board["freshness"];
 export type State = Job["state"];
 
-/** A board as the stream tells of it: only what freshness is about. */
+/** A board in the event stream: only its registration, freshness and watcher. */
 export type BoardState = Pick<
   Board,
   "path" | "registered" | "freshness" | "freshness_since" | "watcher" | "epoch"

@@ -1,7 +1,8 @@
-// What stands at the ticks of an axis: one kind of text for all of them.
+// The ticks of charts' axes, and their labels. All values on an axis have the same unit and the
+// same number of digits after the point.
 import { dayOf, timeOfDay } from "./times";
 
-/** How an axis is divided, and what stands at its ticks. */
+/** An axis of values: the distances that its ticks may have, and the labels of ticks. */
 export interface Axis {
   steps: readonly number[];
   labels: (ticks: readonly number[]) => string[];
@@ -14,7 +15,7 @@ function decades(from: number, to: number): number[] {
   return tens.flatMap((ten) => [1, 2, 5].map((each) => Number(`${each}e${ten}`)));
 }
 
-/** Whole things: there is no half job. */
+/** Jobs: whole numbers only. */
 export const COUNTS: Axis = { steps: decades(0, 9), labels: numbers };
 
 export const RATES: Axis = { steps: decades(-2, 9), labels: numbers };
@@ -58,10 +59,11 @@ function durations(ticks: readonly number[]): string[] {
 }
 
 /**
- * Times of day, to the second only where ticks are so close. Where the window, from `low` to `high`,
- * is not within one day, the day stands below the first and below each that begins one.
+ * Return the labels of a time axis: times of day, with seconds only if a tick is not at a full
+ * minute. If the window from `low` to `high` (seconds since 1970) is not within one day, the label
+ * of the first tick of each day has the date in a second line.
  */
-export function moments(
+export function timeLabels(
   ticks: readonly number[],
   [low, high]: readonly [number, number],
   zone: string,
@@ -70,7 +72,7 @@ export function moments(
   const isFine = ticks.some((tick) => tick % 60 !== 0);
   let before = "";
   return ticks.map((tick) => {
-    const time = timeOfDay(tick * 1000, zone).slice(0, isFine ? 8 : 5);
+    const time = timeOfDay(tick * 1000, zone, isFine);
     const day = dayOf(tick * 1000, zone);
     const isNew = isDated && day !== before;
     before = day;

@@ -1,4 +1,4 @@
-// The columns of a table of jobs: what they show and how they sort.
+// The columns of the table of jobs: their names, widths, and sort order.
 import type { Row } from "./moves";
 
 export type Column =
@@ -16,7 +16,7 @@ export const COLUMNS: Record<Column, string> = {
   since: "Since",
 };
 
-export const DEFAULT: readonly Column[] = [
+export const DEFAULT_COLUMNS: readonly Column[] = [
   "state",
   "name",
   "uuid",
@@ -26,33 +26,33 @@ export const DEFAULT: readonly Column[] = [
   "running",
 ];
 
-/** Those that a phone has room for. */
-export const FEW: readonly Column[] = ["state", "name", "waiting", "running"];
+/** The columns that fit on a phone. */
+export const NARROW_COLUMNS: readonly Column[] = ["state", "name", "waiting", "running"];
 
-const TIME = { least: 7, share: 1 };
-const EXACT = { least: 12.5, share: 1 };
-/** How wide a column is: in rem at least, and what share it takes of the room that is left. */
-const WIDTHS: Record<Column, { least: number; share: number }> = {
-  state: { least: 5.75, share: 1 },
-  name: { least: 5, share: 1.5 },
-  uuid: { least: 7, share: 1.2 },
-  owner: { least: 7, share: 1.5 },
-  posted_at: TIME,
-  waiting: { least: 4, share: 0.6 },
-  running: { least: 4, share: 0.6 },
-  claims: { least: 4, share: 0.4 },
-  since: TIME,
+const RELATIVE_TIME = { minWidth: 7, share: 1 };
+const EXACT_TIME = { minWidth: 15, share: 1 };
+/** The width of each column: at least `minWidth` rem, and `share` of the space that is left. */
+const WIDTHS: Record<Column, { minWidth: number; share: number }> = {
+  state: { minWidth: 5.75, share: 1 },
+  name: { minWidth: 5, share: 1.5 },
+  uuid: { minWidth: 7, share: 1.2 },
+  owner: { minWidth: 7, share: 1.5 },
+  posted_at: RELATIVE_TIME,
+  waiting: { minWidth: 4, share: 0.6 },
+  running: { minWidth: 4, share: 0.6 },
+  claims: { minWidth: 4, share: 0.4 },
+  since: RELATIVE_TIME,
 };
-const GAP = 0.75; // rem between two columns, and at both ends
+const GAP = 0.75; // rem, between two columns and at both ends
 
-/** Return the columns as CSS's grid has them, and how wide all of them are at least, in rem. */
+/** Return a value for CSS's grid-template-columns, and the minimum width of all columns in rem. */
 export function gridOf(columns: readonly Column[], isExact: boolean) {
   const widths = columns.map((column) =>
-    isExact && WIDTHS[column] === TIME ? EXACT : WIDTHS[column],
+    isExact && WIDTHS[column] === RELATIVE_TIME ? EXACT_TIME : WIDTHS[column],
   );
   return {
-    grid: widths.map(({ least, share }) => `minmax(${least}rem, ${share}fr)`).join(" "),
-    least: widths.reduce((sum, { least }) => sum + least + GAP, GAP),
+    grid: widths.map(({ minWidth, share }) => `minmax(${minWidth}rem, ${share}fr)`).join(" "),
+    minWidth: widths.reduce((sum, { minWidth }) => sum + minWidth + GAP, GAP),
   };
 }
 
@@ -87,9 +87,11 @@ function valueOf(row: Row, column: Column, now: number): string | number | null 
   }
 }
 
-/** Return what compares two rows; what has no value comes last either way, of equal ones the one that
- * was posted later first. */
-export function comparing({ column, isDescending }: Order, now: number) {
+/**
+ * Return a function that compares two rows. Rows without a value come last in both directions. Of
+ * rows with equal values, the one that was posted later comes first: its znode's number is higher.
+ */
+export function comparatorOf({ column, isDescending }: Order, now: number) {
   const sign = isDescending ? -1 : 1;
   return (a: Row, b: Row): number => {
     const one = valueOf(a, column, now);

@@ -1,4 +1,4 @@
-// The API's own filters, as they stand in the page's address: owner=ann, state!=COMPLETE, age>=5m.
+// The API's filters for jobs, as they are in the page's URL: owner=ann, state!=COMPLETE, age>=5m.
 import type { Query } from "../api/client";
 import type { Row } from "./moves";
 
@@ -11,9 +11,10 @@ export const FIELDS = {
   "age>": "at least as old as",
   "waiting>": "waited at least",
   "running>": "ran at least",
-  since: "there at or after",
-  until: "there at or before",
-  q: "with the text",
+  "claims>": "number of claims at least",
+  since: "on the board at or after",
+  until: "on the board at or before",
+  q: "containing the text",
 } as const;
 
 export type Field = keyof typeof FIELDS;
@@ -29,8 +30,8 @@ export const CHOICES: Partial<Record<Field, readonly string[]>> = {
   outcome: ["consumed", "trashed", "removed", "board_deleted", "unknown"],
 };
 
-/** Filters that may be given several times: any of their values fits. */
-const SEVERAL: ReadonlySet<Field> = new Set(["state", "outcome", "owner", "name", "uuid"]);
+/** Filters that may be given several times: a job matches if it has any of the values. */
+const REPEATABLE: ReadonlySet<Field> = new Set(["state", "outcome", "owner", "name", "uuid"]);
 
 export function isField(name: string): name is Field {
   return Object.hasOwn(FIELDS, name);
@@ -47,20 +48,20 @@ export function queryOf(filters: readonly Filter[]): Query {
   return filters.map(({ field, negated, value }) => [negated ? `${field}!` : field, value]);
 }
 
-/** Return what a filter says before its value. */
+/** Return the text of a filter before its value. */
 export function wordsOf({ field, negated }: Filter): string {
   const words = FIELDS[field];
   return isKnown(field)
     ? `${words} ${negated ? "is not" : "is"}`
-    : `${negated ? "not " : ""}${words}`;
+    : `${negated ? "not: " : ""}${words}`;
 }
 
-/** Add a filter; of one that has but one value it takes the place. */
+/** Add a filter. It replaces one of a field that allows one value; an empty value only removes. */
 export function withFilter(filters: readonly Filter[], added: Filter): Filter[] {
   const rest = filters.filter(
     (each) =>
       !(each.field === added.field && each.negated === added.negated) ||
-      (SEVERAL.has(added.field) && each.value !== added.value),
+      (REPEATABLE.has(added.field) && each.value !== added.value),
   );
   return added.value === "" ? rest : [...rest, added];
 }
@@ -69,12 +70,12 @@ export function withoutFilter(filters: readonly Filter[], gone: Filter): Filter[
   return filters.filter((each) => each !== gone);
 }
 
-/** Tell whether what the filters find changes with the time alone. */
+/** Return whether the jobs that match may change with time alone. */
 export function isTimed(filters: readonly Filter[]): boolean {
   return filters.some(({ field }) => field.endsWith(">"));
 }
 
-/** Tell whether the filters find jobs that have ended. */
+/** Return whether jobs that have ended may match. */
 export function findsEnded(filters: readonly Filter[]): boolean {
   const states = filters.filter(({ field }) => field === "state");
   const wanted = states.filter(({ negated }) => !negated);
@@ -85,27 +86,27 @@ export function findsEnded(filters: readonly Filter[]): boolean {
 type Known = "state" | "outcome" | "owner" | "name" | "uuid";
 
 function isKnown(field: Field): field is Known {
-  return SEVERAL.has(field);
+  return REPEATABLE.has(field);
 }
 
 /**
- * Tell whether the server would find a row: null where only the server can tell, as of a text in a
+ * Return whether a row matches, or null if only the server can decide, for example for a text in a
  * payload.
  */
 export function matches(row: Row, filters: readonly Filter[]): boolean | null {
   let isSure = true;
-  const asked = new Map<string, { field: Known; negated: boolean; values: Set<string> }>();
+  const byField = new Map<string, { field: Known; negated: boolean; values: Set<string> }>();
   for (const { field, negated, value } of filters) {
     if (!isKnown(field)) {
       isSure = false;
       continue;
     }
     const name = `${field}${negated ? "!" : ""}`;
-    const known = asked.get(name) ?? { field, negated, values: new Set<string>() };
+    const known = byField.get(name) ?? { field, negated, values: new Set<string>() };
     known.values.add(value);
-    asked.set(name, known);
+    byField.set(name, known);
   }
-  for (const { field, negated, values } of asked.values()) {
+  for (const { field, negated, values } of byField.values()) {
     if (values.has(row[field] ?? "\u0000") === negated) {
       return false;
     }

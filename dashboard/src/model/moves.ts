@@ -1,25 +1,27 @@
-// What a change does to a board's counts and to a job's row. Revisions tell what is news: what a row
-// or a board was fetched with is not told twice.
+// Applies a change to a board's counts and to a job's row.
+//
+// Promises: a change whose revision is not higher than that of the row or board has no effect, so a
+// change that a fetched answer already contains is not counted twice.
 import type { Board, Change, Job } from "../api/types";
 
-/** A job as a row: with the moments from which its timers count, by the server's clock. */
+/** A job as a row of the table. Its timers count from times by the server's clock. */
 export interface Row extends Omit<Job, "claims"> {
   key: string;
-  /** Null where the page has seen but its later changes, which do not tell it. */
+  /** Null if the row was made from a later change, which does not say how many there were. */
   claims: number | null;
-  /** Milliseconds since 1970 from which it waits, or runs; null while it does not or is unknown. */
+  /** When the timer starts, milliseconds since 1970; null if it does not run or is not known. */
   waitingFrom: number | null;
   runningFrom: number | null;
-  /** When it was posted and when its state began, so that sorting thousands of rows parses none. */
+  /** `posted_at` and `since` as milliseconds since 1970, so that sorting need not parse them. */
   postedAt: number;
   sinceAt: number;
 }
 
 export function keyOf(znode: string, postedAt: string | null): string {
-  return `${znode} ${postedAt ?? ""}`; // znode names come again with a new life of a board
+  return `${znode} ${postedAt ?? ""}`; // a board that is created again reuses znode names
 }
 
-/** Make a row of an answer that was given `at`, milliseconds by the server's clock. */
+/** Return the row of a job from an answer of the API. */
 export function rowOf(job: Job): Row {
   const at = Date.parse(job.posted_at) + job.age * 1000;
   return {
@@ -32,14 +34,20 @@ export function rowOf(job: Job): Row {
   };
 }
 
-/** Return the row as it is after a change; the row itself where that is no news. */
-export function moved(row: Row | undefined, change: Change): Row | undefined {
+/**
+ * Return the row after a change, or the same row if the change has no effect. For a job without a
+ * row the result is a new row, but not for an edit: an edit does not say when the job was claimed.
+ */
+export function rowAfter(row: Row | undefined, change: Change): Row | undefined {
   if (change.state === null || (row && change.revision <= row.revision)) {
     return row;
   }
-  const at = change.at ?? change.seen_at;
+  if (change.kind === "edited") {
+    return row && editedRow(row, change);
+  }
+  const at = change.moment;
   const moment = Date.parse(at);
-  const before = row ?? begun(change);
+  const before = row ?? newRow(change);
   const { state, waiting, running, revision, owner } = change;
   const uuid = before.uuid ?? change.uuid;
   const spent = { waiting, running };
@@ -74,8 +82,21 @@ export function moved(row: Row | undefined, change: Change): Row | undefined {
   }
 }
 
-function begun(change: Change): Row {
-  const postedAt = change.posted_at ?? change.at ?? change.seen_at;
+/** Return the row after an edit by hand: its state and timers stay. */
+function editedRow(row: Row, change: Change): Row {
+  const { revision, uuid, owner, edit, job_name: name } = change;
+  return {
+    ...row,
+    revision,
+    uuid,
+    name,
+    owner: row.state === "CLAIMED" ? owner : row.owner,
+    malformed: edit?.of === "job" ? edit.after.malformed : row.malformed,
+  };
+}
+
+function newRow(change: Change): Row {
+  const postedAt = change.posted_at ?? change.moment;
   return {
     key: keyOf(change.name, change.posted_at),
     uuid: change.uuid,
@@ -93,7 +114,9 @@ function begun(change: Change): Row {
     waiting: null,
     running: null,
     claims: change.state_before === null ? 0 : null,
+    in_trash: null,
     malformed: change.kind === "malformed" ? "malformed" : null,
+    truncated: false, // a change does not say
     revision: 0,
     waitingFrom: null,
     runningFrom: null,
@@ -102,18 +125,18 @@ function begun(change: Change): Row {
   };
 }
 
-/** Return a board as it is after a change of it; the board itself where that is no news. */
-export function counted(board: Board, change: Change): Board {
+/** Return the board after a change, or the same board if the change has no effect. */
+export function boardAfter(board: Board, change: Change): Board {
   if (change.revision <= board.revision) {
     return board;
   }
-  const after = (state: Board | string) =>
+  const difference = (state: Board | string) =>
     Number(change.state === state) - Number(change.state_before === state);
   return {
     ...board,
     revision: change.revision,
-    unclaimed: Math.max(0, board.unclaimed + after("UNCLAIMED")),
-    claimed: Math.max(0, board.claimed + after("CLAIMED")),
+    unclaimed: Math.max(0, board.unclaimed + difference("UNCLAIMED")),
+    claimed: Math.max(0, board.claimed + difference("CLAIMED")),
     ended: board.ended + Number(change.state === "COMPLETE"),
   };
 }

@@ -1,16 +1,19 @@
-// Rows by key and in order: thousands, of which few change between two drawings.
-import { comparing, type Order } from "./columns";
+// Rows by key and in order, for thousands of rows of which few change between two drawings.
+//
+// Promises: `sorted` returns what sorting all rows would return, but if few rows have changed it
+// moves only those.
+import { comparatorOf, type Order } from "./columns";
 import type { Row } from "./moves";
 
-const FEW = 0.05; // the share of rows up to which moving each that changed is faster than to sort all
+const MOVE_SHARE = 0.05; // share of rows up to which moving the changed ones is faster than sorting
 
 export class Rows {
   readonly #byKey: Map<string, Row>;
   #order: Order | null = null;
   #now = 0;
   #sorted: Row[] = [];
-  /** What has changed since they were sorted last: by key the row as it was then. */
-  #before = new Map<string, Row | undefined>();
+  /** The rows that have changed since the last sort, as they were then, by key. */
+  #changed = new Map<string, Row | undefined>();
 
   constructor(rows: readonly Row[] = []) {
     this.#byKey = new Map(rows.map((row) => [row.key, row]));
@@ -25,51 +28,55 @@ export class Rows {
   }
 
   set(row: Row): void {
-    this.#note(row.key);
+    this.#remember(row.key);
     this.#byKey.set(row.key, row);
   }
 
   delete(key: string): void {
-    this.#note(key);
+    this.#remember(key);
     this.#byKey.delete(key);
-    if (this.#before.get(key) === undefined) {
-      this.#before.delete(key); // it came and went
+    if (this.#changed.get(key) === undefined) {
+      this.#changed.delete(key); // it was added and deleted since the last sort
     }
   }
 
-  /** Return all in this order, by the timers at `now`, milliseconds by the server's clock. An array
-   * that was returned never changes. */
+  /**
+   * Return all rows in this order. Timers are compared as they are at `now`, in milliseconds by the
+   * server's clock. An array that was returned is never changed.
+   */
   sorted(order: Order, now: number): readonly Row[] {
     const { column, isDescending } = order;
     const isSame =
       column === this.#order?.column &&
       isDescending === this.#order.isDescending &&
       now === this.#now;
-    if (!isSame || this.#before.size > 0) {
-      const compare = comparing(order, now);
-      const isFew = this.#before.size <= this.size * FEW;
-      const moved = isSame && isFew ? this.#moved(compare) : null;
+    if (!isSame || this.#changed.size > 0) {
+      const compare = comparatorOf(order, now);
+      const isFew = this.#changed.size <= this.size * MOVE_SHARE;
+      const moved = isSame && isFew ? this.#sortedByMoving(compare) : null;
       this.#sorted = moved ?? [...this.#byKey.values()].sort(compare);
       this.#order = order;
       this.#now = now;
-      this.#before.clear();
+      this.#changed.clear();
     }
     return this.#sorted;
   }
 
-  #note(key: string): void {
-    if (!this.#before.has(key)) {
-      this.#before.set(key, this.#byKey.get(key));
+  #remember(key: string): void {
+    if (!this.#changed.has(key)) {
+      this.#changed.set(key, this.#byKey.get(key));
     }
   }
 
-  /** Return them as they were sorted last with each that has changed at its new place; null where
-   * one is not found at its old. */
-  #moved(compare: (one: Row, other: Row) => number): Row[] | null {
+  /**
+   * Return the last sorted array with each changed row at its new place, or null if a row is not
+   * found at its old place.
+   */
+  #sortedByMoving(compare: (one: Row, other: Row) => number): Row[] | null {
     const rows = this.#sorted.slice();
-    for (const [key, before] of this.#before) {
+    for (const [key, before] of this.#changed) {
       const after = this.#byKey.get(key);
-      const from = before ? placeOf(before, rows, compare) : -1;
+      const from = before ? indexFor(before, rows, compare) : -1;
       if (before && rows[from] !== before) {
         return null;
       }
@@ -81,15 +88,15 @@ export class Rows {
         rows.splice(from, 1);
       }
       if (after) {
-        rows.splice(placeOf(after, rows, compare), 0, after);
+        rows.splice(indexFor(after, rows, compare), 0, after);
       }
     }
     return rows;
   }
 }
 
-/** Return the index of the first of `rows` that does not come before `row`. */
-function placeOf(
+/** Return the index of the first of `rows` that does not sort before `row`, by binary search. */
+function indexFor(
   row: Row,
   rows: readonly Row[],
   compare: (one: Row, other: Row) => number,

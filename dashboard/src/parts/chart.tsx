@@ -1,51 +1,54 @@
-// A chart: uPlot in Preact, as large as its card lets it be, above the values at the crosshair, which
-// the mouse moves, and the arrow keys: to a screen reader it is a slider whose text is those values.
+// A chart: a uPlot plot that fills its card, and below it a legend with the values at the
+// crosshair.
+//
+// The mouse and the arrow keys move the crosshair. For screen readers the plot is a slider whose
+// text is those values.
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import type { Axis } from "../model/axes";
-import { isEmpty, latest, type Course, type Line } from "../model/course";
+import { isEmpty, latestStep, type ChartData, type Line } from "../model/chartdata";
 import { dayOf, timeOfDay } from "../model/times";
 import { zone } from "../state/settings";
 import { Legend } from "./legend";
-import { dataOf, optionsOf, pointAt, type Drawing } from "./plot";
+import { dataOf, moveCrosshair, optionsOf, type Drawing } from "./plot";
 
 interface Properties {
   title: string;
   unit: string;
-  course: Course;
+  data: ChartData;
   lines: readonly Line[];
   isStacked?: boolean;
-  /** Whether values are of a step from its beginning to its end, not of its end. */
+  /** Whether a value is for the whole step, and not for the end of the step. */
   isOfStep?: boolean;
   axis: Axis;
   show: (value: number) => string;
-  /** What to say where there is nothing to draw. */
+  /** The text if there is nothing to draw. */
   empty: string;
 }
 
 export function Chart(properties: Properties) {
-  const { title, unit, course, lines, show } = properties;
+  const { title, unit, data, lines, show } = properties;
   const [at, setAt] = useState<number | null>(null);
-  const step = at !== null && at in course.moments ? at : latest(lines);
+  const step = at !== null && at in data.ends ? at : latestStep(lines);
   const valueAt = (line: Line) => line.values[step] ?? null;
-  const isNothing = lines.every((line) => valueAt(line) === null);
-  const told = (line: Line) => {
+  const hasNoValue = lines.every((line) => valueAt(line) === null);
+  const textOf = (line: Line) => {
     const value = valueAt(line);
-    return value !== null ? show(value) : isNothing ? "–" : missing(course, step);
+    return value !== null ? show(value) : hasNoValue ? "–" : missingWord(data, step);
   };
-  const last = lines.map((line) => {
+  const lastKnown = lines.map((line) => {
     const value = line.values.findLast((each) => each !== null);
     return `${line.label} ${value === undefined ? "unknown" : show(value)}`;
   });
   const moment = [
     at === null ? "Latest: " : "",
-    when(course, step, properties.isOfStep ?? false),
-    isNothing ? `: ${missing(course, step)}` : "",
+    timeOf(data, step, properties.isOfStep ?? false),
+    hasNoValue ? `: ${missingWord(data, step)}` : "",
   ].join("");
-  const isInGap = course.inGap[step] ?? false;
-  const values = isNothing ? [] : lines.map((line) => `${line.label} ${told(line)}`);
-  const isDrawn = !isEmpty(lines) || course.gaps.length > 0;
+  const isInGap = data.inGap[step] ?? false;
+  const values = hasNoValue ? [] : lines.map((line) => `${line.label} ${textOf(line)}`);
+  const isDrawn = !isEmpty(lines) || data.gaps.length > 0;
   return (
     <figure class="chart">
       <figcaption>
@@ -54,35 +57,35 @@ export function Chart(properties: Properties) {
       {isDrawn ? (
         <Plot
           drawing={{
-            moments: course.moments,
+            ends: data.ends,
             lines,
             isStacked: properties.isStacked ?? false,
-            gaps: course.gaps,
+            gaps: data.gaps,
             axis: properties.axis,
           }}
-          label={`${title}: ${last.join(", ")}; gaps in ${course.inGap.filter(Boolean).length} of ${course.inGap.length} steps`}
+          label={`${title}: ${lastKnown.join(", ")}; gaps in ${data.inGap.filter(Boolean).length} of ${data.inGap.length} steps`}
           step={step}
-          told={[moment, ...values, ...(isInGap ? ["in a gap"] : [])].join(", ")}
-          pointedAt={setAt}
+          valueText={[moment, ...values, ...(isInGap ? ["in a gap"] : [])].join(", ")}
+          onStep={setAt}
         />
       ) : (
         <p class="nothing quiet">{properties.empty}</p>
       )}
-      {isDrawn && <Legend lines={lines} when={moment} isInGap={isInGap} valueOf={told} />}
+      {isDrawn && <Legend lines={lines} when={moment} isInGap={isInGap} valueOf={textOf} />}
     </figure>
   );
 }
 
-function missing(course: Course, step: number): string {
-  const word = course.words[step] ?? "unknown";
-  return word === "none" && step === course.moments.length - 1 ? "not over yet" : word;
+function missingWord(data: ChartData, step: number): string {
+  const word = data.reasons[step] ?? "unknown";
+  return word === "none" && step === data.ends.length - 1 ? "not over yet" : word;
 }
 
-function when(course: Course, step: number, isOfStep: boolean): string {
-  const [begin = 0, end = 0] = [course.begins[step], course.moments[step]];
+function timeOf(data: ChartData, step: number, isOfStep: boolean): string {
+  const [begin = 0, end = 0] = [data.begins[step], data.ends[step]];
   const time = (moment: number) => timeOfDay(moment * 1000, zone.value);
   const day = (moment: number | undefined) => dayOf((moment ?? 0) * 1000, zone.value);
-  const isDated = day(course.begins[0]) !== day(course.moments.at(-1));
+  const isDated = day(data.begins[0]) !== day(data.ends.at(-1));
   const date = isDated ? `${day(end)} ` : "";
   return `${date}${isOfStep ? `${time(begin)}–${time(end)}` : time(end)}`;
 }
@@ -90,13 +93,13 @@ function when(course: Course, step: number, isOfStep: boolean): string {
 interface PlotProperties {
   drawing: Drawing;
   label: string;
-  /** At which step the crosshair is, or would be, and what is told there. */
+  /** The step of the crosshair, or the latest if there is no crosshair, and its values as text. */
   step: number;
-  told: string;
-  pointedAt: (step: number | null) => void;
+  valueText: string;
+  onStep: (step: number | null) => void;
 }
 
-function Plot({ drawing, label, step, told, pointedAt }: PlotProperties) {
+function Plot({ drawing, label, step, valueText, onStep }: PlotProperties) {
   const holder = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const current = useRef(drawing);
@@ -104,39 +107,39 @@ function Plot({ drawing, label, step, told, pointedAt }: PlotProperties) {
   const scheme = `${zone.value} ${drawing.lines.map((line) => line.label).join()}`;
 
   useEffect(() => {
-    const place = holder.current;
-    if (!place) {
+    const element = holder.current;
+    if (!element) {
       return;
     }
-    const size = () => ({ width: place.clientWidth, height: place.clientHeight });
+    const size = () => ({ width: element.clientWidth, height: element.clientHeight });
     const make = () => {
       plot.current?.destroy();
-      const options = optionsOf(() => current.current, pointedAt);
-      plot.current = new uPlot({ ...options, ...size() }, dataOf(current.current), place);
+      const options = optionsOf(() => current.current, onStep);
+      plot.current = new uPlot({ ...options, ...size() }, dataOf(current.current), element);
     };
     make();
-    const resized = new ResizeObserver(() => plot.current?.setSize(size()));
-    resized.observe(place);
+    const observer = new ResizeObserver(() => plot.current?.setSize(size()));
+    observer.observe(element);
     const dark = matchMedia("(prefers-color-scheme: dark)");
     dark.addEventListener("change", make);
     return () => {
-      resized.disconnect();
+      observer.disconnect();
       dark.removeEventListener("change", make);
       plot.current?.destroy();
       plot.current = null;
     };
-  }, [scheme, pointedAt]);
+  }, [scheme, onStep]);
 
-  const { moments, lines, gaps } = drawing;
+  const { ends, lines, gaps } = drawing;
   useEffect(() => {
     plot.current?.setData(dataOf(current.current));
-  }, [moments, lines, gaps]);
+  }, [ends, lines, gaps]);
 
-  const last = moments.length - 1;
-  const point = (to: number | null) => {
-    pointAt(to === null ? null : (moments[Math.min(Math.max(to, 0), last)] ?? null));
+  const last = ends.length - 1;
+  const moveTo = (to: number | null) => {
+    moveCrosshair(to === null ? null : (ends[Math.min(Math.max(to, 0), last)] ?? null));
   };
-  const goals: Record<string, () => number | null> = {
+  const steps: Record<string, () => number | null> = {
     ArrowLeft: () => step - 1,
     ArrowRight: () => step + 1,
     Home: () => 0,
@@ -152,16 +155,16 @@ function Plot({ drawing, label, step, told, pointedAt }: PlotProperties) {
       aria-valuemin={0}
       aria-valuemax={last}
       aria-valuenow={step}
-      aria-valuetext={told}
+      aria-valuetext={valueText}
       data-gaps={gaps.length}
       onKeyDown={(event) => {
-        const goal = goals[event.key];
-        if (goal && !event.ctrlKey && !event.metaKey && !event.altKey) {
+        const target = steps[event.key];
+        if (target && !event.ctrlKey && !event.metaKey && !event.altKey) {
           event.preventDefault();
-          point(goal());
+          moveTo(target());
         }
       }}
-      onBlur={() => point(null)}
+      onBlur={() => moveTo(null)}
     />
   );
 }

@@ -1,28 +1,29 @@
-// Copies text; also where a browser has no clipboard for pages that come without TLS.
+// A button that copies text, also if the page was loaded without TLS: browsers offer no clipboard
+// API to such pages, so execCommand is used.
 import { useState } from "preact/hooks";
 
-const SHOWN = 2_000; // milliseconds
+const SHOWN_FOR = 2_000; // milliseconds that the button shows the result
 
 async function copy(text: string): Promise<void> {
   if ("clipboard" in navigator && isSecureContext) {
     await navigator.clipboard.writeText(text);
     return;
   }
-  const place = document.createElement("textarea");
-  place.value = text;
-  place.className = "unseen";
-  document.body.append(place);
-  place.select();
+  const field = document.createElement("textarea");
+  field.value = text;
+  field.className = "unseen";
+  document.body.append(field);
+  field.select();
   // eslint-disable-next-line @typescript-eslint/no-deprecated -- there is nothing else without TLS
   const isDone = document.execCommand("copy");
-  place.remove();
+  field.remove();
   if (!isDone) {
     throw new Error("the browser does not copy");
   }
 }
 
 export function Copy({ text, what }: { text: string; what: string }) {
-  const [said, say] = useState("Copy");
+  const [label, setLabel] = useState("Copy");
   return (
     <button
       type="button"
@@ -30,13 +31,13 @@ export function Copy({ text, what }: { text: string; what: string }) {
       aria-label={`Copy ${what}`}
       onClick={() => {
         copy(text).then(
-          () => say("Copied"),
-          () => say("Can’t copy"),
+          () => setLabel("Copied"),
+          () => setLabel("Can’t copy"),
         );
-        setTimeout(() => say("Copy"), SHOWN);
+        setTimeout(() => setLabel("Copy"), SHOWN_FOR);
       }}
     >
-      {said}
+      {label}
     </button>
   );
 }

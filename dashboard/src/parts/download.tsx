@@ -1,12 +1,14 @@
-// A link to an answer that is saved as a file. A browser knows nothing of who signed in by the
-// page's form: for them the page fetches it, and hands the browser what came.
+// A link that saves an answer of the API as a file.
+//
+// If the user signed in with the page's form, the browser does not know the credentials. Then the
+// page fetches the file and passes it to the browser when it is complete.
 import { useEffect, useRef, useState } from "preact/hooks";
 import * as api from "../api/client";
-import { headers } from "../api/credentials";
+import { authHeaders } from "../api/credentials";
 import { messageOf } from "../model/text";
 import { Failure } from "./words";
 
-const SAVED = 60_000; // milliseconds after which a browser has taken over what it saves
+const REVOKE_AFTER = 60_000; // milliseconds after which the browser has taken over the file
 
 function save(file: Blob, name: string): void {
   const address = URL.createObjectURL(file);
@@ -14,7 +16,7 @@ function save(file: Blob, name: string): void {
   link.href = address;
   link.download = name;
   link.click();
-  setTimeout(() => URL.revokeObjectURL(address), SAVED);
+  setTimeout(() => URL.revokeObjectURL(address), REVOKE_AFTER);
 }
 
 interface Properties {
@@ -36,7 +38,7 @@ export function Download({ href, name, children }: Properties) {
     setError(null);
     setUnderWay(true);
     try {
-      const file = await api.file(href, mine.signal);
+      const file = await api.fetchFile(href, mine.signal);
       if (!mine.signal.aborted) {
         save(file, name);
       }
@@ -58,7 +60,7 @@ export function Download({ href, name, children }: Properties) {
         download={name}
         aria-busy={isUnderWay}
         onClick={(event) => {
-          if (headers().Authorization !== undefined) {
+          if (authHeaders().Authorization !== undefined) {
             event.preventDefault();
             if (!isUnderWay) {
               void fetchIt();

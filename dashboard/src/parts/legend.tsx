@@ -1,11 +1,11 @@
-// What a chart's lines are called, drawn as they are drawn, and their values at one step.
-import type { Line } from "../model/course";
+// A chart's legend: the name, line style and pattern of each line, and its value at one step.
+import type { Line } from "../model/chartdata";
 import { MARKS } from "./paint";
 
 interface Properties {
   lines: readonly Line[];
   when: string;
-  /** Whether some of what happened then was not seen. */
+  /** Whether a part of the step is in a gap. */
   isInGap: boolean;
   valueOf: (line: Line) => string;
 }

@@ -1,21 +1,21 @@
-// A table of thousands of rows, of which those in sight are in the page; the keyboard goes through
-// it. What a row looks like is its owner's.
+// A table of thousands of rows. Only the rows in sight are in the DOM, and the keyboard can move
+// through all rows. The caller draws the rows.
 import type { Signal } from "@preact/signals";
 import type { ComponentChildren, CSSProperties, RefObject, VNode } from "preact";
 import { useCallback, useEffect, useRef } from "preact/hooks";
-import { asList } from "../state/keys";
+import { registerList } from "../state/keyboard";
 import { useVirtual } from "./virtual";
 
-/** Where a row stands, and whether it is the selected one. */
-export interface Standing {
+/** The position of a row, in pixels, and whether it is selected. */
+export interface RowPosition {
   index: number;
   top: number;
   height: number;
   isSelected: boolean;
 }
 
-/** Return what the element of a row says of where it stands. */
-export function attributesOf({ index, top, height, isSelected }: Standing) {
+/** Return the attributes of a row's element for its position. */
+export function attributesOf({ index, top, height, isSelected }: RowPosition) {
   return {
     role: "row",
     "aria-rowindex": index + 2,
@@ -25,24 +25,24 @@ export function attributesOf({ index, top, height, isSelected }: Standing) {
 }
 
 interface Properties<Entry> {
-  /** What they are: as a name of a class, in the title, and in the middle of a sentence. */
+  /** What the rows are, in the plural: used as a CSS class and in the list's label. */
   kind: string;
   label: string;
   entries: readonly Entry[];
   keyOf: (entry: Entry) => string;
-  /** Pixels; another function where a height is another one. */
+  /** Return a row's height in pixels. Pass a new function if a height has changed. */
   heightOf: (entry: Entry) => number;
   header: ComponentChildren;
-  row: (entry: Entry, key: string, standing: Standing) => VNode;
+  row: (entry: Entry, key: string, position: RowPosition) => VNode;
   selected: Signal<string | null>;
   open: (entry: Entry) => void;
   /** Unfold the row with this key. */
   expand?: (key: string) => void;
   scroller: RefObject<HTMLDivElement | null>;
-  /** Told of each scrolling by how many pixels the list is scrolled. */
+  /** Called on each scroll with the scroll position in pixels. */
   onScroll?: (top: number) => void;
   style?: CSSProperties;
-  /** What lies above the list. */
+  /** Elements above the list. */
   children?: ComponentChildren;
 }
 
@@ -64,20 +64,20 @@ export function LongList<Entry>(properties: Properties<Entry>) {
     ),
   });
   useEffect(() => virtual.measure(), [heightOf, virtual]);
-  const last = useRef(0); // where the selected row stood
+  const lastIndex = useRef(0); // of the selected row
   const latest = useRef(properties);
   latest.current = properties;
   useEffect(() => {
     const keys = () => latest.current.entries.map(latest.current.keyOf);
-    return asList({
+    return registerList({
       move(by) {
         const all = keys();
         const at = selected.value === null ? -1 : all.indexOf(selected.value);
-        // Where the selected one has gone, on from where it was: what came behind it is there now.
-        const from = at >= 0 || selected.value === null ? at : last.current - (by > 0 ? 1 : 0);
+        // If the selected row is gone, continue from its index, where the row after it is now.
+        const from = at >= 0 || selected.value === null ? at : lastIndex.current - (by > 0 ? 1 : 0);
         const next = Math.min(all.length - 1, Math.max(0, from + by));
         selected.value = all[next] ?? null;
-        last.current = next;
+        lastIndex.current = next;
         latest.current.scroller.current?.focus({ preventScroll: true });
         virtual.scrollToIndex(next);
       },
@@ -120,10 +120,10 @@ export function LongList<Entry>(properties: Properties<Entry>) {
             const entry = entries[index];
             const isSelected = selected.value === key;
             if (isSelected) {
-              last.current = index;
+              lastIndex.current = index;
             }
-            const standing = { index, top: start, height: size, isSelected };
-            return entry ? properties.row(entry, String(key), standing) : null;
+            const position = { index, top: start, height: size, isSelected };
+            return entry ? properties.row(entry, String(key), position) : null;
           })}
         </div>
       </div>

@@ -1,8 +1,8 @@
-// Components that are drawn anew only where one of their properties is another one.
+// Makes components that are rendered again only if one of their props has changed.
 //
-// Not elements kept by useMemo: in Preact each of those holds the tree of the drawing that it was
-// made in, and through that all earlier ones. Nor preact/compat's memo: compat changes how every
-// element's events and properties are taken.
+// Keeping elements with useMemo would leak: in Preact such an element holds the tree of the render
+// that made it, and through it the trees of all earlier renders. preact/compat has a memo, but
+// compat changes how events and props of all elements are handled.
 import { Component, h, type FunctionComponent } from "preact";
 
 export function memo<Properties extends object>(

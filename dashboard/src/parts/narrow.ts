@@ -1,4 +1,4 @@
-// Whether the page is as narrow as on a phone; style.css says so with the same width.
+// Whether the page is as narrow as on a phone. style.css uses the same width.
 import { signal } from "@preact/signals";
 
 const query = matchMedia("(max-width: 44rem)");

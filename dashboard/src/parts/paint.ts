@@ -1,12 +1,12 @@
-// What charts are painted with: the style sheet's colours, hatching, and the fillings of bands.
-import type { Mark } from "../model/course";
+// What charts are drawn with: the style sheet's colours, and the patterns of bands and gaps.
+import type { Mark } from "../model/chartdata";
 
-const TILE = 8; // pixels
-/** How much of its colour a band has, and its marks; legends have the same, in style.css. */
-const BAND = 0.25;
-const MARKED = 0.7;
+const TILE = 8; // pixels, the width and height of a pattern
+/** The opacity of a band and of its marks. style.css has the same values for legends. */
+const BAND_OPACITY = 0.25;
+const MARK_OPACITY = 0.7;
 
-/** Outlines in a tile, as SVG has them. */
+/** The marks of a pattern, as SVG paths within a tile. */
 export const MARKS: Record<Mark, string> = {
   dots: "M2 2h.01M6 6h.01",
   lines: "M-1 -1L9 9M-1 7L1 9M7 -1L9 1",
@@ -19,7 +19,7 @@ export function colour(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-function tiled(draw: (pen: CanvasRenderingContext2D) => void): Paint | null {
+function tilePattern(draw: (pen: CanvasRenderingContext2D) => void): Paint | null {
   const tile = document.createElement("canvas");
   tile.width = tile.height = Math.round(TILE * devicePixelRatio);
   const pen = tile.getContext("2d");
@@ -31,10 +31,10 @@ function tiled(draw: (pen: CanvasRenderingContext2D) => void): Paint | null {
   return pen.createPattern(tile, "repeat");
 }
 
-/** What a gap is hatched with. */
-export function hatch(): Paint {
+/** Return the hatching of gaps. */
+export function gapPattern(): Paint {
   const stroke = colour("gap");
-  const made = tiled((pen) => {
+  const made = tilePattern((pen) => {
     pen.strokeStyle = stroke;
     pen.lineWidth = 1.5;
     pen.beginPath();
@@ -45,14 +45,14 @@ export function hatch(): Paint {
   return made ?? stroke;
 }
 
-/** What a band is filled with. */
-export function filling(name: string, mark: Mark): Paint {
+/** Return the pattern of a band. */
+export function bandPattern(name: string, mark: Mark): Paint {
   const stroke = colour(name);
-  const made = tiled((pen) => {
+  const made = tilePattern((pen) => {
     pen.fillStyle = pen.strokeStyle = stroke;
-    pen.globalAlpha = BAND;
+    pen.globalAlpha = BAND_OPACITY;
     pen.fillRect(0, 0, TILE, TILE);
-    pen.globalAlpha = MARKED;
+    pen.globalAlpha = MARK_OPACITY;
     pen.lineWidth = mark === "dots" ? 2 : 1;
     pen.lineCap = "round";
     pen.stroke(new Path2D(MARKS[mark]));
@@ -62,7 +62,7 @@ export function filling(name: string, mark: Mark): Paint {
 
 const measuring = document.createElement("canvas").getContext("2d");
 
-/** How wide a text is, pixels. */
+/** Return the width of a text in pixels; of its widest line. */
 export function widthOf(text: string, font: string): number {
   if (!measuring) {
     return 0;

@@ -1,4 +1,4 @@
-// A table that is in the page as a whole. On a phone each row is a card, with its columns' names.
+// A table whose rows are all in the DOM. On a phone each row is a card with the columns' names.
 import type { ComponentChildren } from "preact";
 import { boardAt } from "../model/address";
 import { Foreign } from "./words";
@@ -7,11 +7,11 @@ export interface PlainColumn<Row> {
   name: string;
   cell: (row: Row) => ComponentChildren;
   isFigure?: boolean;
-  /** What the name stands for, where that is not plain. */
+  /** An explanation of the name, if it needs one. */
   meaning?: string;
 }
 
-/** The board that a row is about. */
+/** The column with a row's board. */
 export const BOARD: PlainColumn<{ path: string }> = {
   name: "Board",
   cell: ({ path }) => (
@@ -29,7 +29,10 @@ interface Properties<Row> {
   classOf?: (row: Row) => string;
 }
 
-/** Roles are said as well: who shows a table's parts as blocks takes their own from them. */
+/**
+ * The elements have explicit roles, because on a phone CSS shows them as blocks, and browsers then
+ * drop their implicit roles.
+ */
 export function PlainTable<Row>({ label, columns, rows, keyOf, classOf }: Properties<Row>) {
   return (
     <div class="wide" tabIndex={0} role="region" aria-label={label}>

@@ -1,13 +1,14 @@
-// How uPlot draws: lines that break where nothing is known, bands that lie on each other, gaps hatched.
+// uPlot's options: lines that end where nothing is known, stacked bands, hatched gaps, and one
+// crosshair for all charts.
 import uPlot from "uplot";
 import type { Gap } from "../api/types";
-import { moments, type Axis } from "../model/axes";
-import { stacked, type Line } from "../model/course";
+import { timeLabels, type Axis } from "../model/axes";
+import { stacked, type Line } from "../model/chartdata";
 import { zone } from "../state/settings";
-import { colour, filling, hatch, widthOf } from "./paint";
+import { bandPattern, colour, gapPattern, widthOf } from "./paint";
 
 export interface Drawing {
-  moments: readonly number[];
+  ends: readonly number[];
   lines: readonly Line[];
   isStacked: boolean;
   gaps: readonly Gap[];
@@ -15,19 +16,19 @@ export interface Drawing {
 }
 
 const FONT = "11px system-ui, sans-serif";
-const ROOM = 10; // pixels at an axis, for its ticks and some air
-const LINE = 15; // pixels of a line of text below it
-const EDGE = 6; // pixels at the right of the plot
-const TOGETHER = "charts"; // all that show one crosshair
-const AWAY = { left: -10, top: -10 };
+const AXIS_ROOM = 10; // pixels beside an axis, for its ticks and some space
+const LINE_HEIGHT = 15; // pixels of a line of text below the axis
+const EDGE = 6; // pixels, right of the plot
+const SYNC_KEY = "charts"; // the charts that share a crosshair
+const OUTSIDE = { left: -10, top: -10 };
 
-export function dataOf({ moments: x, lines, isStacked }: Drawing): uPlot.AlignedData {
+export function dataOf({ ends: x, lines, isStacked }: Drawing): uPlot.AlignedData {
   const values = isStacked ? stacked(lines) : lines.map((line) => [...line.values]);
   return [[...x], ...values];
 }
 
-function gapsOver(gaps: () => readonly Gap[]): uPlot.Plugin {
-  const paint = hatch();
+function gapsPlugin(gaps: () => readonly Gap[]): uPlot.Plugin {
+  const paint = gapPattern();
   return {
     hooks: {
       draw: (plot) => {
@@ -48,8 +49,8 @@ function gapsOver(gaps: () => readonly Gap[]): uPlot.Plugin {
   };
 }
 
-/** The points that no line leads to or from: only they are drawn as points. */
-function alone(plot: uPlot, series: number): number[] {
+/** Return the points without a line to a neighbour; only these are drawn as points. */
+function isolatedPoints(plot: uPlot, series: number): number[] {
   const values = plot.data[series] ?? [];
   const isThere = (index: number) => values[index] !== null && values[index] !== undefined;
   return [...values.keys()].filter(
@@ -62,11 +63,11 @@ function windowOf(plot: uPlot): readonly [number, number] {
   return [min ?? 0, max ?? 1];
 }
 
-/** The times below a chart, without one that would run past the plot. */
+/** Return the labels of the time axis, without one that would go beyond the plot. */
 function timesBelow(plot: uPlot, ticks: readonly number[]): string[] {
   const [low, high] = windowOf(plot);
   const width = plot.bbox.width / devicePixelRatio;
-  return moments(ticks, [low, high], zone.value).map((label, number) => {
+  return timeLabels(ticks, [low, high], zone.value).map((label, number) => {
     const right = (((ticks[number] ?? 0) - low) / (high - low)) * width;
     return right + widthOf(label, FONT) / 2 > width + EDGE ? "" : label;
   });
@@ -74,31 +75,34 @@ function timesBelow(plot: uPlot, ticks: readonly number[]): string[] {
 
 function seriesOf(line: Line, isStacked: boolean): uPlot.Series {
   const stroke = colour(line.colour);
-  const fill = isStacked ? filling(line.colour, line.mark ?? "plain") : null;
+  const fill = isStacked ? bandPattern(line.colour, line.mark ?? "plain") : null;
   return {
     label: line.label,
     stroke,
     width: 1.5,
     spanGaps: false,
-    points: { show: true, size: 5, filter: alone },
+    points: { show: true, size: 5, filter: isolatedPoints },
     ...(fill === null ? {} : { fill: () => fill }),
     ...(line.dash ? { dash: [...line.dash] } : {}),
   };
 }
 
-/** Move the crosshair of all charts to a moment, seconds since 1970; null takes it away. */
-export function pointAt(moment: number | null): void {
-  for (const plot of uPlot.sync(TOGETHER).plots) {
-    plot.setCursor(moment === null ? AWAY : { left: plot.valToPos(moment, "x"), top: 0 });
+/** Move the crosshair of all charts to a time in seconds since 1970, or remove it if null. */
+export function moveCrosshair(moment: number | null): void {
+  for (const plot of uPlot.sync(SYNC_KEY).plots) {
+    plot.setCursor(moment === null ? OUTSIDE : { left: plot.valToPos(moment, "x"), top: 0 });
   }
 }
 
-/** `drawn` says what is drawn by now, `pointedAt` hears at which step the crosshair is. */
+/**
+ * Return the options of a chart. `currentDrawing` returns what is drawn now. `onStep` is called
+ * with the step of the crosshair, or null.
+ */
 export function optionsOf(
-  drawn: () => Drawing,
-  pointedAt: (step: number | null) => void,
+  currentDrawing: () => Drawing,
+  onStep: (step: number | null) => void,
 ): uPlot.Options {
-  const { lines, isStacked, axis: ofValues } = drawn();
+  const { lines, isStacked, axis: ofValues } = currentDrawing();
   const axis = {
     stroke: colour("quiet"),
     grid: { stroke: colour("line"), width: 1 },
@@ -107,7 +111,7 @@ export function optionsOf(
     gap: 4,
   };
   return {
-    width: 300, // until it is told its place's
+    width: 300, // until the size of its element is known
     height: 190,
     padding: [8, EDGE, 0, 0],
     legend: { show: false },
@@ -115,8 +119,8 @@ export function optionsOf(
       y: false,
       drag: { x: false, y: false },
       points: { size: 7 },
-      sync: { key: TOGETHER },
-      // To the step, whose values are told, wherever in it the mouse is.
+      sync: { key: SYNC_KEY },
+      // Snap the crosshair to the nearest step, whose values the legend shows.
       move: (plot, left, top) => {
         const at = left < 0 ? undefined : plot.data[0][plot.posToIdx(left)];
         return [at === undefined ? left : plot.valToPos(at, "x"), top];
@@ -132,7 +136,7 @@ export function optionsOf(
         ...axis,
         space: 64,
         size: (_plot, labels: string[] | null) =>
-          ROOM + LINE * (labels?.some((label) => label.includes("\n")) ? 2 : 1),
+          AXIS_ROOM + LINE_HEIGHT * (labels?.some((label) => label.includes("\n")) ? 2 : 1),
         values: timesBelow,
       },
       {
@@ -140,12 +144,13 @@ export function optionsOf(
         space: 32,
         incrs: [...ofValues.steps],
         size: (_plot, labels: string[] | null) =>
-          ROOM + Math.ceil(Math.max(8, ...(labels ?? []).map((label) => widthOf(label, FONT)))),
+          AXIS_ROOM +
+          Math.ceil(Math.max(8, ...(labels ?? []).map((label) => widthOf(label, FONT)))),
         values: (_plot, ticks) => ofValues.labels(ticks),
       },
     ],
     series: [{}, ...lines.map((line) => seriesOf(line, isStacked))],
-    // Each but the lowest is filled down to the next one only.
+    // Each band but the lowest is filled only down to the next one.
     ...(isStacked
       ? {
           bands: lines
@@ -153,7 +158,7 @@ export function optionsOf(
             .map((_, number) => ({ series: [number + 1, number + 2] as [number, number] })),
         }
       : {}),
-    hooks: { setCursor: [(plot) => pointedAt(plot.cursor.idx ?? null)] },
-    plugins: [gapsOver(() => drawn().gaps)],
+    hooks: { setCursor: [(plot) => onStep(plot.cursor.idx ?? null)] },
+    plugins: [gapsPlugin(() => currentDrawing().gaps)],
   };
 }

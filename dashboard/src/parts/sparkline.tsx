@@ -1,6 +1,9 @@
-// A small chart of how many changes each step brought; what is not known is left out, gaps are
-// marked, and the last step, which is not over, is faint.
+// A small chart of the number of changes in each step: posted, claimed and ended.
+//
+// A step whose number is not known has a flat grey mark and not a bar. Gaps are marked. The last
+// step is faint, because it is not over.
 import type { Series } from "../api/types";
+import { duration } from "../model/times";
 
 const WIDTH = 120;
 const HEIGHT = 24;
@@ -19,7 +22,7 @@ export function Sparkline({ series }: { series: Series | undefined }) {
   const span = series.step * 1000 * sums.length;
   const x = (iso: string) => Math.min(1, Math.max(0, (Date.parse(iso) - start) / span)) * WIDTH;
   const total = known.reduce((sum, each) => sum + each, 0);
-  const label = `${total} changes in the window, at most ${most} in a step; ${series.gaps.length ? "with" : "no"} gaps`;
+  const label = `${total} changes in ${duration(span / 1000)}, at most ${most} per step; ${series.gaps.length ? "with" : "without"} gaps`;
   return (
     <svg class="sparkline" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={label}>
       {sums.map((sum, step) =>

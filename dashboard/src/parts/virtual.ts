@@ -1,4 +1,4 @@
-// TanStack's virtualizer for Preact: only the rows that are in sight are in the page.
+// TanStack's virtualizer as a Preact hook: only the rows in sight are in the DOM.
 import {
   elementScroll,
   observeElementOffset,

@@ -1,127 +1,131 @@
-// Changes as they are shown: together, at most ten times a second, the first of them at once, and less
-// often where drawing takes long; held back while the page is paused, or while what they change is
-// still being fetched.
+// Changes from the stream, passed on together at most ten times a second.
+//
+// The first change is passed on at once. If drawing takes long, the pauses are longer. While the
+// page is paused, or the boards are still being fetched, changes are held back. Beyond MAX_QUEUED
+// changes none are kept, and everything is fetched again instead.
 import { batch, signal } from "@preact/signals";
 import type { Change, Gap } from "../api/types";
-import { passed } from "../model/times";
+import { elapsed } from "../model/times";
 import { takeChanges } from "./boards";
 import { paused } from "./connection";
 
-const FLUSH = 100; // milliseconds from one drawing's beginning to the next's, at least
-const SHARE = 2; // times what a drawing took: for so long a processor is left to others behind it
-const LONGEST = 400; // milliseconds of that, at most
-const HELD = 20_000; // changes kept while paused; beyond, all is fetched anew afterwards
-const LAGS = 200;
+const FLUSH_INTERVAL = 100; // milliseconds from one flush to the next, at least
+const IDLE_FACTOR = 2; // times the duration of a drawing: the pause after it, for other work
+const MAX_IDLE = 400; // milliseconds, the longest such pause
+const MAX_QUEUED = 20_000; // changes; if more are held back, everything is fetched again
+const MAX_LAGS = 200; // lags that are kept
 
-/** How many changes wait to be shown. */
-export const held = signal(0);
-/** How late Canary saw the last changes, in seconds, the newest last. */
+/** How many changes are held back because the page is paused. */
+export const heldCount = signal(0);
+/** How late Canary saw the latest changes, in seconds, the newest last. */
 export const lags = signal<readonly number[]>([]);
-/** Whether the boards are there that changes are about. */
+/** Whether the boards are shown, so that changes can be applied to them. */
 export const isReady = signal(false);
 
 let queue: Change[] = [];
-let count = 0; // changes that came since some were shown last, those of the queue and others
-let isStale = false; // whether all is to be fetched anew, so that none need be queued
-let due = 0; // when more may be shown, by performance.now()
-let isMeasuring = false; // how long a drawing takes
+let waitingCount = 0; // changes since the last flush, in the queue or not
+let mustRefetch = false; // whether everything will be fetched again, and nothing is queued
+let nextFlush = 0; // the earliest time of the next flush, by performance.now()
+let isMeasuring = false; // whether the time of a drawing is being measured
 let timer: ReturnType<typeof setTimeout> | undefined;
 
-const takers = new Set<(changes: readonly Change[]) => void>();
-const gapTakers = new Set<(gap: Gap) => void>();
-const resetters = new Set<() => void>();
+const changeListeners = new Set<(changes: readonly Change[]) => void>();
+const gapListeners = new Set<(gap: Gap) => void>();
+const resetListeners = new Set<() => void>();
 
-/** Have `take` called with changes as they are shown. Returns what ends that. */
+/** Call `take` with changes when they are to be shown. Return a function that stops that. */
 export function onChanges(take: (changes: readonly Change[]) => void): () => void {
-  takers.add(take);
-  return () => takers.delete(take);
+  changeListeners.add(take);
+  return () => changeListeners.delete(take);
 }
 
 export function onGap(take: (gap: Gap) => void): () => void {
-  gapTakers.add(take);
-  return () => gapTakers.delete(take);
+  gapListeners.add(take);
+  return () => gapListeners.delete(take);
 }
 
-/** Have `fetchAnew` called when what was fetched may have missed something. */
-export function onReset(fetchAnew: () => void): () => void {
-  resetters.add(fetchAnew);
-  return () => resetters.delete(fetchAnew);
+/**
+ * Call `refetch` when what was fetched may have missed changes. Return a function that stops that.
+ */
+export function onReset(refetch: () => void): () => void {
+  resetListeners.add(refetch);
+  return () => resetListeners.delete(refetch);
 }
 
-export function tellGap(gap: Gap): void {
-  gapTakers.forEach((take) => take(gap));
+export function notifyGap(gap: Gap): void {
+  gapListeners.forEach((take) => take(gap));
 }
 
-/** Forget what is queued, and have all be fetched anew; while the page is paused, afterwards. */
+/** Drop the queued changes and have everything fetched again, or after the pause if paused. */
 export function reset(): void {
   queue = [];
-  isStale = paused.value;
-  if (!isStale) {
-    count = 0;
-    resetters.forEach((fetchAnew) => fetchAnew());
+  mustRefetch = paused.value;
+  if (!mustRefetch) {
+    waitingCount = 0;
+    resetListeners.forEach((refetch) => refetch());
   }
 }
 
 export function take(change: Change): void {
-  count += 1;
-  if (queue.length >= HELD) {
+  waitingCount += 1;
+  if (queue.length >= MAX_QUEUED) {
     queue = [];
-    isStale = true;
+    mustRefetch = true;
   }
-  if (!isStale) {
+  if (!mustRefetch) {
     queue.push(change);
   }
   if (paused.value) {
-    held.value = count;
+    heldCount.value = waitingCount;
   } else {
-    // Not at once, even where that is due: what arrived together is shown together.
-    wait();
+    // Never synchronously: changes that arrive together are to be shown together.
+    scheduleFlush();
   }
 }
 
-function wait(): void {
+function scheduleFlush(): void {
   timer ??= setTimeout(
     () => {
       timer = undefined;
-      // The last drawing may have taken long since.
-      if (performance.now() < due) {
-        wait();
+      // A drawing that was measured meanwhile may have moved the time.
+      if (performance.now() < nextFlush) {
+        scheduleFlush();
       } else {
         flush();
       }
     },
-    Math.max(0, due - performance.now()),
+    Math.max(0, nextFlush - performance.now()),
   );
 }
 
-/** Show what is queued, if that may be. */
+/** Pass on the queued changes, unless they are held back. */
 export function flush(): void {
   clearTimeout(timer);
   timer = undefined;
   if (!isReady.value || paused.value) {
-    held.value = paused.value ? count : 0;
+    heldCount.value = paused.value ? waitingCount : 0;
     return;
   }
   const begun = performance.now();
-  due = begun + FLUSH;
+  nextFlush = begun + FLUSH_INTERVAL;
   const changes = queue;
   queue = [];
-  count = 0;
+  waitingCount = 0;
   batch(() => {
-    held.value = 0;
-    if (isStale) {
+    heldCount.value = 0;
+    if (mustRefetch) {
       reset();
     } else if (changes.length > 0) {
       takeChanges(changes);
-      note(changes);
-      takers.forEach((each) => each(changes));
+      recordLags(changes);
+      changeListeners.forEach((each) => each(changes));
     }
   });
-  measure(begun);
+  measureDrawing(begun);
 }
 
-/** Note how long it takes until what was flushed is drawn; a page that nobody sees is not drawn. */
-function measure(begun: number): void {
+/** Measure how long it takes to draw what was flushed. A hidden page is not drawn or measured. */
+function measureDrawing(begun: number): void {
   if (isMeasuring || document.hidden) {
     return;
   }
@@ -130,14 +134,14 @@ function measure(begun: number): void {
     setTimeout(() => {
       isMeasuring = false;
       const drawn = performance.now();
-      due = Math.max(due, drawn + Math.min(LONGEST, SHARE * (drawn - begun)));
+      nextFlush = Math.max(nextFlush, drawn + Math.min(MAX_IDLE, IDLE_FACTOR * (drawn - begun)));
     });
   });
 }
 
-function note(changes: readonly Change[]): void {
+function recordLags(changes: readonly Change[]): void {
   const late = changes.flatMap(({ at, seen_at: seenAt }) =>
-    at === null ? [] : [passed(Date.parse(at), Date.parse(seenAt))],
+    at === null ? [] : [elapsed(Date.parse(at), Date.parse(seenAt))],
   );
-  lags.value = [...lags.value, ...late].slice(-LAGS);
+  lags.value = [...lags.value, ...late].slice(-MAX_LAGS);
 }

@@ -1,41 +1,56 @@
-// How the page stands to the server, and the server's clock. Timers stand still unless all is live.
+// The state of the page's connection to the server, and the server's clock.
+//
+// `now` is moved by state/live.ts, only while the page is live and not paused. So the timers on the
+// page stop otherwise.
 import { computed, signal } from "@preact/signals";
 
-export type Condition = "connecting" | "live" | "catching_up" | "disconnected";
+/** "resting": the tab is hidden and its connection is closed. The values are used in style.css. */
+export type Condition = "connecting" | "live" | "catching_up" | "disconnected" | "resting";
 
 export interface Connection {
   condition: Condition;
-  /** Milliseconds since 1970, by the server's clock as far as it is known. */
+  /** When this condition began, milliseconds since 1970, by the server's clock as far as known. */
   since: number;
   why: string | null;
+  /** When the next try is, milliseconds since 1970, by this machine's clock. */
+  next: number | null;
 }
 
 export const connection = signal<Connection>({
   condition: "connecting",
   since: Date.now(),
   why: null,
+  next: null,
 });
-/** Whether nothing is to move until somebody says so. */
+/** Whether the user has paused the page: what is shown stays as it is. */
 export const paused = signal(false);
 export const isLive = computed(() => connection.value.condition === "live");
-/** The time by the server's clock, milliseconds since 1970. */
+/** The time that timers count to, milliseconds since 1970, by the server's clock. */
 export const now = signal(Date.now());
 
-let ahead = 0; // milliseconds that the server's clock is before this machine's
+let clockOffset = 0; // milliseconds by which the server's clock is ahead of this machine's
 
 export function serverNow(): number {
-  return Date.now() + ahead;
+  return Date.now() + clockOffset;
 }
 
-/** Go by a moment of the server's, which has just come. */
-export function compare(moment: number): void {
-  ahead = moment - Date.now();
+/** Set the server's clock by a time that the server has just sent. */
+export function syncClock(moment: number): void {
+  clockOffset = moment - Date.now();
 }
 
-export function settle(condition: Condition, why: string | null = null, since = serverNow()): void {
+interface Details {
+  why?: string;
+  since?: number;
+  next?: number;
+}
+
+/** Set the condition. `since` stays if the condition does. */
+export function setCondition(condition: Condition, { why, since, next }: Details = {}): void {
   const before = connection.value;
-  if (before.condition !== condition || before.why !== why) {
+  const after = { condition, why: why ?? null, next: next ?? null };
+  if (before.condition !== condition || before.why !== after.why || before.next !== after.next) {
     const isSame = before.condition === condition;
-    connection.value = { condition, since: isSame ? before.since : since, why };
+    connection.value = { ...after, since: isSame ? before.since : (since ?? serverNow()) };
   }
 }

@@ -1,48 +1,58 @@
-// The jobs of one board as rows that stay right while jobs come, move and go.
+// The jobs of one board that match the filters, as rows that are updated by changes.
+//
+// If the page can decide whether a job matches, a change adds, updates or removes its row at once.
+// If only the server can, the jobs are fetched again. A row that no longer matches is removed after
+// LINGER. While the page is paused, no row is removed, and an answer is shown only if the
+// user asked for more rows.
 import { signal } from "@preact/signals";
+import { Backoff } from "../api/backoff";
 import * as api from "../api/client";
 import type { Change } from "../api/types";
 import { findsEnded, isTimed, matches, queryOf, type Filter } from "../model/filters";
-import { keyOf, moved, rowOf } from "../model/moves";
+import { keyOf, rowAfter, rowOf } from "../model/moves";
 import { Rows } from "../model/rows";
 import { messageOf } from "../model/text";
 import { isLive, paused } from "./connection";
-import { SLOW } from "./turns";
+import { SLOW_FACTOR } from "./throttledfetch";
 
-const MOST = 10_000; // rows that are fetched at once
-const LINGER = 3_000; // milliseconds for which a row stays that the filters find no longer
-const ASK = 2_000; // milliseconds between fetches where only the server knows what the filters find
-const TIMES = 2; // times what was asked for: so many rows are held, with those that came since
-const TIMED = 5_000; // milliseconds between fetches where time alone changes what they find
-const ENDED = 60_000; // and where they find ended jobs, of which no change tells that they expired
+const FETCH_SIZE = 10_000; // rows that are fetched first, and that each `more` adds
+const LINGER = 3_000; // milliseconds until a row is removed that no longer matches
+const REFETCH_INTERVAL = 2_000; // milliseconds to the next fetch if only the server knows
+const GROWTH = 2; // times the rows that were asked for: the most rows that are held, with new ones
+const TIMED_INTERVAL = 5_000; // milliseconds between fetches if the matches depend on the time
+const ENDED_INTERVAL = 60_000; // the same if ended jobs match: no change says that one has expired
 
 export class Jobs {
-  /** All rows. Anew whenever one has changed, around what is changed in place: there are too many of
-   * them to be copied each time. `extent` is how many were asked for. */
-  readonly rows = signal<{ readonly all: Rows; readonly extent: number }>({
+  /**
+   * All rows. The object is a new one whenever a row has changed, but `all` is changed in place:
+   * there are too many rows to copy them each time. `limit` is how many rows were asked for.
+   */
+  readonly rows = signal<{ readonly all: Rows; readonly limit: number }>({
     all: new Rows(),
-    extent: MOST,
+    limit: FETCH_SIZE,
   });
-  /** Keys of rows that are about to go. */
+  /** Keys of rows that are about to be removed. */
   readonly leaving = signal<ReadonlySet<string>>(new Set());
   readonly isLoading = signal(true);
-  /** What went wrong, and whether it is tried again. */
+  /** Why the last fetch failed. If `isFinal`, it is not tried again. */
   readonly error = signal<{ readonly text: string; readonly isFinal: boolean } | null>(null);
+  /** Whether the server has more jobs than were fetched. */
   readonly isMore = signal(false);
 
   readonly #path: string;
   readonly #filters: readonly Filter[];
   #all = new Rows();
-  #load: AbortController | null = null;
-  #during: Change[] = [];
-  readonly #going = new Map<string, ReturnType<typeof setTimeout>>(); // of the rows that leave
-  #took = 0; // milliseconds, the last fetch
-  #asking: ReturnType<typeof setTimeout> | undefined;
-  #isDue = false; // asked for while a fetch was under way
-  #next: ReturnType<typeof setTimeout> | undefined;
+  #fetching: AbortController | null = null;
+  #changesDuringFetch: Change[] = [];
+  readonly #removalTimers = new Map<string, ReturnType<typeof setTimeout>>(); // by key
+  #fetchDuration = 0; // milliseconds, of the last fetch
+  #refetchTimer: ReturnType<typeof setTimeout> | undefined;
+  #isRefetchDue = false; // whether a refetch was wanted while a fetch was under way
+  #intervalTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #backoff = new Backoff();
   #hasAnswer = false;
-  #most = MOST;
-  #extent = MOST;
+  #limit = FETCH_SIZE;
+  #fetchedLimit = FETCH_SIZE;
 
   constructor(path: string, filters: readonly Filter[]) {
     this.#path = path;
@@ -50,60 +60,62 @@ export class Jobs {
   }
 
   close(): void {
-    this.#load?.abort();
-    clearTimeout(this.#asking);
-    clearTimeout(this.#next);
-    this.#going.forEach(clearTimeout);
+    this.#fetching?.abort();
+    clearTimeout(this.#refetchTimer);
+    clearTimeout(this.#intervalTimer);
+    this.#removalTimers.forEach(clearTimeout);
   }
 
+  /** Fetch again, with FETCH_SIZE more rows. */
   more(): void {
-    this.#most += MOST;
+    this.#limit += FETCH_SIZE;
     this.isLoading.value = true;
     void this.load();
   }
 
   async load(): Promise<void> {
-    this.#load?.abort();
-    const load = (this.#load = new AbortController());
-    clearTimeout(this.#next);
-    this.#during = [];
+    this.#fetching?.abort();
+    const fetching = (this.#fetching = new AbortController());
+    clearTimeout(this.#intervalTimer);
+    this.#changesDuringFetch = [];
     const begun = performance.now();
     try {
       const query = [["path", this.#path] as const, ...queryOf(this.#filters)];
-      const most = this.#most;
-      const { rows, isMore } = await api.jobs(query, most, load.signal);
-      if (load.signal.aborted) {
+      const limit = this.#limit;
+      const { rows, isMore } = await api.jobs(query, limit, fetching.signal);
+      if (fetching.signal.aborted) {
         return;
       }
       if (paused.value && this.#hasAnswer && !this.isLoading.value) {
-        this.#load = null; // nobody waits for it, and nothing is to move
-        this.#ask();
+        this.#fetching = null; // the page was paused, and the user does not wait for more rows
+        this.#refetchSoon();
         return;
       }
-      this.#load = null;
+      this.#fetching = null;
       this.#hasAnswer = true;
+      this.#backoff.reset();
       this.isMore.value = isMore;
       this.error.value = null;
       this.isLoading.value = false;
-      this.#going.forEach(clearTimeout);
-      this.#going.clear();
+      this.#removalTimers.forEach(clearTimeout);
+      this.#removalTimers.clear();
       this.#all = new Rows(rows.map(rowOf));
-      this.#extent = most;
-      this.#apply(this.#during);
-      this.#during = [];
-      this.#took = performance.now() - begun;
-      this.#goOn();
+      this.#fetchedLimit = limit;
+      this.#apply(this.#changesDuringFetch);
+      this.#changesDuringFetch = [];
+      this.#fetchDuration = performance.now() - begun;
+      this.#scheduleRefetch();
     } catch (error) {
-      if (!load.signal.aborted) {
-        this.#load = null;
+      if (!fetching.signal.aborted) {
+        this.#fetching = null;
         this.isLoading.value = false;
-        const isFinal = error instanceof api.Refusal && error.isFinal;
+        const isFinal = error instanceof api.HttpError && error.isFinal;
         this.error.value = {
           text: messageOf(error),
           isFinal,
         };
         if (!isFinal) {
-          this.#ask(ASK);
+          this.#refetchSoon(REFETCH_INTERVAL + this.#backoff.next(error));
         }
       }
     }
@@ -114,8 +126,8 @@ export class Jobs {
     if (mine.length === 0) {
       return;
     }
-    if (this.#load) {
-      this.#during.push(...mine);
+    if (this.#fetching) {
+      this.#changesDuringFetch.push(...mine);
     }
     this.#apply(mine);
   }
@@ -124,88 +136,95 @@ export class Jobs {
     for (const change of changes) {
       const key = keyOf(change.name, change.posted_at);
       const before = this.#all.get(key);
-      const after = moved(before, change);
+      const after = rowAfter(before, change);
+      if (!before && change.kind === "edited") {
+        this.#refetchSoon(); // it may match now, but an edit does not say enough for a row
+      }
       if (after === undefined || after === before) {
         continue;
       }
-      const isFound = matches(after, this.#filters);
-      const isRoom = this.#all.size < TIMES * this.#extent;
-      if (isFound === null || (isFound && !before && !isRoom)) {
-        this.#ask();
+      const isMatch = matches(after, this.#filters);
+      const hasRoom = this.#all.size < GROWTH * this.#fetchedLimit;
+      if (isMatch === null || (isMatch && !before && !hasRoom)) {
+        this.#refetchSoon();
       }
-      if (before || (isFound && isRoom)) {
+      if (before || (isMatch && hasRoom)) {
         this.#all.set(after);
       }
-      if (before && isFound === false) {
-        this.#leave(key);
+      if (before && isMatch === false) {
+        this.#removeSoon(key);
       } else {
-        clearTimeout(this.#going.get(key));
-        this.#going.delete(key);
+        clearTimeout(this.#removalTimers.get(key));
+        this.#removalTimers.delete(key);
       }
     }
     this.#show();
   }
 
   #show(): void {
-    this.leaving.value = new Set(this.#going.keys());
-    this.rows.value = { all: this.#all, extent: this.#extent };
+    this.leaving.value = new Set(this.#removalTimers.keys());
+    this.rows.value = { all: this.#all, limit: this.#fetchedLimit };
   }
 
-  /** Have a row go in a while; as long as the page is paused none does. */
-  #leave(key: string): void {
-    const go = () => {
+  /** Remove a row after LINGER, or later while the page is paused. */
+  #removeSoon(key: string): void {
+    const remove = () => {
       if (paused.value) {
-        this.#going.set(key, setTimeout(go, LINGER));
+        this.#removalTimers.set(key, setTimeout(remove, LINGER));
       } else {
-        this.#going.delete(key);
+        this.#removalTimers.delete(key);
         this.#all.delete(key);
         this.#show();
       }
     };
-    if (!this.#going.has(key)) {
-      this.#going.set(key, setTimeout(go, LINGER));
+    if (!this.#removalTimers.has(key)) {
+      this.#removalTimers.set(key, setTimeout(remove, LINGER));
     }
   }
 
-  /** Fetch it anew in a while; once for all that wish it by then. */
-  #ask(pause = Math.max(ASK, SLOW * this.#took)): void {
+  /** Fetch again in `pause` milliseconds. Calls until then have no further effect. */
+  #refetchSoon(pause = Math.max(REFETCH_INTERVAL, SLOW_FACTOR * this.#fetchDuration)): void {
     if (this.error.value?.isFinal) {
       return;
     }
-    const ask = () => {
-      this.#asking = undefined;
-      if (this.#load) {
-        this.#isDue = true; // a fetch that is begun anew again and again would never end
-      } else if (this.#isWanted) {
+    const refetch = () => {
+      this.#refetchTimer = undefined;
+      if (this.#fetching) {
+        this.#isRefetchDue = true; // if each change restarted the fetch, it would never finish
+      } else if (this.#mayRefetch) {
         void this.load();
       } else {
-        this.#ask(ASK);
+        this.#refetchSoon(REFETCH_INTERVAL);
       }
     };
-    this.#asking ??= setTimeout(ask, pause);
+    this.#refetchTimer ??= setTimeout(refetch, pause);
   }
 
-  /** Have the next fetch come, where one is due. */
-  #goOn(): void {
-    if (this.#isDue) {
-      this.#isDue = false;
-      this.#ask();
+  /** Plan the next fetch, if one is due or the filters need regular ones. */
+  #scheduleRefetch(): void {
+    if (this.#isRefetchDue) {
+      this.#isRefetchDue = false;
+      this.#refetchSoon();
     }
-    const pause = isTimed(this.#filters) ? TIMED : findsEnded(this.#filters) ? ENDED : null;
+    const pause = isTimed(this.#filters)
+      ? TIMED_INTERVAL
+      : findsEnded(this.#filters)
+        ? ENDED_INTERVAL
+        : null;
     if (pause !== null) {
-      const next = () => {
-        if (isLive.value && this.#isWanted) {
+      const refetch = () => {
+        if (isLive.value && this.#mayRefetch) {
           void this.load();
         } else {
-          this.#next = setTimeout(next, ASK);
+          this.#intervalTimer = setTimeout(refetch, REFETCH_INTERVAL);
         }
       };
-      this.#next = setTimeout(next, Math.max(pause, SLOW * this.#took));
+      this.#intervalTimer = setTimeout(refetch, Math.max(pause, SLOW_FACTOR * this.#fetchDuration));
     }
   }
 
-  /** Whether anybody looks whom it would serve. */
-  get #isWanted(): boolean {
+  /** Whether an answer would be shown and seen. */
+  get #mayRefetch(): boolean {
     return !document.hidden && !(paused.value && this.#hasAnswer);
   }
 }

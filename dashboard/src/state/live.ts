@@ -1,74 +1,83 @@
-// What keeps the page up to date: one stream for all of it, and one more for Canary's own board while
-// that is looked at.
+// Keeps the page up to date: connects the event stream to what the page shows, and works out the
+// page's condition.
+//
+// There is one stream for the whole page, and one more for Canary's own board while that is shown.
+// Promises: the condition is "live" only if the server can reach MongoDB, both streams have reached
+// the present, and the boards were fetched since the stream was opened or reset. While the page is
+// paused, that fetch is deferred to the end of the pause.
 import { effect, signal } from "@preact/signals";
+import { Backoff } from "../api/backoff";
 import * as api from "../api/client";
-import { refused } from "../api/credentials";
+import { signInMethods } from "../api/credentials";
 import { Stream, type Listener } from "../api/stream";
 import {
-  distrust,
+  discardFetches,
   fetchAll,
-  interval,
-  outdate,
-  owned,
+  invalidate,
+  ownPaths,
   refresh,
   takeGap,
   takeState,
+  windowSeconds,
 } from "./boards";
 import { messageOf } from "../model/text";
-import { flush, isReady, onReset, reset, take, tellGap } from "./changes";
-import { isLive, now, paused, serverNow, settle } from "./connection";
+import { flush, isReady, notifyGap, onReset, reset, take } from "./changes";
+import { isLive, now, paused, serverNow, setCondition } from "./connection";
 
-const REFRESH = 30_000; // milliseconds between fetches of what changes do not tell
-const RETRY = 1_000;
-const TICK = 1_000;
+const REFRESH_INTERVAL = 30_000; // milliseconds between fetches of what changes do not say
+const TICK = 1_000; // milliseconds between two updates of the timers
 
-/** Whether boards were ever fetched, and why they could not be. */
+/** Whether the boards were ever fetched. */
 export const isLoaded = signal(false);
+/** Why the boards could not be fetched, until they are. */
 export const failure = signal<string | null>(null);
 
 let isOpen = false;
-let isOwed = false; // whether boards are to be fetched once the page goes on
-let hasReached = false; // all that happened before the stream was opened, or reset, has come
-let hasOwnReached = true; // the same of the stream of Canary's own board, while there is one
-let storeAwaySince: number | null = null;
-let main: Stream | null = null;
+let isFetchDeferred = false; // whether the boards are to be fetched after the pause
+let hasReached = false; // everything from before the stream was opened or reset has come
+let hasOwnBoardReached = true; // the same for the stream of Canary's own board, if there is one
+let storeDownSince: number | null = null;
+let storeDownReason = "MongoDB does not answer";
+let pageStream: Stream | null = null;
+const backoff = new Backoff();
 
-function judge(): void {
+function updateCondition(): void {
   if (!isOpen) {
     return;
   }
-  if (storeAwaySince !== null) {
-    settle("disconnected", "MongoDB does not answer", storeAwaySince);
+  if (storeDownSince !== null) {
+    setCondition("disconnected", { why: storeDownReason, since: storeDownSince });
   } else {
-    settle(isReady.value && hasReached && hasOwnReached ? "live" : "catching_up");
+    setCondition(isReady.value && hasReached && hasOwnBoardReached ? "live" : "catching_up");
   }
 }
 
-/** Whether what is shown must stay, and a fetch wait. */
-function isHeld(): boolean {
+/** Whether the page is paused and shows something, so that no answer may replace it. */
+function isFrozen(): boolean {
   return paused.value && isLoaded.value;
 }
 
-function owe(): void {
-  isOwed = isReady.value = true;
-  judge();
+function deferFetch(): void {
+  isFetchDeferred = isReady.value = true;
+  updateCondition();
 }
 
 async function load(): Promise<void> {
-  if (isHeld()) {
-    owe();
+  if (isFrozen()) {
+    deferFetch();
     return;
   }
   isReady.value = false;
-  judge();
+  updateCondition();
   try {
-    if (await fetchAll(() => !isHeld())) {
+    if (await fetchAll(() => !isFrozen())) {
       isReady.value = isLoaded.value = true;
       failure.value = null;
+      backoff.reset();
       flush();
-      judge();
-    } else if (isHeld()) {
-      owe();
+      updateCondition();
+    } else if (isFrozen()) {
+      deferFetch();
     }
   } catch (error) {
     failure.value = messageOf(error);
@@ -76,7 +85,7 @@ async function load(): Promise<void> {
       if (isOpen && !isReady.value) {
         void load();
       }
-    }, RETRY);
+    }, backoff.next(error));
   }
 }
 
@@ -85,77 +94,89 @@ const listener: Listener = {
   change: take,
   gap(gap) {
     takeGap(gap);
-    tellGap(gap);
+    notifyGap(gap);
   },
-  store(available, since) {
-    storeAwaySince = available ? null : Date.parse(since);
-    judge();
+  store(available, since, reason) {
+    storeDownSince = available ? null : Date.parse(since);
+    storeDownReason = reason ?? "MongoDB does not answer";
+    updateCondition();
   },
   reset() {
     hasReached = false;
-    judge();
+    updateCondition();
     reset();
   },
   opened() {
     isOpen = true;
     hasReached = false;
-    storeAwaySince = null;
-    refused.value = null;
+    storeDownSince = null;
+    signInMethods.value = null;
     void load();
-    api.itself().then(
-      ({ interval: seconds }) => (interval.value = seconds),
-      () => undefined, // the stream says what is wrong
+    api.canary().then(
+      ({ interval: seconds }) => (windowSeconds.value = seconds),
+      () => undefined, // the stream fails too, and its failure is shown
     );
   },
   reached() {
     hasReached = true;
-    judge();
+    updateCondition();
   },
-  lost(why) {
+  lost(why, pause) {
     isOpen = false;
-    outdate();
-    settle("disconnected", why);
+    discardFetches();
+    if (!isLoaded.value) {
+      failure.value = why;
+    }
+    setCondition("disconnected", { why, next: Date.now() + pause });
+  },
+  rested() {
+    isOpen = false;
+    discardFetches();
+    setCondition("resting");
   },
 };
 
-/** Follow Canary's own board as well, which the page's stream does not tell of. */
-export function followOwn(path: string): () => void {
-  owned.add(path);
+/**
+ * Follow Canary's own board, which is not in the page's stream. Return a function that stops that.
+ */
+export function followOwnBoard(path: string): () => void {
+  ownPaths.add(path);
   void refresh([path]);
-  let isNew = true;
-  const has = (reached: boolean) => {
-    hasOwnReached = reached;
-    judge();
+  let isFirst = true;
+  const setReached = (reached: boolean) => {
+    hasOwnBoardReached = reached;
+    updateCondition();
   };
   const stream = new Stream([["path", path]], {
     ...listener,
-    store: () => undefined, // the page's own stream tells that
+    store: () => undefined, // the page's stream reports that
     opened() {
-      if (isNew) {
-        isNew = false;
-        reset(); // what was fetched before it was listened to may have missed something
+      if (isFirst) {
+        isFirst = false;
+        reset(); // what was fetched before the stream was open may have missed changes
       }
     },
     reset() {
-      has(false);
+      setReached(false);
       reset();
     },
-    reached: () => has(true),
-    lost: () => has(false),
+    reached: () => setReached(true),
+    lost: () => setReached(false),
+    rested: () => setReached(false),
   });
-  has(false);
+  setReached(false);
   stream.start();
   return () => {
-    owned.delete(path);
+    ownPaths.delete(path);
     stream.stop();
-    has(true);
+    setReached(true);
   };
 }
 
-/** Show what came while the page was paused, and what was not fetched meanwhile. */
-function goOn(): void {
-  if (isOwed) {
-    isOwed = false;
+/** Show what came while the page was paused, and fetch what was deferred. */
+function resume(): void {
+  if (isFetchDeferred) {
+    isFetchDeferred = false;
     void load();
   } else {
     flush();
@@ -163,16 +184,17 @@ function goOn(): void {
   }
 }
 
-/** Try to connect at once, as after signing in. */
+/** Try to connect at once, for example after signing in. */
 export function retry(): void {
-  main?.retry();
+  pageStream?.retry();
 }
 
-export function begin(): void {
-  main = new Stream([], listener);
-  main.start();
+/** Start following the server; called once. */
+export function start(): void {
+  pageStream = new Stream([], listener);
+  pageStream.start();
   onReset(() => {
-    distrust();
+    invalidate();
     void load();
   });
   setInterval(() => {
@@ -184,15 +206,10 @@ export function begin(): void {
     if (isLive.value && !document.hidden && !paused.value) {
       void refresh(null);
     }
-  }, REFRESH);
-  document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && !isOpen) {
-      retry();
-    }
-  });
+  }, REFRESH_INTERVAL);
   paused.subscribe((isPaused) => {
     if (!isPaused && isLoaded.value) {
-      goOn();
+      resume();
     }
   });
   effect(() => {

@@ -1,26 +1,15 @@
-// What this browser's user prefers, kept in this browser.
+// The user's settings, kept in this browser.
 import { effect, signal, type Signal } from "@preact/signals";
+import { browserStore } from "../api/storage";
 
-function kept(name: string, preset: string): Signal<string> {
+function setting(name: string, preset: string): Signal<string> {
   const key = `canary.${name}`;
-  let known: string | null = null;
-  try {
-    known = localStorage.getItem(key);
-  } catch {
-    // A browser that keeps nothing: the preset will do.
-  }
-  const setting = signal(known ?? preset);
-  effect(() => {
-    try {
-      localStorage.setItem(key, setting.value);
-    } catch {
-      // The same.
-    }
-  });
-  return setting;
+  const made = signal(browserStore.get(key) ?? preset);
+  effect(() => browserStore.set(key, made.value));
+  return made;
 }
 
-/** An IANA zone. */
-export const zone = kept("zone", "UTC");
-/** "relative" or "exact". */
-export const times = kept("times", "relative");
+/** The IANA time zone in which times are shown. */
+export const zone = setting("zone", "UTC");
+/** How times are shown: "relative" or "exact". */
+export const times = setting("times", "relative");

@@ -1,23 +1,25 @@
-// One board: how it fares, its jobs, its conductors, and what was not seen.
+// The view of one board: its freshness, counts and charts, its jobs, conductors and gaps.
 import { useEffect } from "preact/hooks";
 import * as api from "../api/client";
 import { valueOf, withValue } from "../model/address";
 import { holdersAfter } from "../model/holders";
 import { duration } from "../model/times";
 import {
+  ClockNote,
   Completeness,
   Failure,
   Foreign,
   FreshnessBadge,
   Loading,
+  LoadingView,
   Note,
   Timer,
 } from "../parts/words";
-import { useAsked } from "../state/asked";
-import { boards, interval, type Shown } from "../state/boards";
+import { usePolling } from "../state/polling";
+import { boards, windowSeconds, type ShownBoard } from "../state/boards";
 import { onChanges } from "../state/changes";
-import { followOwn, isLoaded } from "../state/live";
-import { place, refine } from "../state/place";
+import { failure, followOwnBoard, isLoaded } from "../state/live";
+import { place, replaceQuery } from "../state/place";
 import { Charts } from "./boardcharts";
 import { JobsOf } from "./boardjobs";
 import { ConductorTable } from "./conductors";
@@ -25,41 +27,41 @@ import { GapList } from "./gaps";
 
 const WINDOWS = ["10m", "1h", "6h", "24h"];
 const STEPS = 60;
-/** A path that may be shown as a word of a command: anybody can write one into an address. */
+/** A path that is safe in a command. Paths are from the URL, so anybody may have written them. */
 const PLAIN = /^(\/[\w.~:@%+=,-]+)+$/;
 
 export function BoardView() {
   const path = valueOf(place.value.query, "path") ?? "";
   const board = boards.value.get(path);
-  const itself = useAsked("itself", api.itself, { interval: 60_000 });
-  const isOwn = itself.answer?.jobboard === path;
-  useEffect(() => (isOwn ? followOwn(path) : undefined), [isOwn, path]);
+  const canary = usePolling("itself", api.canary, { interval: 60_000 });
+  const isOwn = canary.answer?.jobboard === path;
+  useEffect(() => (isOwn ? followOwnBoard(path) : undefined), [isOwn, path]);
   if (board) {
     return <Board board={board} isOwn={isOwn} />;
   }
-  if (!isLoaded.value || isOwn || itself.answer === null) {
-    return <Loading what="the board" />;
+  if (!isLoaded.value || isOwn || canary.answer === null) {
+    return <LoadingView what="the board" error={failure.value ?? canary.error} />;
   }
   return (
     <main>
       <Note kind="bad">
         <p>
-          No worker has watched <Foreign text={path} /> yet, or nobody registered it.
+          <Foreign text={path} /> is not registered, or no worker has watched it yet.
         </p>
         {PLAIN.test(path) && <pre>canary-producer add {path}</pre>}
         <p>
-          It appears here as soon as it is watched. <a href="#/">All boards</a>
+          The board appears here as soon as a worker watches it. <a href="#/">All boards</a>
         </p>
       </Note>
     </main>
   );
 }
 
-function Board({ board, isOwn }: { board: Shown; isOwn: boolean }) {
+function Board({ board, isOwn }: { board: ShownBoard; isOwn: boolean }) {
   const { path } = board;
   const { query } = place.value;
   const window = valueOf(query, "window") ?? "10m";
-  const series = useAsked(
+  const series = usePolling(
     `series ${path} ${window}`,
     (signal) =>
       api.series(
@@ -70,33 +72,33 @@ function Board({ board, isOwn }: { board: Shown; isOwn: boolean }) {
         ],
         signal,
       ),
-    { interval: 10_000, least: 2_000 },
+    { interval: 10_000, minPause: 2_000 },
   );
-  const conductors = useAsked(
+  const conductors = usePolling(
     `conductors ${path}`,
     (signal) => api.conductors([["path", path]], signal),
     {
       interval: 10_000,
-      least: 1_000,
-      after: holdersAfter,
+      minPause: 1_000,
+      applyChange: holdersAfter,
     },
   );
-  const { again: againSeries } = series;
-  const { again: againConductors } = conductors;
-  const gaps = useAsked(`gaps ${path}`, (signal) => api.gaps([["path", path]], signal), {
+  const { refetch: refetchSeries } = series;
+  const { refetch: refetchConductors } = conductors;
+  const gaps = usePolling(`gaps ${path}`, (signal) => api.gaps([["path", path]], signal), {
     interval: 30_000,
   });
   useEffect(
     () =>
       onChanges((changes) => {
         if (changes.some((change) => change.path === path)) {
-          againSeries();
-          againConductors();
+          refetchSeries();
+          refetchConductors();
         }
       }),
-    [path, againSeries, againConductors],
+    [path, refetchSeries, refetchConductors],
   );
-  const [course] = series.answer ?? [];
+  const [ownSeries] = series.answer ?? [];
   return (
     <main>
       <div class="head">
@@ -107,7 +109,18 @@ function Board({ board, isOwn }: { board: Shown; isOwn: boolean }) {
         <Completeness board={board} />
         {isOwn && <span class="badge">Canary’s own board</span>}
       </div>
-      <Staleness board={board} />
+      <StaleNote board={board} />
+      <ClockNote boards={[board]} />
+      {board.trash_collisions > 0 && (
+        <Note kind="busy">
+          {board.trash_collisions === 1
+            ? "One claimed job cannot be moved to the trash, because the trash already has a job with the same number and another UUID."
+            : `${board.trash_collisions} claimed jobs cannot be moved to the trash, because the trash already has jobs with the same numbers and other UUIDs.`}{" "}
+          If TaskFlow tries to trash such a job, the job stays claimed for ever. Delete the old{" "}
+          {board.trash_collisions === 1 ? "job" : "jobs"} from the trash, and give each board its
+          own parent znode.
+        </Note>
+      )}
       <Tiles board={board} />
       <div class="choices" role="group" aria-label="Window of the charts">
         {WINDOWS.map((each) => (
@@ -115,14 +128,14 @@ function Board({ board, isOwn }: { board: Shown; isOwn: boolean }) {
             type="button"
             class="toggle"
             aria-pressed={each === window}
-            onClick={() => refine(withValue(query, "window", each))}
+            onClick={() => replaceQuery(withValue(query, "window", each))}
           >
             {each}
           </button>
         ))}
       </div>
       <Failure error={series.error} />
-      <Charts series={course} since={board.watched_since} />
+      <Charts series={ownSeries} since={board.watched_since} />
       <JobsOf path={path} />
       <section>
         <h2>Conductors</h2>
@@ -142,31 +155,31 @@ function Board({ board, isOwn }: { board: Shown; isOwn: boolean }) {
   );
 }
 
-/** What to think of a page about a board that is not live. */
-function Staleness({ board: { freshness } }: { board: Shown }) {
+/** A note that says how far the view of a board can be trusted, if the board is not live. */
+function StaleNote({ board: { freshness } }: { board: ShownBoard }) {
   if (freshness === "live" || freshness === "catching_up") {
     return null;
   }
   if (freshness === "missing") {
     return (
       <Note kind="busy">
-        There is no such board in ZooKeeper. It is shown as soon as there is: TaskFlow makes it when
-        it first connects. Is its path right?
+        This board does not exist in ZooKeeper. TaskFlow creates it when it first connects, and then
+        it is shown here. Check that the path is right.
       </Note>
     );
   }
   return (
     <Note kind="busy">
-      What is shown below was so when the board was last seen. It may be otherwise now.
+      Below is the state when the board was last seen. It may have changed since.
     </Note>
   );
 }
 
-function Tiles({ board }: { board: Shown }) {
+function Tiles({ board }: { board: ShownBoard }) {
   const tiles = [
     ["unclaimed", "Unclaimed", board.unclaimed],
     ["claimed", "Claimed", board.claimed],
-    ["ended", `Ended, last ${duration(interval.value)}`, board.ended],
+    ["ended", `Ended, last ${duration(windowSeconds.value)}`, board.ended],
   ] as const;
   return (
     <ul class="tiles">
@@ -177,9 +190,15 @@ function Tiles({ board }: { board: Shown }) {
       ))}
       <li>
         <strong>
-          <Timer from={board.oldestFrom} />
+          <Timer from={board.longestWaitFrom} />
         </strong>{" "}
-        Oldest waits
+        Longest wait
+      </li>
+      <li data-tile="longest-claim">
+        <strong>
+          <Timer from={board.longestClaimFrom} />
+        </strong>{" "}
+        Longest claim
       </li>
       <li>
         <strong>{board.per_minute.posted.toFixed(1)}</strong> Posted per minute

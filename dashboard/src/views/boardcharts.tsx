@@ -1,8 +1,8 @@
-// How one board fared: its jobs by state, their waiting and running times, and its throughput.
+// The charts of one board: jobs by state, waiting and running times, and throughput.
 import { useMemo } from "preact/hooks";
 import type { Series } from "../api/types";
 import { COUNTS, DURATIONS, RATES } from "../model/axes";
-import { courseOf } from "../model/course";
+import { chartDataOf } from "../model/chartdata";
 import { duration } from "../model/times";
 import { Chart } from "../parts/chart";
 import { memo } from "../parts/memo";
@@ -11,53 +11,53 @@ import { zone } from "../state/settings";
 
 interface Properties {
   series: Series | undefined;
-  /** Since when the board is watched. */
+  /** When Canary began to watch the board. */
   since: string | null;
 }
 
 export const Charts = memo(({ series, since }: Properties) => {
-  const course = useMemo(() => (series ? courseOf(series) : null), [series]);
-  if (!series || !course) {
+  const data = useMemo(() => (series ? chartDataOf(series) : null), [series]);
+  if (!series || !data) {
     return <Loading what="charts" />;
   }
-  const isYoung = since !== null && Date.parse(since) > Date.parse(series.start);
+  const startsLater = since !== null && Date.parse(since) > Date.parse(series.start);
   const isUnknown = series.posted.every((posted) => posted === null);
   if (isUnknown && series.gaps.length === 0) {
-    return <Unknown series={series} since={isYoung ? since : null} />;
+    return <Unknown series={series} since={startsLater ? since : null} />;
   }
   return (
     <>
-      {isYoung && (
+      {startsLater && (
         <p class="quiet since">
-          Watched since <At iso={since} /> {zone.value}: what was before is not known.
+          Watched since <At iso={since} /> {zone.value}. Nothing is known from before.
         </p>
       )}
       <div class="charts">
         <Chart
           title="On the board"
           unit="jobs by state, stacked"
-          course={course}
-          lines={course.there}
+          data={data}
+          lines={data.onBoard}
           isStacked
           axis={COUNTS}
           show={count}
-          empty="Not known in this window."
+          empty="No data in this window."
         />
         <Chart
           title="Cumulative flow"
-          unit="with ended, stacked"
-          course={course}
-          lines={course.flow}
+          unit="with ended jobs"
+          data={data}
+          lines={data.flow}
           isStacked
           axis={COUNTS}
           show={count}
-          empty="Not known in this window."
+          empty="No data in this window."
         />
         <Chart
           title="Waiting and running"
           unit="p50 and p95"
-          course={course}
-          lines={course.times}
+          data={data}
+          lines={data.times}
           isOfStep
           axis={DURATIONS}
           show={duration}
@@ -65,13 +65,13 @@ export const Charts = memo(({ series, since }: Properties) => {
         />
         <Chart
           title="Throughput"
-          unit="jobs a minute"
-          course={course}
-          lines={course.throughput}
+          unit="jobs per minute"
+          data={data}
+          lines={data.throughput}
           isOfStep
           axis={RATES}
           show={(value) => value.toFixed(1)}
-          empty="No step of this window is over yet."
+          empty="No complete step in this window yet."
         />
       </div>
     </>
@@ -80,17 +80,17 @@ export const Charts = memo(({ series, since }: Properties) => {
 
 const count = (value: number) => value.toLocaleString("en");
 
-/** Instead of charts of which nothing could be drawn. */
+/** A note instead of the charts, if nothing could be drawn. */
 function Unknown({ series, since }: { series: Series; since: string | null }) {
   return (
     <Note kind="since">
       {since === null ? (
-        <p>Nobody watched this board in this window: nothing is known of it.</p>
+        <p>No worker watched this board in this window, so there is no data.</p>
       ) : (
         <p>
-          Watched since <At iso={since} /> {zone.value}. A chart of this window has a point each{" "}
-          {duration(series.step)}, and none of those has been watched from its beginning yet: a
-          shorter window shows more.
+          Watched since <At iso={since} /> {zone.value}. Each point of a chart covers{" "}
+          {duration(series.step)}, and no such step has been watched from its beginning yet. Choose
+          a shorter window, or wait.
         </p>
       )}
     </Note>

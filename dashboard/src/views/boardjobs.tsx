@@ -1,16 +1,23 @@
-// The jobs of one board, found by the filters in the address.
+// The jobs of one board that match the filters in the URL.
 import { useCallback, useEffect, useMemo, useRef } from "preact/hooks";
 import * as api from "../api/client";
 import { hashOf, valueOf, withValue } from "../model/address";
-import { COLUMNS, DEFAULT, FEW, isColumn, orderFrom, type Column } from "../model/columns";
+import {
+  COLUMNS,
+  DEFAULT_COLUMNS,
+  isColumn,
+  NARROW_COLUMNS,
+  orderFrom,
+  type Column,
+} from "../model/columns";
 import { filtersFrom, queryOf, withFilter, type Filter } from "../model/filters";
-import { useClickElsewhere, useEscape } from "../parts/dismissed";
+import { useClickElsewhere, useEscape } from "../parts/dismiss";
 import { Download } from "../parts/download";
 import { isNarrow } from "../parts/narrow";
 import { Failure } from "../parts/words";
 import { onChanges, onReset } from "../state/changes";
 import { Jobs } from "../state/jobs";
-import { place, refine, step } from "../state/place";
+import { place, pushQuery, replaceQuery } from "../state/place";
 import { FilterBar } from "./filterbar";
 import { JobTable } from "./jobtable";
 
@@ -18,41 +25,45 @@ const ON_BOARD: readonly Filter[] = [
   { field: "state", negated: false, value: "UNCLAIMED" },
   { field: "state", negated: false, value: "CLAIMED" },
 ];
-const NOT_JOBS = new Set(["path", "window", "sort", "columns", "at"]);
+const NOT_FILTERS = new Set(["path", "window", "sort", "columns", "at"]);
 
-function restOf(query: api.Query): api.Query {
-  return query.filter(([name]) => NOT_JOBS.has(name));
+function withoutFilters(query: api.Query): api.Query {
+  return query.filter(([name]) => NOT_FILTERS.has(name));
 }
 
 export function JobsOf({ path }: { path: string }) {
   const { query } = place.value;
-  const asked = JSON.stringify(query.filter(([name]) => !NOT_JOBS.has(name)));
-  const isPlain = asked === "[]";
+  const filterQuery = JSON.stringify(query.filter(([name]) => !NOT_FILTERS.has(name)));
+  const isUnfiltered = filterQuery === "[]";
   const filters = useMemo(
-    () => (isPlain ? ON_BOARD : filtersFrom(JSON.parse(asked) as api.Query)),
-    [asked, isPlain],
+    () => (isUnfiltered ? ON_BOARD : filtersFrom(JSON.parse(filterQuery) as api.Query)),
+    [filterQuery, isUnfiltered],
   );
   const jobs = useMemo(() => new Jobs(path, filters), [path, filters]);
   useEffect(() => {
     void jobs.load();
-    const ends = [onChanges((changes) => jobs.take(changes)), onReset(() => void jobs.load())];
+    const stops = [onChanges((changes) => jobs.take(changes)), onReset(() => void jobs.load())];
     return () => {
       jobs.close();
-      ends.forEach((end) => end());
+      stops.forEach((stop) => stop());
     };
   }, [jobs]);
 
-  const rest = restOf(query);
+  const rest = withoutFilters(query);
   const change = useCallback((changed: Filter[]) => {
-    step([...restOf(place.peek().query), ...queryOf(changed)]);
+    pushQuery([...withoutFilters(place.peek().query), ...queryOf(changed)]);
   }, []);
   const narrowTo = useCallback(
     (filter: Filter) => change(withFilter(filters, filter)),
     [change, filters],
   );
-  const asColumns = valueOf(query, "columns");
-  const chosen = useMemo(() => asColumns?.split(",").filter(isColumn), [asColumns]);
-  const columns: readonly Column[] = chosen?.length ? chosen : isNarrow.value ? FEW : DEFAULT;
+  const columnNames = valueOf(query, "columns");
+  const chosen = useMemo(() => columnNames?.split(",").filter(isColumn), [columnNames]);
+  const columns: readonly Column[] = chosen?.length
+    ? chosen
+    : isNarrow.value
+      ? NARROW_COLUMNS
+      : DEFAULT_COLUMNS;
   const sort = valueOf(query, "sort");
   const order = useMemo(() => orderFrom(sort), [sort]);
   const error = jobs.error.value;
@@ -68,7 +79,7 @@ export function JobsOf({ path }: { path: string }) {
         </span>
         <Columns
           columns={columns}
-          change={(picked) => refine(withValue(query, "columns", picked.join(",")))}
+          change={(picked) => replaceQuery(withValue(query, "columns", picked.join(",")))}
         />
         <Download
           href={api.address("v2/jobs", [["path", path], ...queryOf(filters), ["format", "csv"]])}
@@ -82,12 +93,12 @@ export function JobsOf({ path }: { path: string }) {
       {isEmpty ? (
         error === null && (
           <p class="empty">
-            {isPlain ? (
-              "No job is on the board now."
+            {isUnfiltered ? (
+              "There are no jobs on this board."
             ) : (
               <>
-                No job fits these filters.{" "}
-                <a href={hashOf({ view: "board", query: rest })}>Without filters</a>
+                No job matches these filters.{" "}
+                <a href={hashOf({ view: "board", query: rest })}>Clear filters</a>
               </>
             )}
           </p>
@@ -98,14 +109,14 @@ export function JobsOf({ path }: { path: string }) {
           columns={columns}
           order={order}
           sort={({ column, isDescending }) =>
-            refine(withValue(query, "sort", isDescending ? `-${column}` : column))
+            replaceQuery(withValue(query, "sort", isDescending ? `-${column}` : column))
           }
           narrow={narrowTo}
         />
       )}
       {jobs.isMore.value && (
         <p>
-          There are more than {jobs.rows.value.all.size.toLocaleString("en")}.{" "}
+          More than {jobs.rows.value.all.size.toLocaleString("en")} jobs match.{" "}
           <button type="button" class="small" onClick={() => jobs.more()}>
             Load more
           </button>

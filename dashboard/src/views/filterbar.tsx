@@ -1,6 +1,6 @@
-// The filters of a board's jobs: the API's own, each as a chip, all of them in the address.
+// The filters of a board's jobs. They are the API's filters, and all of them are in the URL.
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { useEscape } from "../parts/dismissed";
+import { useEscape } from "../parts/dismiss";
 import { Foreign } from "../parts/words";
 import {
   CHOICES,
@@ -33,18 +33,18 @@ export function FilterBar({ filters, change }: Properties) {
   return (
     <div class="filters" role="group" aria-label="Filters">
       {STATES.map(([value, word]) => {
-        const there = filters.find(
+        const active = filters.find(
           (each) => each.field === "state" && !each.negated && each.value === value,
         );
         return (
           <button
             type="button"
             class="toggle"
-            aria-pressed={there !== undefined}
+            aria-pressed={active !== undefined}
             onClick={() =>
               change(
-                there
-                  ? withoutFilter(filters, there)
+                active
+                  ? withoutFilter(filters, active)
                   : withFilter(filters, { field: "state", negated: false, value }),
               )
             }
@@ -59,7 +59,7 @@ export function FilterBar({ filters, change }: Properties) {
       />
       {chips.map((each) => (
         <span class="chip">
-          {wordsOf(each)} <Foreign text={each.value} most={60} />
+          {wordsOf(each)} <Foreign text={each.value} maxLength={60} />
           <button
             type="button"
             aria-label={`Remove the filter ${each.field}`}
@@ -69,12 +69,12 @@ export function FilterBar({ filters, change }: Properties) {
           </button>
         </span>
       ))}
-      <Adder filters={filters} change={change} />
+      <AddFilter filters={filters} change={change} />
     </div>
   );
 }
 
-/** The text that is sought; what is being typed stays, however often the list around it is drawn. */
+/** The search field. What is being typed stays while the list is drawn again. */
 function Search({ text, search }: { text: string; search: (text: string) => void }) {
   const [draft, setDraft] = useState(text);
   useEffect(() => setDraft(text), [text]);
@@ -93,7 +93,24 @@ function Search({ text, search }: { text: string; search: (text: string) => void
   );
 }
 
-function Adder({ filters, change }: Properties) {
+/** Return an example of a field's value, or "" if the field needs none. */
+function exampleOf(field: Field): string {
+  switch (field) {
+    case "age>":
+    case "waiting>":
+    case "running>":
+      return "5m";
+    case "claims>":
+      return "5";
+    case "since":
+    case "until":
+      return "2026-11-25T16:00Z";
+    default:
+      return "";
+  }
+}
+
+function AddFilter({ filters, change }: Properties) {
   const [isOpen, setOpen] = useState(false);
   const [field, setField] = useState<Field>("owner");
   const [isNot, setNot] = useState(false);
@@ -104,8 +121,8 @@ function Adder({ filters, change }: Properties) {
   useEffect(() => {
     if (isOpen) {
       form.current?.querySelector<HTMLElement>("[aria-label=Value]")?.focus();
-    } else if (wasOpen.current) {
-      opener.current?.focus();
+    } else if (wasOpen.current && document.activeElement === document.body) {
+      opener.current?.focus(); // unless the focus is elsewhere by now
     }
     wasOpen.current = isOpen;
   }, [isOpen]);
@@ -136,7 +153,7 @@ function Adder({ filters, change }: Properties) {
       }}
     >
       <select
-        aria-label="What the filter is about"
+        aria-label="Field"
         value={field}
         onChange={(event) => {
           if (isField(event.currentTarget.value)) {
@@ -150,7 +167,7 @@ function Adder({ filters, change }: Properties) {
         ))}
       </select>
       <select
-        aria-label="Is, or is not"
+        aria-label="Is or is not"
         value={isNot ? "not" : "is"}
         onChange={(event) => setNot(event.currentTarget.value === "not")}
       >
@@ -170,7 +187,7 @@ function Adder({ filters, change }: Properties) {
       ) : (
         <input
           aria-label="Value"
-          placeholder={field.endsWith(">") ? "5m" : field === "since" ? "2026-11-25T16:00Z" : ""}
+          placeholder={exampleOf(field)}
           value={value}
           onInput={(event) => setValue(event.currentTarget.value)}
         />

@@ -1,20 +1,20 @@
-// Intervals in which not everything was seen one by one: how much, and why.
+// The table of gaps: the times in which not every change was seen one by one, and why.
 import type { Gap } from "../api/types";
 import { memo } from "../parts/memo";
 import { BOARD, PlainTable, type PlainColumn } from "../parts/plaintable";
 import { At, Loading } from "../parts/words";
 
 const REASONS: Record<Gap["reason"], string> = {
-  coalesced: "more happened at once than can be seen one by one",
-  late: "a look came late",
-  suspended: "ZooKeeper was not heard",
-  handover: "a worker gave the board up, until one took it again",
-  unregistered: "the board was removed from Canary, until it was added again",
-  restart: "no worker watched",
-  overflow: "more waited to be stored than may",
-  denied: "the board’s ACL hid it",
+  coalesced: "changes came faster than they can be seen one by one",
+  late: "a read of the board was late",
+  suspended: "the connection to ZooKeeper was lost",
+  handover: "a worker gave the board up, and no worker watched it until one took it",
+  unregistered: "the board was removed from Canary, and added again later",
+  restart: "no worker watched the board",
+  overflow: "too many changes were waiting to be stored",
+  denied: "the board’s ACL did not let Canary read it",
   board_deleted: "the board was deleted",
-  drift: "a difference from ZooKeeper was found and mended",
+  drift: "a difference from ZooKeeper was found and repaired",
   era: "ZooKeeper was rebuilt or restored",
 };
 
@@ -24,7 +24,11 @@ export const GapList = memo(
       return <Loading what="gaps" />;
     }
     if (gaps.length === 0) {
-      return <p class="quiet">None are on record: everything was seen one by one.</p>;
+      return (
+        <p class="quiet">
+          No gaps are recorded. A gap is a time in which not every change was seen when it happened.
+        </p>
+      );
     }
     return (
       <PlainTable
@@ -49,6 +53,6 @@ function unseen({ creates, deletes }: Gap): string {
     return "unknown";
   }
   return creates + deletes === 0
-    ? "nothing, but when it happened is not known"
+    ? "nothing, but the times of the changes are not known"
     : `${creates} creates, ${deletes} deletes`;
 }

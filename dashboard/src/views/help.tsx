@@ -1,13 +1,17 @@
-// What the words mean, which who points at nothing is not told otherwise, and what the keyboard does.
+// The help dialog: the meanings of the page's words, for users without tooltips too, and the keys.
 import { useEffect, useRef } from "preact/hooks";
 import { FRESHNESS } from "../parts/words";
-import { isHelpOpen, KEYS } from "../state/keys";
+import { isHelpOpen, KEYS } from "../state/keyboard";
 
 const OTHERS = [
-  ["✓", "complete", "Every change within the window was seen one by one."],
-  ["⚠", "unseen", "So many creates and deletes were only counted: the gaps tell when, and why."],
-  ["◔", "last …", "Canary has looked for no longer: what was before is not known."],
-  ["✕", "nobody", "No conductor is registered with the session of a claim: its jobs are orphaned."],
+  ["✓", "complete", "Every change in the window was seen one by one."],
+  [
+    "⚠",
+    "unseen",
+    "That many creates and deletes were counted but not seen one by one. The gaps show when and why.",
+  ],
+  ["◔", "last …", "How long Canary has watched the board. Nothing is known from before."],
+  ["✕", "no session", "The claim has no ZooKeeper session: it is orphaned."],
 ] as const;
 
 export function Help() {

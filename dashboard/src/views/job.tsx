@@ -1,40 +1,59 @@
-// One job: what happened to it, who had it, and what it says of itself.
-import { useEffect, useState } from "preact/hooks";
+// The view of one job: its state, owners and times, its changes, and its payload.
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import * as api from "../api/client";
+import { JobHistory, STEP } from "../api/jobhistory";
 import type { Change, JobAnswer, JobInFull } from "../api/types";
 import { boardAt, jobAt, valueOf } from "../model/address";
 import { pretty } from "../model/text";
 import { rowOf } from "../model/moves";
-import { duration } from "../model/times";
 import { Copy } from "../parts/copy";
 import { At, Failure, Foreign, Loading, Note, StateBadge, Timer } from "../parts/words";
-import { useAsked } from "../state/asked";
-import { onChanges } from "../state/changes";
+import { usePolling } from "../state/polling";
+import { onChanges, onReset } from "../state/changes";
 import { place } from "../state/place";
+import { Timeline, type ShowMore } from "./timeline";
 
 export function JobView() {
   const { query } = place.value;
   const path = valueOf(query, "path");
-  const name = valueOf(query, "uuid") ?? valueOf(query, "znode") ?? "";
-  const { answer, error, again } = useAsked(
-    `job ${path ?? ""} ${name}`,
-    (signal) => api.job(name, path, signal),
-    { interval: 30_000, least: 200 },
+  const [uuid = null, znodeName = null, postedAt = null] = ["uuid", "znode", "posted_at"].map(
+    (word) => valueOf(query, word),
   );
+  const name = uuid ?? znodeName ?? "";
+  const which = JSON.stringify([uuid, znodeName, path, postedAt]);
+  const [request, setRequest] = useState({ which, more: 0 }); // more changes of a long history
+  const more = request.which === which ? request.more : 0;
+  const jobHistory = useMemo(() => ({ which, made: new JobHistory() }), [which]).made;
+  const polled = usePolling(
+    `job ${which} ${more}`,
+    (signal) => {
+      const job = { uuid, znode: znodeName, path, postedAt };
+      return jobHistory.fetch((part) => api.job(job, signal, part), more, signal);
+    },
+    { interval: 30_000, minPause: 200 },
+  );
+  const { error, refetch } = polled;
+  const latest = useRef<{ which: string; answer: JobAnswer } | null>(null);
+  if (polled.answer !== null) {
+    latest.current = { which, answer: polled.answer };
+  }
+  // While more changes are fetched, the last answer stays.
+  const answer = latest.current?.which === which ? latest.current.answer : null;
+  useEffect(() => onReset(() => jobHistory.forget()), [jobHistory]);
   const znode = answer?.job.znode;
   const board = answer?.job.path;
   useEffect(
     () =>
       onChanges((changes) => {
-        const isOfIt = (change: Change) =>
+        const isOfJob = (change: Change) =>
           znode === undefined
             ? change.uuid === name || change.name === name // not answered yet
             : change.name === znode && change.path === board;
-        if (changes.some(isOfIt)) {
-          again();
+        if (changes.some(isOfJob)) {
+          refetch();
         }
       }),
-    [znode, board, name, again],
+    [znode, board, name, refetch],
   );
   return (
     <main>
@@ -42,16 +61,24 @@ export function JobView() {
       {answer === null && error !== null && (
         <p>
           <a href={path === null ? "#/" : boardAt(path)}>
-            {path === null ? "All boards" : "Its board"}
+            {path === null ? "All boards" : "The job’s board"}
           </a>
         </p>
       )}
-      {answer ? <Job answer={answer} /> : error === null && <Loading what="the job" />}
+      {answer ? (
+        <Job
+          answer={answer}
+          showMore={polled.answer && (() => setRequest({ which, more: more + STEP }))}
+        />
+      ) : (
+        error === null && <Loading what="the job" />
+      )}
     </main>
   );
 }
 
-function Job({ answer: { job, changes, others } }: { answer: JobAnswer }) {
+function Job({ answer, showMore }: { answer: JobAnswer; showMore: ShowMore }) {
+  const { job, changes, others, left_out: leftOut } = answer;
   const row = rowOf(job);
   return (
     <>
@@ -67,6 +94,13 @@ function Job({ answer: { job, changes, others } }: { answer: JobAnswer }) {
         </h1>
         <StateBadge job={job} />
       </div>
+      {job.in_trash !== null && (
+        <Note kind="busy">
+          This job cannot be moved to the trash: a job with the same number and the UUID{" "}
+          <Foreign text={job.in_trash} /> is already there. If TaskFlow tries, this job stays
+          claimed for ever. Delete the old job from the trash.
+        </Note>
+      )}
       <dl class="facts">
         <dt>UUID</dt>
         <dd>
@@ -77,15 +111,16 @@ function Job({ answer: { job, changes, others } }: { answer: JobAnswer }) {
         <dd>
           <Foreign text={job.owner} />
         </dd>
-        <dt>Owners so far</dt>
+        <dt>All owners</dt>
         <dd>
-          <Foreign text={ownersOf(changes)} most={2_000} />
+          <Foreign text={ownersOf(changes)} maxLength={2_000} />
+          {leftOut !== null && " and any owners in the changes that are not shown"}
         </dd>
-        <dt>Waited</dt>
+        <dt>{row.waitingFrom === null ? "Waited" : "Waiting for"}</dt>
         <dd>
           <Timer from={row.waitingFrom} spent={job.waiting} />
         </dd>
-        <dt>Ran</dt>
+        <dt>{row.runningFrom === null ? "Ran" : "Running for"}</dt>
         <dd>
           <Timer from={row.runningFrom} spent={job.running} />
         </dd>
@@ -98,83 +133,34 @@ function Job({ answer: { job, changes, others } }: { answer: JobAnswer }) {
       </dl>
       {others.length > 0 && (
         <Note kind="busy">
-          Other jobs have the same UUID:{" "}
+          Other jobs with this UUID or name:{" "}
           {others.map((other) => (
-            <a href={jobAt({ uuid: null, ...other })}>
-              <Foreign text={`${other.path}/${other.znode}`} />{" "}
-            </a>
+            <>
+              <a href={jobAt({ ...other, uuid: null })}>
+                <Foreign text={`${other.path}/${other.znode}`} />
+              </a>
+              , posted <At iso={other.posted_at} />{" "}
+            </>
           ))}
         </Note>
       )}
       <section>
         <h2>What happened</h2>
-        <Timeline changes={changes} job={job} />
+        <Timeline changes={changes} job={job} leftOut={leftOut} showMore={showMore} />
       </section>
       {job.malformed !== null && <Malformed job={job} />}
       <Payload title="Details" value={job.details} isCut={job.truncated} />
+      {job.cuts.length > 0 && <Cuts job={job} />}
       {job.book && <Payload title="Logbook" value={job.book} isCut={false} />}
     </>
   );
 }
 
 function ownersOf(changes: readonly Change[]): string | null {
-  const claims = changes.flatMap(({ kind, owner }) =>
-    kind === "claimed" && owner !== null ? [owner] : [],
+  const claims = changes.flatMap(({ kind, owner, edit }) =>
+    (kind === "claimed" || edit?.of === "lock") && owner !== null ? [owner] : [],
   );
   return claims.length ? [...new Set(claims)].join(", ") : null;
-}
-
-const WORDS: Record<Change["kind"], string> = {
-  posted: "Posted",
-  malformed: "Posted, malformed",
-  claimed: "Claimed",
-  abandoned: "Abandoned",
-  consumed: "Consumed: done",
-  trashed: "Trashed",
-  removed: "Removed by hand",
-  ended: "Ended; how is not known",
-  node_created: "Node created",
-  node_deleted: "Node deleted",
-};
-
-function Timeline({ changes, job }: { changes: readonly Change[]; job: JobInFull }) {
-  const row = rowOf(job);
-  return (
-    <ol class="timeline">
-      {changes.map((change, number) => {
-        const at = change.at ?? change.seen_at;
-        const next = changes[number + 1];
-        const until = next ? Date.parse(next.at ?? next.seen_at) : null;
-        return (
-          <li key={change.revision} class={`kind-${change.kind}`}>
-            <strong>{WORDS[change.kind]}</strong>
-            {change.owner !== null && (
-              <>
-                {" "}
-                by <Foreign text={change.owner} />
-              </>
-            )}
-            <div class="quiet">
-              <At iso={at} />
-              {change.at === null && " (when Canary saw it; ZooKeeper tells no time of it)"}
-            </div>
-            {change.state !== "COMPLETE" && (
-              <div class="span">
-                {change.state === "CLAIMED" ? "ran" : "waited"}{" "}
-                {until === null ? (
-                  <>
-                    <Timer from={row.runningFrom ?? row.waitingFrom} /> until now, in all
-                  </>
-                ) : (
-                  duration((until - Date.parse(at)) / 1000)
-                )}
-              </div>
-            )}
-          </li>
-        );
-      })}
-    </ol>
-  );
 }
 
 function Malformed({ job }: { job: JobInFull }) {
@@ -182,7 +168,8 @@ function Malformed({ job }: { job: JobInFull }) {
     <section>
       <h2>Malformed</h2>
       <Note kind="bad">
-        No conductor can take it: <Foreign text={job.malformed} most={1_000} />
+        The payload cannot be read: <Foreign text={job.malformed} maxLength={1_000} />. A conductor
+        cannot claim a job whose payload it cannot read.
       </Note>
       <dl class="facts">
         <dt>Size</dt>
@@ -195,14 +182,43 @@ function Malformed({ job }: { job: JobInFull }) {
       </dl>
       {job.excerpt !== null && (
         <>
-          <h3>Its first bytes, masked and escaped</h3>
+          <h3>First bytes of the payload, masked and escaped</h3>
           <pre class="payload" tabIndex={0}>
-            <Foreign text={job.excerpt} most={20_000} />
+            <Foreign text={job.excerpt} maxLength={20_000} />
           </pre>
         </>
       )}
     </section>
   );
+}
+
+function Cuts({ job: { cuts, cut_count: count } }: { job: JobInFull }) {
+  return (
+    <section>
+      <h2>Truncated values</h2>
+      <p class="quiet">
+        The payload is larger than what Canary stores. The largest values were truncated first.
+      </p>
+      <ul class="cuts">
+        {cuts.map((cut) => (
+          <li>
+            <code>
+              <Foreign text={cut.pointer || "the whole payload"} maxLength={300} />
+            </code>
+            : {keptOf(cut)}
+          </li>
+        ))}
+      </ul>
+      {count > cuts.length && (
+        <p class="quiet">and {(count - cuts.length).toLocaleString("en")} more</p>
+      )}
+    </section>
+  );
+}
+
+function keptOf({ kept, size }: JobInFull["cuts"][number]): string {
+  const of = size === null ? "" : ` of ${size.toLocaleString("en")}`;
+  return `${kept.toLocaleString("en")}${of} kept`;
 }
 
 interface PayloadProperties {
@@ -219,7 +235,7 @@ function Payload({ title, value, isCut }: PayloadProperties) {
       <div class="head">
         <h2>{title}</h2>
         <Copy text={JSON.stringify(value, null, 2)} what={title.toLowerCase()} />
-        {isCut && <span class="quiet">cut to what Canary keeps</span>}
+        {isCut && <span class="quiet">truncated; Canary does not store all of it</span>}
       </div>
       <pre class="payload" tabIndex={0}>
         {excerpt.text}
@@ -227,7 +243,7 @@ function Payload({ title, value, isCut }: PayloadProperties) {
       </pre>
       {excerpt.isCut && (
         <button type="button" class="small" onClick={() => setWhole(true)}>
-          Show all of it
+          Show all
         </button>
       )}
     </section>

@@ -1,15 +1,15 @@
-// A board's jobs: thousands of rows, updated in place. What is new while somebody reads further down
-// waits behind a button, so that nothing moves under their eyes.
+// The table of a board's jobs: thousands of rows, updated in place. While the user has scrolled
+// down, new rows wait behind a button, so that the other rows do not move.
 import { useSignal } from "@preact/signals";
 import { useCallback, useMemo, useRef, useState } from "preact/hooks";
 import { jobAt } from "../model/address";
-import { Calm } from "../model/calm";
+import { StableList } from "../model/stablelist";
 import { COLUMNS, gridOf, type Column, type Order } from "../model/columns";
 import type { Filter } from "../model/filters";
 import type { Row } from "../model/moves";
-import { attributesOf, LongList, type Standing } from "../parts/longlist";
+import { attributesOf, LongList, type RowPosition } from "../parts/longlist";
 import { memo } from "../parts/memo";
-import { Foreign, Since, StateBadge, Timer } from "../parts/words";
+import { Name, Since, StateBadge, Timer } from "../parts/words";
 import type { Jobs } from "../state/jobs";
 import { now } from "../state/connection";
 import { go } from "../state/place";
@@ -17,8 +17,8 @@ import { times } from "../state/settings";
 import { Unfolded } from "./unfolded";
 
 const ROW = 34; // pixels
-const UNFOLDED = 168; // more pixels of a row that is unfolded
-const TOP = 20; // pixels of scrolling up to which a list is at its top
+const UNFOLDED_EXTRA = 168; // pixels that an unfolded row is higher
+const TOP_ZONE = 20; // pixels; a list that is scrolled no further counts as at its top
 
 interface Properties {
   jobs: Jobs;
@@ -37,20 +37,20 @@ export function JobTable({ jobs, columns, order, sort, narrow }: Properties) {
   const moment = isTimed ? now.value : 0;
   const all = rows.all.sorted(order, moment);
 
-  const [calm] = useState(() => new Calm());
+  const [stable] = useState(() => new StableList());
   const isAtTop = useSignal(true);
   const shown = useMemo(
-    () => calm.rows(all, isAtTop.value, rows.extent),
-    [calm, all, isAtTop.value, rows.extent],
+    () => stable.rows(all, isAtTop.value, rows.limit),
+    [stable, all, isAtTop.value, rows.limit],
   );
   const waiting = all.length - shown.length;
 
   const heightOf = useCallback(
-    ({ key }: Row) => (key === unfolded ? ROW + UNFOLDED : ROW),
+    ({ key }: Row) => (key === unfolded ? ROW + UNFOLDED_EXTRA : ROW),
     [unfolded],
   );
   const select = useCallback((key: string) => (selected.value = key), [selected]);
-  const { grid, least } = gridOf(columns, times.value === "exact");
+  const { grid, minWidth } = gridOf(columns, times.value === "exact");
   return (
     <LongList
       kind="jobs"
@@ -78,12 +78,12 @@ export function JobTable({ jobs, columns, order, sort, narrow }: Properties) {
           </button>
         </span>
       ))}
-      row={(row, key, standing) => (
+      row={(row, key, position) => (
         <JobRow
           key={key}
           row={row}
           columns={columns}
-          standing={standing}
+          position={position}
           isUnfolded={unfolded === key}
           isLeaving={jobs.leaving.value.has(key)}
           select={select}
@@ -94,8 +94,8 @@ export function JobTable({ jobs, columns, order, sort, narrow }: Properties) {
       open={(row) => go(jobAt(row))}
       expand={(key) => unfold((open) => (open === key ? null : key))}
       scroller={scroller}
-      onScroll={(top) => (isAtTop.value = top <= TOP)}
-      style={{ "--grid": grid, "--least": `${least}rem` }}
+      onScroll={(top) => (isAtTop.value = top <= TOP_ZONE)}
+      style={{ "--grid": grid, "--least": `${minWidth}rem` }}
     >
       {waiting > 0 && (
         <button type="button" class="news" onClick={() => scroller.current?.scrollTo({ top: 0 })}>
@@ -111,7 +111,7 @@ const keyOf = ({ key }: Row) => key;
 interface RowProperties {
   row: Row;
   columns: readonly Column[];
-  standing: Standing;
+  position: RowPosition;
   isUnfolded: boolean;
   isLeaving: boolean;
   select: (key: string) => void;
@@ -119,14 +119,14 @@ interface RowProperties {
 }
 
 function JobRow(properties: RowProperties) {
-  const { row, columns, standing, isUnfolded, isLeaving, narrow } = properties;
-  const classes = [standing.isSelected && "selected", isLeaving && "leaving"]
+  const { row, columns, position, isUnfolded, isLeaving, narrow } = properties;
+  const classes = [position.isSelected && "selected", isLeaving && "leaving"]
     .filter(Boolean)
     .join(" ");
   return (
     <div
       class={`row ${classes}`}
-      {...attributesOf(standing)}
+      {...attributesOf(position)}
       onClick={() => properties.select(row.key)}
       data-uuid={row.uuid}
       data-state={row.state}
@@ -139,7 +139,7 @@ function JobRow(properties: RowProperties) {
 
 type CellsProperties = Pick<RowProperties, "row" | "columns" | "narrow">;
 
-// Where rows are added above, this one moves and is otherwise the same.
+// Memoized: if rows are added above, a row moves, but its cells stay the same.
 const Cells = memo(({ row, columns, narrow }: CellsProperties) => (
   <>
     {columns.map((column) => (
@@ -157,11 +157,11 @@ function Cell({ row, column, narrow }: Pick<RowProperties, "row" | "narrow"> & {
     case "name":
       return (
         <a href={jobAt(row)}>
-          <Foreign text={row.name ?? row.znode} most={200} />
+          <Name text={row.name ?? row.znode} />
         </a>
       );
     case "uuid":
-      return <Foreign text={row.uuid} most={64} />;
+      return <Name text={row.uuid} />;
     case "owner":
       return row.owner === null ? (
         <span class="quiet">–</span>
@@ -172,7 +172,7 @@ function Cell({ row, column, narrow }: Pick<RowProperties, "row" | "narrow"> & {
           title="Only this owner’s jobs"
           onClick={() => narrow({ field: "owner", negated: false, value: row.owner ?? "" })}
         >
-          <Foreign text={row.owner} most={120} />
+          <Name text={row.owner} />
         </button>
       );
     case "posted_at":

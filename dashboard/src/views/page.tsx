@@ -1,20 +1,20 @@
-// The page around the views: where one can go, and how fresh all is.
+// The page around the views: navigation, live line, and tools.
 import { useSignalEffect } from "@preact/signals";
-import { refused } from "../api/credentials";
+import { signInMethods } from "../api/credentials";
 import { valueOf } from "../model/address";
 import { visible } from "../model/text";
-import { BROWSER_ZONE, NEAREST, regions, timeOfDay } from "../model/times";
-import { Foreign } from "../parts/words";
-import { isHelpOpen } from "../state/keys";
-import { held } from "../state/changes";
-import { connection, paused } from "../state/connection";
+import { BROWSER_ZONE, FIRST_ZONES, regions } from "../model/times";
+import { isHelpOpen } from "../state/keyboard";
+import { heldCount } from "../state/changes";
+import { paused } from "../state/connection";
 import { place } from "../state/place";
 import { times, zone } from "../state/settings";
 import { BoardView } from "./board";
 import { Conductors } from "./conductors";
 import { Help } from "./help";
-import { ItselfView } from "./itself";
+import { CanaryView } from "./canary";
 import { JobView } from "./job";
+import { LiveLine } from "./liveline";
 import { Overview } from "./overview";
 import { SignIn } from "./signin";
 
@@ -26,7 +26,7 @@ const VIEWS = [
 
 const REGIONS = regions();
 
-const WITHIN: Record<string, string> = { board: "overview", job: "overview" };
+const PARENT_VIEW: Record<string, string> = { board: "overview", job: "overview" };
 
 export function Page() {
   const { view } = place.value;
@@ -38,8 +38,8 @@ export function Page() {
   });
   return (
     <>
-      <a class="unseen skip" href="#page" onClick={skip}>
-        To the content
+      <a class="unseen skip" href="#page" onClick={focusMain}>
+        Skip to content
       </a>
       <header>
         <nav aria-label="Views">
@@ -47,7 +47,7 @@ export function Page() {
             Canary
           </a>
           {VIEWS.map(([name, hash, words]) => (
-            <a href={hash} aria-current={(WITHIN[view] ?? view) === name ? "page" : undefined}>
+            <a href={hash} aria-current={(PARENT_VIEW[view] ?? view) === name ? "page" : undefined}>
               {words}
             </a>
           ))}
@@ -56,13 +56,13 @@ export function Page() {
         <LiveLine />
         <Tools />
       </header>
-      {refused.value === null ? <View view={view} /> : <SignIn />}
+      {signInMethods.value === null ? <View view={view} /> : <SignIn />}
       {isHelpOpen.value && <Help />}
     </>
   );
 }
 
-function skip(event: Event): void {
+function focusMain(event: Event): void {
   event.preventDefault();
   const main = document.querySelector<HTMLElement>("main");
   main?.setAttribute("tabindex", "-1");
@@ -80,40 +80,17 @@ function View({ view }: { view: string }) {
     case "conductors":
       return <Conductors />;
     case "canary":
-      return <ItselfView />;
+      return <CanaryView />;
     default:
       return (
         <main>
-          <h1>Nothing is here</h1>
+          <h1>Page not found</h1>
           <p>
-            There is no view of that name. <a href="#/">All boards</a>
+            There is no view with this name. <a href="#/">All boards</a>
           </p>
         </main>
       );
   }
-}
-
-function LiveLine() {
-  const { condition, since, why } = connection.value;
-  const at = timeOfDay(since, zone.value);
-  const words = {
-    connecting: "connecting…",
-    live: "live",
-    catching_up: "catching up…",
-    disconnected: `disconnected since ${at}`,
-  }[condition];
-  const signs = { connecting: "◌", live: "●", catching_up: "◐", disconnected: "✕" };
-  return (
-    <p id="live" role="status" data-condition={condition} class={`live ${condition}`}>
-      <span aria-hidden="true">{signs[condition]}</span> {words}
-      {paused.value && ", paused"}
-      {condition === "disconnected" && why !== null && (
-        <span class="why">
-          : <Foreign text={why} most={120} />. Nothing below is live.
-        </span>
-      )}
-    </p>
-  );
 }
 
 function Tools() {
@@ -125,7 +102,7 @@ function Tools() {
         aria-pressed={paused.value}
         onClick={() => (paused.value = !paused.value)}
       >
-        {paused.value ? `▶ Go on${held.value ? ` (${held.value} new)` : ""}` : "‖ Pause"}
+        {paused.value ? `▶ Resume${heldCount.value ? ` (${heldCount.value} new)` : ""}` : "‖ Pause"}
       </button>
       <button
         type="button"
@@ -142,10 +119,10 @@ function Tools() {
           value={zone.value}
           onChange={(event) => (zone.value = event.currentTarget.value)}
         >
-          {NEAREST.map((each) => (
+          {FIRST_ZONES.map((each) => (
             <option value={each}>
               {each}
-              {each === BROWSER_ZONE && each !== "UTC" && " (here)"}
+              {each === BROWSER_ZONE && each !== "UTC" && " (browser)"}
             </option>
           ))}
           {[...REGIONS].map(([region, zones]) => (

@@ -1,10 +1,10 @@
-// Signing in, where the server asks for it and the browser has not seen to it by itself.
+// The sign-in form, shown if the server requires a sign-in and the browser has not done it.
 import { useState } from "preact/hooks";
-import { basic, refused, signIn } from "../api/credentials";
+import { basic, signIn, signInMethods } from "../api/credentials";
 import { retry } from "../state/live";
 
 export function SignIn() {
-  const ways = refused.value ?? [];
+  const ways = signInMethods.value ?? [];
   const [name, setName] = useState("");
   const [secret, setSecret] = useState("");
   const withName = ways.includes("Basic");
@@ -13,8 +13,8 @@ export function SignIn() {
       <h1>Sign in</h1>
       {ways.length === 0 ? (
         <p>
-          This server lets in only whom the proxy before it has signed in. Open this page by the
-          proxy’s address.
+          This server accepts only users that its proxy has signed in. Open this page at the proxy’s
+          address.
         </p>
       ) : (
         <form
@@ -27,7 +27,7 @@ export function SignIn() {
         >
           {withName && (
             <label>
-              Name {ways.includes("Bearer") && <span class="quiet">(none for a token)</span>}
+              Name {ways.includes("Bearer") && <span class="quiet">(leave empty for a token)</span>}
               <input
                 autocomplete="username"
                 value={name}
@@ -46,7 +46,9 @@ export function SignIn() {
             />
           </label>
           <button type="submit">Sign in</button>
-          <p class="quiet">It is kept until this tab is closed, and sent to this server alone.</p>
+          <p class="quiet">
+            Your sign-in is kept until this tab is closed, and sent only to this server.
+          </p>
         </form>
       )}
     </main>

@@ -1,8 +1,8 @@
-// What a row of a table of jobs tells when it is unfolded.
+// The details of a job below its row in the table.
 import * as api from "../api/client";
 import type { Row } from "../model/moves";
 import { At, Foreign } from "../parts/words";
-import { useAsked } from "../state/asked";
+import { usePolling } from "../state/polling";
 
 export function Unfolded({ row }: { row: Row }) {
   return (
@@ -22,7 +22,7 @@ export function Unfolded({ row }: { row: Row }) {
       <dt>Claimed</dt>
       <dd>
         {row.claimed_at === null && row.state !== "UNCLAIMED" ? (
-          <AskedFor row={row} />
+          <ClaimTime row={row} />
         ) : (
           <At iso={row.claimed_at} />
         )}
@@ -35,11 +35,16 @@ export function Unfolded({ row }: { row: Row }) {
   );
 }
 
-/** When a job was claimed whose row began with a later change, which does not tell. */
-function AskedFor({ row: { path, uuid, znode } }: { row: Row }) {
+/**
+ * When a job was claimed, fetched from the server. A row that was made from a later change does not
+ * have this time.
+ */
+function ClaimTime({ row: { path, uuid, znode, posted_at: postedAt } }: { row: Row }) {
   const name = uuid ?? znode;
-  const { answer } = useAsked(`claim ${path} ${name}`, (signal) => api.job(name, path, signal), {
-    interval: 30_000,
-  });
+  const { answer } = usePolling(
+    `claim ${path} ${name} ${postedAt}`,
+    (signal) => api.job({ uuid, znode, path, postedAt }, signal),
+    { interval: 30_000 },
+  );
   return answer === null ? <>…</> : <At iso={answer.job.claimed_at} />;
 }

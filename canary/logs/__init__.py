@@ -1,0 +1,1 @@
+"""The programs' logs, and a writer for them that never blocks the program."""

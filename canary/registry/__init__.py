@@ -1,0 +1,1 @@
+"""What is on Canary's own jobboard, and ``canary-producer``, which puts it there."""

@@ -1,0 +1,1 @@
+"""gunicorn as Canary uses it: its processes, connections and logs."""

@@ -1,0 +1,1 @@
+"""The event stream: what is published, to whom, and from where a client resumes."""

@@ -1,0 +1,1 @@
+"""Cassandra: its cluster, the tables, and the checkpoints in them."""

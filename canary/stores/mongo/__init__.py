@@ -1,0 +1,1 @@
+"""MongoDB: its client, and what its documents hold."""

@@ -1,0 +1,1 @@
+"""What the server and the doctor read from the live store. Nothing here writes."""

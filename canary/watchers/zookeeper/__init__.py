@@ -1,0 +1,1 @@
+"""Boards in ZooKeeper: how they are watched and read."""

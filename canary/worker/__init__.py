@@ -1,0 +1,1 @@
+"""canary-worker: a TaskFlow conductor for watch jobs, and everything that runs beside it."""
