@@ -277,31 +277,32 @@ class TestFindings:
         zookeeper.set_acls(f"/{corner}/b/.trash", nobody)
         zookeeper.set_acls(hidden, nobody)
         examined = doctor(OS_CANARY__PATH=f"{there},/{corner}/d/jobs")
-        assert examined.finding(f"names: /{corner}/d/jobs")[1] == "warning"
-        assert examined.finding("nobody has claimed the watch jobs of")[1] == "failed"
-        assert examined.finding(f"there is no {missing} now")[1] == "warning"
+        assert examined.finding(f"not registered: /{corner}/d/jobs")[1] == "warning"
+        assert examined.finding("no worker has claimed the watch jobs of")[1] == "failed"
+        assert examined.finding(f"not in ZooKeeper now: {missing}")[1] == "warning"
         assert examined.finding(f"read {hidden}")[1] == "failed"
         assert examined.finding(f"read /{corner}/b/.trash")[1] == "warning"
         for folder in (".trash", ".entities"):
             shared = examined.finding(f"{there}, {twin} share /{corner}/a/{folder}")
             assert shared[1] == "warning"
-        assert examined.finding(f"{there}, {twin}: there")[1] == "ok"
+        assert examined.finding(f"{there}, {twin}: present")[1] == "ok"
 
     def test_no_board_at_all(self, doctor: Callable[..., Doctor]) -> None:
         examined = doctor()
         assert examined.finding("no board is registered")[3] == "run: canary-producer add PATH"
         assert examined.finding("no worker is alive")[1] == "failed"
-        assert examined.finding("no board was ever watched")[1] == "warning"
-        assert examined.finding("not as it should be: changes (board, revision)")[1] == "warning"
+        assert examined.finding("no board has been watched")[1] == "warning"
+        lacking = "missing or different indexes: changes (board, revision)"
+        assert examined.finding(lacking)[1] == "warning"
 
     @pytest.mark.usefixtures("schema")
     def test_indexes_and_times_to_live(
         self, doctor: Callable[..., Doctor], database: Database[dict[str, Any]]
     ) -> None:
-        assert doctor().finding("all indexes are there")[1] == "ok"
+        assert doctor().finding("all indexes exist")[1] == "ok"
         database.jobs.drop_index("uuid_1")
         examined = doctor(OS_MONGO__CHANGE_TTL="86400")
-        words = examined.finding("not as it should be")[2]
+        words = examined.finding("missing or different indexes")[2]
         assert "jobs (uuid)" in words
         assert "changes (time to live by seen_at: 86400 s)" in words
         assert "jobs (time to live" not in words
@@ -316,7 +317,8 @@ class TestFindings:
         WrittenBoard(database, "/c").update(drift=2)
         examined = doctor()
         assert examined.finding("1 alive: worker-1")[1] == "ok"
-        silent = re.search(r"last heard (\d+) s ago", examined.finding("worker-2 was")[2])
+        words = examined.finding("worker-2 sent")[2]
+        silent = re.search(r"last heartbeat (\d+) s ago", words)
         assert silent
         assert 90 <= int(silent[1]) < 600
         assert examined.finding("live: /a, /c")[1] == "ok"
@@ -327,8 +329,8 @@ class TestFindings:
     @pytest.mark.parametrize(
         ("late", "status", "said"),
         [
-            (0.05, "ok", "agree, by the last 3 changes"),
-            (-30, "warning", "ZooKeeper's clock is 30.0 s before MongoDB's"),
+            (0.05, "ok", "agree in the last 3 changes"),
+            (-30, "warning", "ZooKeeper's clock is 30.0 s ahead of MongoDB's"),
             (45, "warning", "were seen 45.0 s or more after"),
         ],
     )

@@ -67,7 +67,7 @@ def test_everything_is_told_in_order() -> None:
 def test_where_the_first_fails_the_others_are_skipped() -> None:
     for first in (finds(failed("no", "mend it")), raises(ZooKeeperUnavailable("no"))):
         rows = told(Group(opened, [("a", first), ("b", finds(ok("1")))], "mend it"))
-        assert rows[-2:] == [("a", "failed", "no"), ("b", "skipped", "nobody looked: see a")]
+        assert rows[-2:] == [("a", "failed", "no"), ("b", "skipped", "not checked: see a")]
 
 
 def test_where_another_fails_the_rest_goes_on() -> None:
@@ -111,7 +111,7 @@ def test_what_hangs_is_left_behind() -> None:
     assert [(row.check, row.finding.status.value, row.finding.words) for row in rows] == [
         ("a", "ok", "so far"),
         ("a", "failed", "no answer within 0.2 s"),
-        ("b", "skipped", "nobody looked: see a"),
+        ("b", "skipped", "not checked: see a"),
         ("c", "ok", "1"),
     ]
     assert rows[1].finding.advice == "start it"
@@ -165,7 +165,7 @@ class TestEnsemble:
         [
             ({"a:1": ALONE}, []),
             ({"a:1": LEADER, "b:1": FOLLOWER, "c:1": None}, []),
-            ({"a:1": LEADER, "b:1": OUTSIDE}, ["b:1 serves nobody"]),
+            ({"a:1": LEADER, "b:1": OUTSIDE}, ["b:1 serves no requests"]),
             ({"a:1": ALONE, "b:1": ALONE}, ["standalone: a:1, b:1"]),
         ],
     )

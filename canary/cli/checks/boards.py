@@ -30,8 +30,8 @@ def check(ensemble: Ensemble) -> Iterator[Finding]:
     unregistered = [path for path in options.path if path not in registered]
     if unregistered:
         yield warning(
-            f"nobody registered what [canary] path names: {named(unregistered)}",
-            "run canary-producer, as from cron",
+            f"[canary] path names boards that are not registered: {named(unregistered)}",
+            "run canary-producer without a command",
         )
     elif not registered:
         yield warning(
@@ -40,7 +40,7 @@ def check(ensemble: Ensemble) -> Iterator[Finding]:
     yield from own_folders(options.jobboard)
     yield from _watch_jobs(jobs)
     if len(registered) > MAX_BOARDS:
-        yield skipped(f"only the first {MAX_BOARDS} of {len(registered)} boards are looked at")
+        yield skipped(f"only the first {MAX_BOARDS} of {len(registered)} boards are checked")
     yield from _paths(client, registered[:MAX_BOARDS])
 
 
@@ -53,10 +53,10 @@ def own_folders(jobboard: str) -> Iterator[Finding]:
     ]
     if elsewhere:
         yield warning(
-            f"TaskFlow keeps {named(elsewhere)} for {jobboard}, not beside it: the last part of"
+            f"TaskFlow keeps {named(elsewhere)} for {jobboard}, and not beside it: the last part of"
             " that path occurs in it more than once",
-            "give Canary's user all rights there too, or choose another [canary] jobboard, such as"
-            " /canary/jobs",
+            "give Canary's user all permissions there too, or choose another [canary] jobboard,"
+            " such as /canary/jobs",
         )
 
 
@@ -64,9 +64,9 @@ def _watch_jobs(jobs: Sequence[WatchJob]) -> Iterator[Finding]:
     free = sorted({job.path for job in jobs if not job.claimed})
     if free:
         yield failed(
-            f"nobody has claimed the watch jobs of {named(free)}",
-            "start canary-worker; where some run, read their logs, and raise [canary] max_boards"
-            " if they watch as many as they may",
+            f"no worker has claimed the watch jobs of {named(free)}",
+            "start canary-worker; if workers run, read their logs, and raise [canary] max_boards"
+            " if they have reached it",
         )
 
 
@@ -76,14 +76,13 @@ def _paths(client: Client, paths: Sequence[str]) -> Iterator[Finding]:
     denied = [path for path in paths if nodes[path] is _Node.DENIED]
     if missing:
         yield warning(
-            f"there is no {named(missing)} now",
-            "it is awaited. If the path is wrong, run canary-producer remove",
+            f"not in ZooKeeper now: {named(missing)}",
+            "Canary waits for the board. If the path is wrong, run canary-producer remove",
         )
     if denied:
         yield failed(
             f"ZooKeeper does not let Canary read {named(denied)}",
-            "give Canary's user READ on the board and its jobs; [zookeeper] username says who that"
-            " is",
+            "give Canary's user ([zookeeper] username) READ permission on the board and its jobs",
         )
     beside = _look(
         client, [each(path) for path in paths for each in (trash_folder, conductor_folder)]
@@ -92,23 +91,23 @@ def _paths(client: Client, paths: Sequence[str]) -> Iterator[Finding]:
     if hidden:
         yield warning(
             f"ZooKeeper does not let Canary read {named(hidden)}",
-            "give Canary's user READ there: otherwise jobs that were trashed are told as ended,"
-            " and conductors not at all",
+            "give Canary's user READ permission there: otherwise trashed jobs are shown as ended,"
+            " and conductors are not shown",
         )
     yield from _shared(
         paths,
         trash_folder,
-        "give each board a parent of its own: there TaskFlow can't trash a job of the same number"
-        " as another that was trashed",
+        "give each board its own parent znode: in a shared folder, TaskFlow can't trash a job if"
+        " a job with the same number was trashed before",
     )
     yield from _shared(
         paths,
         entity_folder,
-        "give each board a parent of its own: a conductor that registers for one of them is shown"
-        " for all, and what it holds alone tells for which it works",
+        "give each board its own parent znode: a conductor that registers for one of these boards"
+        " is shown for all of them, and only its claims show for which board it works",
     )
     if there := [path for path in paths if nodes[path] is _Node.THERE]:
-        yield ok(f"{named(there)}: there, and may be read")
+        yield ok(f"{named(there)}: present and readable")
 
 
 def _shared(
@@ -137,6 +136,6 @@ def _look(client: Client, paths: Sequence[str]) -> dict[str, _Node]:
 
 
 def named(names: Sequence[str]) -> str:
-    """Return the first of ``names`` as one text, and how many more there are."""
+    """Return the first ``MAX_NAMED`` names as one text, and how many more there are."""
     more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
     return ", ".join(names[:MAX_NAMED]) + more

@@ -62,7 +62,7 @@ def check(ensemble: Ensemble) -> Iterator[Finding]:
             yield (warning if is_connected else failed)(str(error), ADVICE)
         except ZooKeeperUnavailable as error:
             if is_connected:
-                yield warning(str(error), "start it again: fewer servers may be lost now")
+                yield warning(str(error), "restart it: the ensemble tolerates fewer failures now")
             else:
                 yield failed(str(error), HOW_TO_REACH)
     yield from _majority(states)
@@ -80,15 +80,15 @@ def _majority(states: States) -> Iterator[Finding]:
     for host, state in states.items():
         if state is not None and state.mode is None:
             yield failed(
-                f"{host} serves nobody: it does not belong to a majority",
-                "start the other servers of the ensemble: most of them must reach each other",
+                f"{host} serves no requests: it does not belong to a majority",
+                "start the other servers of the ensemble: a majority must reach each other",
             )
         if state is not None and state.mode == "standalone":
             alone.append(host)
     if alone and len(states) > 1:
         yield failed(
             f"standalone: {', '.join(alone)}; so [zookeeper] hosts names several ensembles",
-            "make them one ensemble (server.N in zoo.cfg), or name one of them only",
+            "make them one ensemble (server.N in zoo.cfg), or name only one of them",
         )
 
 
@@ -104,7 +104,7 @@ def _version(client: Client, states: States) -> Finding:
             is_old = wait(client.exists_async(OF_NEWER_ONES), client.call_timeout) is None
         except BoardDenied:
             is_old = False
-        words = "ZooKeeper does not tell its version (srvr is not allowed, or TLS); it is"
+        words = "ZooKeeper's version is unknown (srvr is not allowed, or TLS is used); it is"
         words += " older than 3.5" if is_old else " 3.5 or newer"
     return failed(words, "Canary needs ZooKeeper 3.5 or newer: upgrade it") if is_old else ok(words)
 
@@ -118,14 +118,14 @@ def _session(ensemble: Ensemble, took: float) -> Finding:
         reads.append(time.monotonic() - begun)
     latency = statistics.median(reads)
     words = (
-        f"a session in {took * 1000:.0f} ms with a timeout of {client.session_timeout:g} s,"
-        f" a read in {latency * 1000:.1f} ms"
+        f"session opened in {took * 1000:.0f} ms with a timeout of {client.session_timeout:g} s,"
+        f" a read takes {latency * 1000:.1f} ms"
     )
     if abs(client.session_timeout - wanted) > 0.01:
         return warning(
             f"{words}; [zookeeper] session_timeout is {wanted:g} s",
-            "the servers' minSessionTimeout and maxSessionTimeout bound it: set it within them",
+            "the servers' minSessionTimeout and maxSessionTimeout limit it: set it within them",
         )
     if latency > SLOW_READ:
-        return warning(words, "reads are slow: look at the servers' load and at the network")
+        return warning(words, "reads are slow: check the servers' load and the network")
     return ok(words)

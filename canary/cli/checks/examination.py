@@ -1,9 +1,9 @@
 """All checks within a time limit, whatever hangs: each group of checks runs in its own thread.
 
 A group opens one connection and runs its checks one after the other. If the first check fails, the
-others are skipped, because they would say the same. A check that has not ended at the limit has
-failed, and its thread is left behind. ``Examination.is_over`` is False then, and the process must
-not wait for the thread.
+others are skipped, because they would fail for the same reason. A check that has not ended at the
+limit has failed, and its thread is left behind. ``Examination.is_over`` is False then, and the
+process must not wait for the thread.
 """
 
 import re
@@ -18,12 +18,13 @@ from canary.cli.checks.finding import Check, Finding, Row, Status, failed, skipp
 from canary.errors import BoardDenied, CanaryError
 from canary.logs.output import redact
 
-RIGHTS: Final = "give Canary's user READ there; [zookeeper] username says who that is"
-AS_SAID: Final = "do what it says, and run canary doctor again"
+RIGHTS: Final = "give Canary's user ([zookeeper] username) READ permission there"
+AS_SAID: Final = "do what the finding says, then run canary doctor again"
 # Matches a reason that itself says what to do; the advice for the whole group could contradict it.
 _ADVISING: Final = re.compile(
     r"(?:^|[:;.,] |, or )"
-    r"(?:check|run|set|make|give|start|sign in|say|use|write|mend|take)\b",
+    r"(?:add|change|check|correct|create|fix|give|grant|make|remove|run|say|set|sign in|start"
+    r"|take|use|write)\b",
     re.IGNORECASE,
 )
 
@@ -83,7 +84,7 @@ class _Run:
             if not is_over and name == current and name not in done:
                 yield Row(name, failed(f"no answer within {limit:g} s", self.group.advice))
             elif not mine and name not in done:
-                yield Row(name, skipped(f"nobody looked: see {first}"))
+                yield Row(name, skipped(f"not checked: see {first}"))
 
 
 class Examination:
@@ -115,4 +116,4 @@ def _broken(error: Exception, advice: str) -> Finding:
         words = redact(str(error))
         return failed(words, AS_SAID if _ADVISING.search(words) else advice)
     words = redact(f"the check itself failed: {type(error).__name__}: {error}")
-    return failed(words, "this is a defect of Canary's: report it")
+    return failed(words, "this is a bug in Canary: please report it")

@@ -76,8 +76,8 @@ def _server(access: Access) -> Group:
 def _left_out(config: Config | None) -> Iterator[Row]:
     if config is None:
         for name in ("zookeeper", "boards", "mongodb", "clocks", "workers", "freshness"):
-            yield Row(name, skipped("nobody looked: see options"))
-        yield Row("cassandra", skipped("nobody looked: see options"))
+            yield Row(name, skipped("not checked: see options"))
+        yield Row("cassandra", skipped("not checked: see options"))
     elif not config.cassandra.enabled:
         words = "[cassandra] enabled = false: no checkpoints are written"
         yield Row("cassandra", skipped(words))

@@ -1,4 +1,4 @@
-"""Canary's options: whether they are right, and where they come from."""
+"""Canary's options: whether they are valid, and where they come from."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -19,20 +19,20 @@ def read(
         tls.check(config)
         mongo.check(config.mongo)
     except ConfigError as error:
-        advice = "mend that: no program of Canary's starts with these options"
+        advice = "fix this: none of Canary's programs starts with these options"
         return None, [failed(str(error), advice)]
     return config, list(_sources(config_files, environ))
 
 
 def _sources(config_files: Sequence[str], environ: Mapping[str, str]) -> Iterator[Finding]:
     found = files(config_files)
-    where = ", ".join(found) if found else f"no file (there is none of {', '.join(SEARCHED)})"
+    where = ", ".join(found) if found else f"no file (none of {', '.join(SEARCHED)} exists)"
     prefixes = tuple(f"OS_{group.upper()}__" for group in GROUPS)
     variables = sorted(name for name in environ if name.startswith(prefixes))
     beside = f", and from the environment: {', '.join(variables)}" if variables else ""
-    yield ok(f"read from {where}{beside}; all are right")
+    yield ok(f"read from {where}{beside}; all are valid")
     if not found and not variables:
         yield warning(
-            "every option has its default: all servers on this machine",
-            "if they are not, write /etc/canary/canary.conf, or name a file with --config-file",
+            "every option has its default, so all servers are expected on this machine",
+            "if they are elsewhere, write /etc/canary/canary.conf, or use --config-file",
         )

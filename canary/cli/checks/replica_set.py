@@ -44,7 +44,7 @@ def check(store: Store) -> Iterator[Finding]:
     if deployment.version < OLDEST:
         yield failed(words, "Canary needs MongoDB 5 or newer: upgrade it")
     elif deployment.answer > SLOW:
-        yield warning(words, "it answers slowly: look at its load and at the network")
+        yield warning(words, "MongoDB answers slowly: check its load and the network")
     else:
         yield ok(words)
     store.inspection.try_transaction()
@@ -52,10 +52,10 @@ def check(store: Store) -> Iterator[Finding]:
     yield ok("a transaction, a snapshot and a change stream work")
     missing = store.inspection.missing_indexes(store.options)
     if missing:
-        advice = "start canary-worker: it makes them, and sets the times to live of the options"
-        yield warning(f"not as it should be: {'; '.join(missing)}", advice)
+        advice = "start canary-worker: it creates indexes and sets their times to live"
+        yield warning(f"missing or different indexes: {'; '.join(missing)}", advice)
     else:
-        yield ok("all indexes are there")
+        yield ok("all indexes exist")
 
 
 def _words(deployment: Deployment) -> str:
@@ -65,4 +65,4 @@ def _words(deployment: Deployment) -> str:
         members = "1 member" if deployment.members == 1 else f"{deployment.members} members"
         kind = f"replica set {deployment.name}, {members}, primary {deployment.primary}"
     took = deployment.answer / timedelta(milliseconds=1)
-    return f"MongoDB {version}, {kind}, an answer in {took:.1f} ms"
+    return f"MongoDB {version}, {kind}, answers in {took:.1f} ms"

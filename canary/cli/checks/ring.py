@@ -14,8 +14,8 @@ CONNECT_TIMEOUT: Final = 4.0  # seconds, for each node
 CALL_TIMEOUT: Final = 4.0  # seconds
 OLDEST: Final = 3
 HOW_TO_REACH: Final = (
-    "check [cassandra] cluster and port, and that Cassandra runs there; without it no checkpoints"
-    " are written. [cassandra] enabled = false does without"
+    "check [cassandra] cluster and port, and that Cassandra runs there; until it answers, no"
+    " checkpoints are written. To run without Cassandra, set [cassandra] enabled = false"
 )
 
 
@@ -52,7 +52,7 @@ def check(ring: Ring) -> Iterator[Finding]:
     if int(version.partition(".")[0]) < OLDEST:
         yield failed(words, "Canary needs Cassandra 3 or newer: upgrade it")
     elif down:
-        yield warning(f"{words}; down: {', '.join(down)}", "start them again")
+        yield warning(f"{words}; down: {', '.join(down)}", "restart the nodes that are down")
     else:
         yield ok(words)
     yield _schema(ring)
@@ -66,5 +66,9 @@ def _schema(ring: Ring) -> Finding:
         return ok(f"keyspace {options.keyspace} has its {len(cql.SCHEMA)} tables")
     words = f"keyspace {options.keyspace} has no table {' or '.join(missing)}"
     if options.create_schema:
-        return warning(words, "start canary-worker: it makes them")
-    return failed(words, "an administrator makes them, or a worker with create_schema = true")
+        return warning(words, "start canary-worker: it creates them")
+    return failed(
+        words,
+        "have an administrator create them, or set [cassandra] create_schema = true and start"
+        " canary-worker",
+    )

@@ -11,7 +11,7 @@ from canary.cli.client import Client
 
 TIMEOUT: Final = 5.0  # seconds; its own checks take two and a half at most
 PARTS: Final = ("mongodb", "zookeeper", "cassandra")
-HOW_TO_REACH: Final = "start canary-server, or say with --url or CANARY_URL where it is"
+HOW_TO_REACH: Final = "start canary-server, or set its address with --url or CANARY_URL"
 
 
 @contextmanager
@@ -27,11 +27,11 @@ def check(client: Client) -> Iterator[Finding]:
     for name in PARTS:
         part: Any = ready.get(name)
         if isinstance(part, dict) and not part.get("ready"):
-            reason = part.get("reason", "it tells strangers no more")
+            reason = part.get("reason", "sign in to see the reason")
             words = f"{client.url} does not reach {name}: {reason}"
-            advice = f"see {name} above; if all is well there, read the server's log"
+            advice = f"see {name} above; if there is no problem there, read the server's log"
             # Without MongoDB, the server can't answer requests.
             yield failed(words, advice) if name == "mongodb" else warning(words, advice)
     if ready.get("ready"):
         client.get("/v2/boards", [("limit", "1")])
-        yield ok(f"{client.url} is ready, and answers")
+        yield ok(f"{client.url} is ready and answers requests")

@@ -13,14 +13,14 @@ from canary.stores.queries.board_status import BEAT_LIMIT
 _ADVICE: Final = {
     Freshness.CATCHING_UP: (
         Status.WARNING,
-        "wait; if it stays so, look at MongoDB's load and at the workers' logs",
+        "wait; if this does not change, check MongoDB's load and the workers' logs",
     ),
     Freshness.SUSPENDED: (
         Status.FAILED,
-        "ZooKeeper does not answer the worker: see zookeeper above, from the worker's machine",
+        "ZooKeeper does not answer the worker: run canary doctor on the worker's machine",
     ),
-    Freshness.MISSING: (Status.WARNING, "it is awaited; see boards above"),
-    Freshness.DENIED: (Status.FAILED, "give Canary's user READ on it; see boards above"),
+    Freshness.MISSING: (Status.WARNING, "Canary waits for the board; see boards above"),
+    Freshness.DENIED: (Status.FAILED, "give Canary's user READ permission; see boards above"),
     Freshness.UNWATCHED: (Status.FAILED, "start canary-worker, or read the workers' logs"),
 }
 
@@ -32,13 +32,14 @@ def workers(store: Store) -> Iterator[Finding]:
     for worker in seen:
         if worker.age > BEAT_LIMIT:
             yield warning(
-                f"{worker.name} was last heard {worker.age.total_seconds():.0f} s ago",
-                "nothing, if it was killed: others have its boards. If it runs, read its log",
+                f"{worker.name} sent its last heartbeat {worker.age.total_seconds():.0f} s ago",
+                "if it was killed, do nothing: other workers watch its boards. If it still runs,"
+                " read its log",
             )
     if alive:
         yield ok(f"{len(alive)} alive: {named(alive)}")
     else:
-        yield failed("no worker is alive: nobody watches", "start canary-worker")
+        yield failed("no worker is alive, so no board is watched", "start canary-worker")
 
 
 def freshness(store: Store) -> Iterator[Finding]:
@@ -50,7 +51,7 @@ def freshness(store: Store) -> Iterator[Finding]:
         if board.drift:
             yield warning(
                 f"{board.path}: {board.drift} differences from ZooKeeper were found and repaired",
-                "this is a defect of Canary's: report it, with the workers' logs",
+                "this is a bug in Canary: please report it with the workers' logs",
             )
     for kind, names in sorted(paths.items()):
         words = f"{kind.value}: {named(names)}"
@@ -61,9 +62,11 @@ def freshness(store: Store) -> Iterator[Finding]:
             yield Finding(status, words, advice)
     for path, jobs in store.inspection.collisions().items():
         yield warning(
-            f"{path}: {named(jobs)} can't be trashed: another job of the same number was",
-            "take that one out of the trash, and give each board a parent of its own: otherwise"
-            " TaskFlow leaves the job claimed for ever where it would trash it",
+            f"{path}: {named(jobs)} can't be trashed: the trash holds a job with the same number",
+            "remove that job from the trash, and give each board its own parent znode: otherwise,"
+            " if TaskFlow trashes the job, it fails and leaves the job claimed for ever",
         )
     if not boards:
-        yield warning("no board was ever watched", "run canary-producer, and start canary-worker")
+        yield warning(
+            "no board has been watched yet", "run canary-producer, and start canary-worker"
+        )
