@@ -46,7 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--token",
         metavar="TOKEN",
-        help="the token to sign in with; better CANARY_TOKEN: others can see a command line",
+        help="the token to sign in with; prefer CANARY_TOKEN: others can see command lines",
     )
     group.add_argument(
         "--user",
@@ -56,7 +56,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--cacert",
         metavar="FILE",
-        help="the certificate authorities to trust, in place of the usual ones",
+        help="the certificate authorities to trust instead of the default ones",
     )
     group.add_argument(
         "--insecure", action="store_true", help="do not check the server's certificate"
@@ -78,12 +78,15 @@ def access(options: argparse.Namespace, environ: Mapping[str, str] = os.environ)
     token, user = options.token, options.user
     token = token and token.strip()
     if token and user:
-        raise UsageError("Say --token or --user, not both")
+        raise UsageError("Use --token or --user, not both")
     if not token and not user:
         token = environ.get("CANARY_TOKEN", "").strip() or None
         user = None if token else environ.get("CANARY_USER", "").strip() or None
     if token and not (token.isascii() and token.isprintable() and " " not in token):
-        raise UsageError("The token has characters in it that no token has: say it again")
+        raise UsageError(
+            "The token contains characters that are not allowed in a token: check --token or"
+            " CANARY_TOKEN"
+        )
     return Access(
         _url(options.url or environ.get("CANARY_URL", "").strip() or DEFAULT_URL),
         token,
@@ -116,12 +119,12 @@ def _url(text: str) -> str:
         is_right = False
     if not is_right:
         raise UsageError(
-            f"The URL {_without_user(text)!a} is wrong: write it like http://host:8080"
+            f"{_without_user(text)!a} is not a valid URL: write it like http://host:8080"
             " (--url or CANARY_URL)"
         )
     if "@" in parts.netloc:
         raise UsageError(
-            "The URL has a user in it: give that with --user and the password in CANARY_PASSWORD"
+            "The URL contains a user: use --user, and put the password into CANARY_PASSWORD"
         )
     return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
 
@@ -137,7 +140,7 @@ def _password(user: str, environ: Mapping[str, str]) -> str:
 
 def _verify(cacert: str | None, *, is_insecure: bool) -> bool | str:
     if cacert and is_insecure:
-        raise UsageError("Say --cacert or --insecure, not both")
+        raise UsageError("Use --cacert or --insecure, not both")
     if cacert and not Path(cacert).is_file():
         raise UsageError(f"--cacert is {cacert!a}: there is no such file")
     return cacert or not is_insecure

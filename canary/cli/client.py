@@ -48,7 +48,7 @@ EVENTS: Final = "text/event-stream"
 class Client:
     """A client of one server.
 
-    Making one raises UsageError if credentials would go unencrypted through a proxy, or if a
+    The constructor raises UsageError if credentials would go unencrypted through a proxy, or if a
     variable does not name a proxy.
     """
 
@@ -59,9 +59,9 @@ class Client:
         self._proxy = proxy_for(access.url)
         if self._proxy and (access.token or access.user) and access.url.startswith("http://"):
             raise UsageError(
-                f"{access.url} would be asked through the proxy {self._proxy.shown}"
-                f" ({self._proxy.variable}), which could read token or password: use an https://"
-                " URL, or name the server's host in no_proxy"
+                f"{access.url} is reached through the proxy {self._proxy.shown}"
+                f" ({self._proxy.variable}), which could read the token or password: use an"
+                " https:// URL, or add the server's host to no_proxy"
             )
         self._session = Session(access)
         self._verify = verify(access)
@@ -86,7 +86,7 @@ class Client:
         Raises UsageError if the server finds the request wrong (400), and Unanswered for any other
         failure.
         """
-        with self._errors_as_ours(" --timeout waits longer"):
+        with self._errors_as_ours(" Use a larger --timeout to wait longer"):
             answer = self._session.get(
                 self.url + where,
                 params=list(query),
@@ -100,7 +100,7 @@ class Client:
         told = _object(answer)
         if told is None:
             raise Unanswered(
-                f"{self._where} answers with what is no JSON object: is that a canary-server? Check"
+                f"{self._where} did not answer with a JSON object: is it a canary-server? Check"
                 " --url or CANARY_URL"
             )
         return told
@@ -136,7 +136,7 @@ class Client:
                 raise self._refusal(answer)
             if not answer.headers.get("Content-Type", "").startswith(EVENTS):
                 raise Unanswered(
-                    f"{self.url} answers with what is no event stream: check --url or CANARY_URL"
+                    f"{self.url} did not answer with an event stream: check --url or CANARY_URL"
                 )
             yield self._chunks(answer)
 
@@ -154,26 +154,26 @@ class Client:
             proxy = self._proxy
             named = f"The proxy {proxy.shown} ({proxy.variable})" if proxy else "The proxy"
             raise Unanswered(
-                f"{named} does not lead to {self.url} ({_brief(error)}): is it right? Where the"
-                " server is reached without it, name its host in no_proxy",
+                f"{named} did not connect to {self.url} ({_brief(error)}): is the proxy right? If"
+                " the server can be reached without it, add the server's host to no_proxy",
                 may_pass=True,
             ) from error
         except requests.exceptions.SSLError as error:
             raise Unanswered(
-                f"The certificate of {self.url} is not to be trusted ({_brief(error)}): say"
-                " --cacert FILE, or --insecure"
+                f"The certificate of {self.url} could not be verified ({_brief(error)}): use"
+                " --cacert FILE, or --insecure to skip the check"
             ) from error
         except (requests.exceptions.Timeout, ReadTimeoutError) as error:
             is_connected = isinstance(error, requests.exceptions.ReadTimeout)
             raise Unanswered(
-                f"{self._where} did not answer in time: is canary-server well there?"
+                f"{self._where} did not answer in time: is canary-server overloaded there?"
                 f"{patience if is_connected else ''}",
                 may_pass=True,
             ) from error
         except (requests.RequestException, HTTPError, OSError) as error:
             raise Unanswered(
                 f"{self._where} does not answer ({_brief(error)}): is canary-server running there?"
-                " --url or CANARY_URL say where it is",
+                " --url or CANARY_URL sets its address",
                 may_pass=True,
             ) from error
 
@@ -187,9 +187,9 @@ class Client:
         """Return the error for an answer with an error status."""
         if origin(answer.url) != origin(self.url):
             return Unanswered(
-                f"{self.url} leads to {origin(answer.url)}, which answers {answer.status_code};"
-                " no credentials are sent there. If the server is there, say so by --url or"
-                " CANARY_URL"
+                f"{self.url} redirects to {origin(answer.url)}, which answers {answer.status_code};"
+                " no credentials are sent there. If that is the server, set --url or CANARY_URL"
+                " to it"
             )
         status = answer.status_code
         told = _object(answer) or {}
@@ -200,13 +200,13 @@ class Client:
                 return UsageError(filters.by_option(said))
             case 407 if self._proxy:
                 return Unanswered(
-                    f"The proxy {self._proxy.shown} wants somebody to sign in (407): put user and"
-                    f" password into {self._proxy.variable}, or name the server's host in no_proxy"
+                    f"The proxy {self._proxy.shown} requires authentication (407): put user and"
+                    f" password into {self._proxy.variable}, or add the server's host to no_proxy"
                 )
             case 401 | 403:
                 return Unanswered(
-                    f"{self._where} refuses ({status}): {said}. Sign in by CANARY_TOKEN, or by"
-                    " CANARY_USER and CANARY_PASSWORD"
+                    f"{self._where} refused the request ({status}): {said}. Sign in with"
+                    " CANARY_TOKEN, or with CANARY_USER and CANARY_PASSWORD"
                 )
             case 404:
                 return Unanswered(
@@ -249,7 +249,10 @@ class Rows:
             page = self._client.get(f"/v2/{self._resource}", query)
             rows = page.get(self._resource)
             if not isinstance(rows, list):
-                raise Unanswered(f"{self._client.url} tells no {self._resource}: check --url")
+                raise Unanswered(
+                    f"{self._client.url} did not answer with a list of {self._resource}: check"
+                    " --url or CANARY_URL"
+                )
             cursor = page.get("next")
             self.is_more = cursor is not None
             yield from rows

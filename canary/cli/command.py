@@ -17,14 +17,14 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print what is wrong with the command line, and exit with status 2."""
-        self.exit(2, f"{self.prog}: {message}; {self.prog} --help says what may be\n")
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 class Command(cliff.command.Command):
-    """The base of canary's commands, with a parser and an epilog of its own.
+    """The base of canary's commands, with its own parser and epilog.
 
-    cliff's would search all installed distributions to say which plugin a command is from. That
-    takes longer than everything else, and canary's commands have no plugins.
+    cliff's epilog would search all installed distributions for the plugin that a command comes
+    from. That takes longer than everything else, and canary's commands have no plugins.
     """
 
     words: ClassVar[str] = "[options]"  # what follows the command's name in its usage

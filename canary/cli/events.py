@@ -72,4 +72,4 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield from lines
         rest = last + held
         if len(rest) > MAX_LINE:
-            raise CanaryError("The event stream has a line without an end: check --url")
+            raise CanaryError("The event stream has a line that is too long: check --url")

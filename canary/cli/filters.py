@@ -62,9 +62,9 @@ def add_options(parser: argparse.ArgumentParser, *more: Filter) -> None:
     """Add the options of all filters, and of those in ``more``, to ``parser``."""
     group = parser.add_argument_group(
         "filters",
-        "If a filter is given more than once, any of its values matches; bounds and --search are\n"
-        "given once. Different filters must all match. Each filter has a NOT: --not-state\n"
-        "CLAIMED, --not-search test.",
+        "A filter can be given more than once: then any of its values matches. Bounds and\n"
+        "--search can be given only once. Different filters must all match. Each filter can be\n"
+        "negated: --not-state CLAIMED, --not-search test.",
     )
     for each in (*more, *FILTERS):
         group.add_argument(
@@ -84,7 +84,7 @@ def add_options(parser: argparse.ArgumentParser, *more: Filter) -> None:
 
 
 def query(options: argparse.Namespace) -> list[tuple[str, str]]:
-    """Return the query parameters for ``options``. Raises UsageError if a value is not UTF-8."""
+    """Return the query parameters for ``options``. Raises UsageError for invalid UTF-8."""
     return list(_parameters(options))
 
 
@@ -124,6 +124,6 @@ def _parameters(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
             for given in found or []:
                 value = redecoded(given)
                 if not is_text(value):
-                    raise UsageError(f"--{each.option} is {value[:100]!a}: that is no UTF-8")
+                    raise UsageError(f"--{each.option} is {value[:100]!a}: not valid UTF-8")
                 is_state = each.option == "state" and value.upper() in _STATES
                 yield parameter, value.upper() if is_state else value

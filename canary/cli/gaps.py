@@ -32,5 +32,5 @@ class Gaps(Listing):
     def why_nothing(self, client: "Client", query: "Query") -> Sequence[str]:
         """Return possible reasons, also that a filter of jobs finds no gaps. Raises Unanswered."""
         of_jobs = any(name not in _OF_GAPS and not name.endswith("!") for name, _ in query)
-        said = ["gaps are of boards: a filter of jobs, such as --state, finds none"]
+        said = ["gaps belong to boards: a filter on jobs, such as --state, finds no gaps"]
         return [*(said if of_jobs else ()), *super().why_nothing(client, query)]

@@ -59,12 +59,12 @@ class Job(ShowOne, Command):
         parser.add_argument(
             "--znode",
             metavar="NAME",
-            help="the name of the job's znode, instead of UUID, if it is also another job's uuid",
+            help="the name of the job's znode, if it is also another job's uuid; replaces UUID",
         )
         parser.add_argument(
             "--posted-at",
             metavar="MOMENT",
-            help="of several jobs with one name, the one posted at this moment (see others)",
+            help="if several jobs have this name, the one posted at this moment (see others)",
         )
         parser.add_argument(
             "--all-changes",
@@ -100,9 +100,9 @@ class Job(ShowOne, Command):
 def _query(options: argparse.Namespace) -> list[tuple[str, str]]:
     """Return the query parameters that name the job. Raises UsageError."""
     if (options.uuid is None) == (options.znode is None):
-        raise UsageError("Which job? Say UUID, or --path and --znode")
+        raise UsageError("No job is given: use UUID, or --path with --znode")
     if options.znode is not None and not options.path:
-        raise UsageError("Say --path too: --znode is a name on one board")
+        raise UsageError("--znode needs --path: it is the name of a znode on one board")
     asked = {
         "uuid": options.uuid,
         "znode": options.znode,
@@ -111,7 +111,7 @@ def _query(options: argparse.Namespace) -> list[tuple[str, str]]:
     }
     for name, value in asked.items():
         if value is not None and not is_text(value):
-            raise UsageError(f"{name} is {value[:100]!a}: that is no UTF-8")
+            raise UsageError(f"{name} is {value[:100]!a}: not valid UTF-8")
     return [(name, value) for name, value in asked.items() if value]
 
 
@@ -161,7 +161,7 @@ def _left_out(value: Any, now: datetime) -> str:
     """Show how many changes are left out, and where."""
     if not isinstance(value, dict):
         return text(value, now)
-    return f"{plain(value.get('changes'))} changes, behind revision {plain(value.get('after'))}"
+    return f"{plain(value.get('changes'))} changes after revision {plain(value.get('after'))}"
 
 
 def _others(value: Any, now: datetime) -> str:

@@ -31,8 +31,8 @@ _COLOURS: Final = {
     "live": _GREEN,
 }
 _OF_STREAM: Final = {
-    "reset": "events may be missing here: what happened meanwhile is in canary changes",
-    "dropped": "the server did not wait for this reader",
+    "reset": "events may be missing here: see canary changes for what happened meanwhile",
+    "dropped": "the server closed the stream because this client read it too slowly",
 }
 
 
@@ -78,7 +78,7 @@ class Lines:
         counts = (f"{_count(data.get(what))} {what}" for what in ("creates", "deletes"))
         words = f"{', '.join(counts)} not seen one by one"
         if data.get("creates") == data.get("deletes") == 0:
-            words = "all of it was found, but only afterwards"
+            words = "all changes were found, but only afterwards"
         words += f": {_text(data.get('reason'))}"
         start, end = (_moment(data.get(name)) for name in ("from", "to"))
         if start and end:
@@ -90,7 +90,7 @@ class Lines:
         since = data.get("freshness_since")
         if data.get("registered") is False:
             self._freshness.pop(path, None)
-            return self._put(None, path, "removed", "is not watched any more")
+            return self._put(None, path, "removed", "is no longer watched")
         before, self._freshness[path] = self._freshness.get(path), now
         if now == before or (before is None and now == "live"):
             return None
@@ -100,7 +100,7 @@ class Lines:
         if data.get("available"):
             return self._put(data.get("since"), None, "live", "MongoDB answers the server again")
         reason = data.get("reason") or "MongoDB does not answer the server"
-        words = f"nothing comes until MongoDB serves the server: {_text(reason)}"
+        words = f"no events until MongoDB answers the server again: {_text(reason)}"
         return self._put(data.get("since"), None, "suspended", words)
 
     def _put(self, moment: Any, path: Any, kind: str, words: str) -> str:

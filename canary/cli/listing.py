@@ -1,8 +1,8 @@
 """A command that prints a list from the server, which is read page by page.
 
 A table on a terminal ends after ``SCREEN`` rows; if there are more, a line on standard error says
-so. Elsewhere, and with ``--limit 0``, all rows are printed. If there are no rows, a line on
-standard error says so on a terminal, and in any case lines say what may be wrong with the request.
+so. Elsewhere, and with ``--limit 0``, all rows are printed. If there are no rows, lines on standard
+error say what may be wrong with the request; on a terminal, one more line says that there are none.
 """
 
 import argparse
@@ -47,12 +47,13 @@ class Listing(Lister, Command):
             "--limit",
             type=_limit,
             metavar="N",
-            help=f"print at most N rows, 0 for all (default: all; {SCREEN} on a terminal's table)",
+            help=f"print at most N rows, 0 for all (default: all; {SCREEN} for a table on a"
+            " terminal)",
         )
         parser.add_argument(
             "--sort",
             metavar="FIELD[:desc]",
-            help=f"have the server sort by one of {', '.join(self.sorts)}",
+            help=f"sort by one of {', '.join(self.sorts)}",
         )
         if self.has_window:
             parser.add_argument(
@@ -144,7 +145,7 @@ class Listing(Lister, Command):
         for row in rows:
             yield tuple(row.get(name) for name in names)
         if is_cut and rows.is_more:
-            self.say(f"these are the first {SCREEN}; --limit N prints more, --limit 0 all")
+            self.say(f"only the first {SCREEN} rows are shown; --limit N shows more, --limit 0 all")
 
 
 def _limit(text: str) -> int:

@@ -66,7 +66,7 @@ class Canary(App):  # type: ignore[misc,unused-ignore]
         version: str | None,
         argparse_kwargs: dict[str, Any] | None = None,
     ) -> argparse.ArgumentParser:
-        """Return the parser of the global options, which stand before or after any command."""
+        """Return the parser of the global options, which may come before or after a command."""
         parser = Parser(
             prog=self.NAME,
             usage=f"{self.NAME} [options] COMMAND ...",
@@ -118,7 +118,7 @@ class Canary(App):  # type: ignore[misc,unused-ignore]
         return status if self._failure is None else _status(self._failure)
 
     def _near(self, word: str) -> str:
-        """Return a hint which commands may be meant: all that begin so, or the most similar."""
+        """Return a hint: all commands that begin with ``word``, or else the most similar one."""
         begun = sorted(name for name, _ in self.command_manager if name.startswith(word))
         *others, last = begun or self.get_fuzzy_matches(word)[:1] or [""]
         names = f"{', '.join(others)} or {last}" if others else last

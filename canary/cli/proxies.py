@@ -82,8 +82,8 @@ def _proxy(name: str, value: str) -> Proxy:
         host, port = None, None
     if not host or parts.scheme not in KINDS:
         raise UsageError(
-            f"{name} does not name a proxy like http://host:3128, the only kind that is understood:"
-            f" set it right, unset it, or name the server's host in no_proxy"
+            f"{name} is not the URL of an HTTP proxy, such as http://host:3128: correct it, unset"
+            " it, or add the server's host to no_proxy"
         )
     bracketed = f"[{host}]" if ":" in host else host
     shown = f"{parts.scheme}://{bracketed}" + (f":{port}" if port else "")

@@ -1,4 +1,7 @@
-"""Boards that a command names but nobody registered: a mistyped path is not an empty board."""
+"""Boards that a command names but that are not registered, for example because of a typing error.
+
+Without a message, such a board would look like an empty board.
+"""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -17,7 +20,7 @@ def unregistered(client: "Client", query: "Query") -> Sequence[str]:
         return ()
     known = {row.get("path") for row in client.rows("boards", [("path", path) for path in paths])}
     return [
-        f"nobody registered {path}, so it is not watched; canary boards lists those that are"
+        f"{path} is not registered, so it is not watched; canary boards lists registered boards"
         for path in dict.fromkeys(paths)
         if path not in known
     ]

@@ -258,7 +258,8 @@ class TestTerminal:
         written.write(*(posted(number, now()) for number in range(1, 102)))
         status, output, errors = screen("jobs").wait()
         assert (status, output.count("uuid-")) == (0, 100)
-        assert errors == ("canary: these are the first 100; --limit N prints more, --limit 0 all\n")
+        said = "only the first 100 rows are shown; --limit N shows more, --limit 0 all"
+        assert errors == f"canary: {said}\n"
         for words, count in ((["--limit", "0"], 101), (["--limit", "7"], 7), (["-f", "json"], 101)):
             _, output, errors = screen("jobs", *words).wait()
             assert (output.count('"uuid-' if "json" in words else "uuid-"), errors) == (count, "")

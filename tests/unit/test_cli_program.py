@@ -180,10 +180,10 @@ class TestAnswers:
             (problem(500, "Canary failed"), 1, "answers 500: Canary failed"),
             (Answer({}, 503, {"Retry-After": "2"}), 1, "try again in 2 s"),
             (problem(503, "MongoDB does not answer"), 1, "MongoDB does not answer"),
-            (Answer(b"<html>", 200), 1, "no JSON object"),
-            (Answer(b"[" * 100_000, 200), 1, "no JSON object"),
-            (Answer([1], 200), 1, "no JSON object"),
-            (Answer({"jobs": 1}, 200), 1, "tells no jobs"),
+            (Answer(b"<html>", 200), 1, "did not answer with a JSON object"),
+            (Answer(b"[" * 100_000, 200), 1, "did not answer with a JSON object"),
+            (Answer([1], 200), 1, "did not answer with a JSON object"),
+            (Answer({"jobs": 1}, 200), 1, "did not answer with a list of jobs"),
             (Answer(b"not here", 404, {}, "text/html"), 1, "has no /v2/jobs"),
         ],
     )
@@ -210,15 +210,15 @@ class TestAnswers:
             asked = [*words, "--url", server.url, "--path", "/known", "--path", "/nope"]
             assert main(asked) == 0
         told = capsys.readouterr()
-        said = "nobody registered /nope, so it is not watched; canary boards lists those that are"
-        assert f"canary: {said}\n" in told.err
+        said = "/nope is not registered, so it is not watched; canary boards lists registered"
+        assert f"canary: {said} boards\n" in told.err
         assert ("/known" in told.err) is (words != ["jobs"])
 
     def test_a_filter_of_jobs_finds_no_gap(self, capsys: pytest.CaptureFixture[str]) -> None:
         with ScriptedServer(lambda _: Answer({"gaps": []})) as server:
             for words in (["--state", "claimed"], ["--owner", "a"]):
                 assert main(["gaps", "--url", server.url, *words]) == 0
-                assert "a filter of jobs, such as --state, finds none" in capsys.readouterr().err
+                assert "a filter on jobs, such as --state, finds no gaps" in capsys.readouterr().err
             for words in (
                 [],
                 *(["--search", "a"], ["--since", "0"], ["--until", "0"], ["--sort", "to"]),

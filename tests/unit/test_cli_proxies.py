@@ -167,7 +167,7 @@ def test_one_that_is_none_is_named_by_its_variable(
     monkeypatch.setenv("ALL_PROXY", value)
     assert main(["jobs", "--url", AWAY]) == 2
     said = capsys.readouterr().err
-    assert "ALL_PROXY does not name a proxy like http://host:3128" in said
+    assert "ALL_PROXY is not the URL of an HTTP proxy, such as http://host:3128" in said
     assert SECRET not in said
 
 
@@ -186,7 +186,7 @@ class TestRedirects:
                 assert main(["jobs", "--token", SECRET, "--url", server.url]) == 1
         assert "Authorization" not in other.asked[0].headers
         said = capsys.readouterr().err
-        assert f"leads to {there}, which answers 401" in said
+        assert f"redirects to {there}, which answers 401" in said
         assert SECRET not in said
 
     def test_another_scheme_of_the_same_host_gets_none(self) -> None:

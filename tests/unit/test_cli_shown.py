@@ -258,7 +258,7 @@ class TestLines:
         )
         found = gap | {"reason": "restart", "creates": 0, "deletes": 0}
         line = Lines(is_coloured=False).line(Event("gap", found, "1")) or ""
-        assert line.endswith("all of it was found, but only afterwards: restart, within 1m00s")
+        assert line.endswith("all changes were found, but only afterwards: restart, within 1m00s")
 
     def test_a_board_is_a_line_when_its_freshness_changes(self) -> None:
         lines = Lines(is_coloured=False)
@@ -271,7 +271,7 @@ class TestLines:
         assert told("live") == ""
         assert told("suspended").split() == ["/b", "suspended", "was", "live"]
         assert told("live").split() == ["/b", "live", "was", "suspended"]
-        assert told("live", registered=False).endswith("is not watched any more")
+        assert told("live", registered=False).endswith("is no longer watched")
         assert told("missing").split() == ["/b", "missing"]
 
 

@@ -80,7 +80,7 @@ def test_it_resumes_behind_the_last_whole_event_and_tells_each_once(
 @pytest.mark.parametrize(
     ("boards", "said"),
     [
-        (Answer({"boards": []}), "canary: nobody registered /nope, so it is not watched; "),
+        (Answer({"boards": []}), "canary: /nope is not registered, so it is not watched; "),
         (Answer({"boards": [{"path": "/nope"}]}), ""),
         (problem(503, "MongoDB does not answer"), ""),  # the stream says so, or comes back
     ],
@@ -203,7 +203,7 @@ def test_lines_for_people_say_that_something_may_be_missing(
             1,
             "streams_per_client; try again in 10 s",
         ),
-        (Answer({}, 200), 1, "no event stream"),
+        (Answer({}, 200), 1, "did not answer with an event stream"),
         (Answer(b"", 404), 1, "has no /v2/stream"),
     ],
 )
