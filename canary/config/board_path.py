@@ -33,7 +33,7 @@ def _reason(text: str) -> str | None:  # noqa: PLR0911 -- one return per rule
     if not text.startswith("/"):
         return "it must be absolute, so start with a slash"
     if text == "/":
-        return "the root of ZooKeeper holds no jobs; name the board below it"
+        return "the root of ZooKeeper cannot be a board; use a path below it"
     if len(text) > MAX_BOARD_PATH:
         return f"it has {len(text)} characters, more than {MAX_BOARD_PATH}"
     if refused is not None:
@@ -45,5 +45,5 @@ def _reason(text: str) -> str | None:  # noqa: PLR0911 -- one return per rule
     if "." in parts or ".." in parts:
         return "ZooKeeper does not allow the names '.' and '..'"
     if parts[0] == "zookeeper":
-        return "what is below /zookeeper is ZooKeeper's own"
+        return "paths below /zookeeper are ZooKeeper's own"
     return None

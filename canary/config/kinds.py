@@ -103,13 +103,13 @@ def _one_line(text: str) -> None:
     if not text:
         raise UsageError("it is empty")
     if re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", text):
-        raise UsageError("it has a line break or another control character in it")
+        raise UsageError("it contains a line break or another control character")
 
 
 def _matching(pattern: str) -> Callable[[str], str]:
     def check(text: str) -> str:
         if re.fullmatch(pattern, text, re.ASCII) is None:
-            raise UsageError("it does not have that form")
+            raise UsageError("not in the allowed form")
         return text
 
     return check
@@ -119,7 +119,7 @@ _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", re.ASCII)
 
 
 def _host(text: str) -> str:
-    """Return a host's name or address; brackets around an IPv6 address are removed."""
+    """Return a host name or address; brackets around an IPv6 address are removed."""
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:
         address = ipaddress.ip_address(bare)
@@ -129,16 +129,16 @@ def _host(text: str) -> str:
         return bare
     labels = text.removesuffix(".").split(".")
     if len(text) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise UsageError(f"{text!a} is neither a host's name nor an address")
+        raise UsageError(f"{text!a} is not a valid host name or address")
     if labels[-1].isdigit():
-        raise UsageError(f"{text!a} looks like an IPv4 address but is none")
+        raise UsageError(f"{text!a} is not a valid IPv4 address")
     return text
 
 
 def _host_port(text: str) -> str:
     host, colon, port = text.rpartition(":")
     if "/" in text:
-        raise UsageError(f"{text!a} has a path; write boards with their whole path instead")
+        raise UsageError(f"{text!a} contains a path; leave it out, and use full paths for boards")
     if not colon or not re.fullmatch("[0-9]{1,5}", port, re.ASCII) or not 0 < int(port) < 65536:
         raise UsageError(f"{text!a} does not end with a port, as in zk1.example.org:2181")
     if ":" in host and not (host.startswith("[") and host.endswith("]")):
@@ -149,7 +149,7 @@ def _host_port(text: str) -> str:
 
 def _database(text: str) -> str:
     if text.lower() in {"admin", "config", "local"}:
-        raise UsageError("MongoDB keeps that database for itself")
+        raise UsageError("MongoDB reserves that database for itself")
     if len(text.encode()) > 63 or re.search(r'[/\\. "$*<>:|?]', text):
         raise UsageError("MongoDB does not allow that name")
     return text
@@ -157,7 +157,7 @@ def _database(text: str) -> str:
 
 def _keyspace(text: str) -> str:
     if text == "system" or text.startswith("system_"):
-        raise UsageError("Cassandra keeps that keyspace for itself")
+        raise UsageError("Cassandra reserves that keyspace for itself")
     return _matching(r"[a-z][a-z0-9_]{0,47}")(text)
 
 
@@ -167,17 +167,17 @@ def _network(text: str) -> str:
     except ValueError as error:
         raise UsageError(str(error)) from None
     if network.prefixlen == 0:
-        raise UsageError(f"{text!a} is everybody")
+        raise UsageError(f"{text!a} matches every address")
     return text
 
 
-#: In lower case. Headers that the server uses for something else than to learn who has signed in.
+#: In lower case. Headers that the server uses for another purpose than to learn the user's name.
 _OTHER_HEADERS = re.compile("authorization|host|connection|x-forwarded-(for|proto|host|prefix)")
 
 
 def _header(text: str) -> str:
     if _OTHER_HEADERS.fullmatch(text.lower()):
-        raise UsageError(f"{text!a} means something else")
+        raise UsageError(f"{text!a} is a header with another purpose")
     return _matching("[A-Za-z][A-Za-z0-9-]{0,63}")(text)
 
 
@@ -185,7 +185,7 @@ def _prefix(text: str) -> str:
     if text.endswith("/"):
         raise UsageError("it ends with a slash")
     if {"", ".", ".."} & set(text.split("/")[1:]):
-        raise UsageError("it has a part that is empty or only dots")
+        raise UsageError("it has a part that is empty, '.' or '..'")
     return _matching(r"(/[A-Za-z0-9._~-]+)+")(text)
 
 
@@ -204,15 +204,15 @@ MASK_KEY = Text(
     "letters, digits, dots, hyphens and underscores, at most 64, with or without * at either end",
     _matching(r"\*?[._-]?[A-Za-z0-9][A-Za-z0-9._-]{0,62}\*?"),
 )
-HOST = Text("a host's name or address", _host)
+HOST = Text("a host name or address", _host)
 NETWORK = Text("an address or a network, such as 10.0.0.0/8", _network)
 HEADER = Text("the name of a header, such as X-Remote-User", _header)
 PREFIX = Text("a path such as /canary", _prefix)
-HOST_PORT = Text("host:port, an IPv6 address in brackets", _host_port)
+HOST_PORT = Text("host:port, with IPv6 addresses in brackets", _host_port)
 MONGO_URI = Text(
     "a URI that begins with mongodb:// or mongodb+srv://", _matching(r"mongodb(\+srv)?://[^\s/]\S*")
 )
-DATABASE = Text("a name by MongoDB's rules, at most 63 bytes", _database)
+DATABASE = Text("a valid MongoDB database name, at most 63 bytes", _database)
 KEYSPACE = Text("a lower-case letter, then at most 47 of a-z, 0-9 and _", _keyspace)
 REPLICATION = Text(
     "a CQL map such as {'class': 'NetworkTopologyStrategy', 'dc1': 3}",

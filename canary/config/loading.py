@@ -52,7 +52,7 @@ def parser(prog: str, description: str) -> argparse.ArgumentParser:
         default=[],
         dest="config_files",
         metavar="PATH",
-        help="read options from this file; may be repeated, the last one wins "
+        help="read options from this file; can be repeated, later files win "
         f"(default: the first of these that exists: {', '.join(SEARCHED)})",
     )
     made.add_argument(
@@ -115,8 +115,8 @@ def _from_file(path: str, known: Mapping[tuple[str, str], Option]) -> dict[tuple
                 )
             if len(texts) > 1 or (group, name) in found:
                 raise ConfigError(
-                    f"{path}: {option} is there more than once. Keep one line; an option that "
-                    "holds a list takes all of it in one, separated by commas.",
+                    f"{path}: {option} is set more than once. Keep one of the lines. If the "
+                    "option is a list, separate its values by commas.",
                     option=str(option),
                     allowed=option.kind.allowed,
                 )
@@ -135,12 +135,14 @@ def _parse(path: str) -> dict[str, dict[str, list[str]]]:
         # The line itself may hold a secret, so neither the message nor a traceback shows it.
         if error.msg.startswith("Section must be started"):  # its line number is one too high
             raise ConfigError(
-                f"{path}: an option stands before the first group. Put the line of its group, such"
+                f"{path}: an option comes before the first group. Put the line with its group, such"
                 " as [server], before it."
             ) from None
         raise ConfigError(f"{path}, line {error.lineno}: {error.msg}.") from None
     except FileNotFoundError:
-        raise ConfigError(f"There is no configuration file {path}.") from None
+        raise ConfigError(
+            f"The configuration file {path} does not exist. Create it, or correct --config-file."
+        ) from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not a text file in UTF-8. Save it as UTF-8.") from None
     except (OSError, ValueError) as error:
@@ -167,9 +169,9 @@ def _from_environment(
             found[variables[name]] = _Found(value, f"environment variable {name}")
         elif name.startswith(prefixes):
             raise ConfigError(
-                f"The environment variable {shown(name)} sets no option of Canary"
+                f"The environment variable {shown(name)} is not an option of Canary"
                 f"{_nearest(name, variables)}. Variables that begin with {', '.join(prefixes)} "
-                "are read as Canary's options: mend its name or unset it."
+                "are read as Canary's options. Correct the name, or unset the variable."
             )
     return found
 
@@ -204,8 +206,8 @@ def _value(option: Option, found: _Found | None) -> Any:
 def _check_needs(option: Option, group: Mapping[str, Any]) -> None:
     if option.needs is not None and group[option.name] is not None and not group[option.needs]:
         raise ConfigError(
-            f"{option} is set, and [{option.group}] {option.needs} is not. Set that too, "
-            f"or leave {option.name} out.",
+            f"{option} is set, but [{option.group}] {option.needs} is not. Set "
+            f"{option.needs} too, or remove {option.name}.",
             option=str(option),
         )
 
@@ -232,16 +234,16 @@ def _check_rules(config: Config) -> None:
             )
     if canary.jobboard in canary.path:
         raise ConfigError(
-            f"[canary] path holds {canary.jobboard}, which is [canary] jobboard. Take it out: "
-            "Canary does not watch its own board.",
+            f"[canary] path contains {canary.jobboard}, which is [canary] jobboard. Remove it: "
+            "Canary's own board cannot be registered.",
             option="[canary] path",
             value=canary.jobboard,
         )
     if config.auth.user_header is not None and not config.server.trusted_proxies:
         raise ConfigError(
-            f"[auth] user_header is {config.auth.user_header}, and [server] trusted_proxies names "
-            "nobody from whom it would be believed. Set that to the proxy's address, or leave "
-            "user_header out.",
+            f"[auth] user_header is {config.auth.user_header}, but [server] trusted_proxies is "
+            "not set, so no proxy is trusted to send it. Set trusted_proxies to the proxy's "
+            "address, or remove user_header.",
             option="[auth] user_header",
             value=config.auth.user_header,
         )

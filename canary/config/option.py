@@ -27,7 +27,7 @@ class Option:
 
     @property
     def is_password(self) -> bool:
-        """Whether every character of its value counts, also spaces around it."""
+        """Whether every character of its value counts, including spaces around it."""
         return self.secret and self.default is None
 
     @property

@@ -14,13 +14,13 @@ Every option of Canary, commented out, with its default. `python -m canary.confi
 canary-producer, canary-worker, canary-server and `canary doctor` read the files given with \
 --config-file, or the first of these that exists: {", ".join(SEARCHED)}. An environment variable \
 wins over the files; it is named after the group and the option, for example OS_ZOOKEEPER__HOSTS \
-for [zookeeper] hosts. A name that Canary does not know is an error in both. A line break at the \
-end of a variable is not part of its value. Spaces around it are part of a password, and of \
-nothing else.
+for [zookeeper] hosts. Unknown names are an error, in files and in variables. A line break at the \
+end of a variable is not part of its value. Spaces around a value are kept in passwords, and \
+removed elsewhere.
 
-A list is separated by commas and may go on in indented lines. Quotes around a whole value are \
-removed. A comment has a line of its own. Nothing else is special: a $ is a $. An option that \
-shows no default is not set, and an empty value leaves it so.
+A list is separated by commas and may continue on indented lines. Quotes around a whole value are \
+removed. A comment needs its own line. No other character is special: a $ is a $. An option \
+without a default below is not set; an empty value leaves it unset.
 """
 
 

@@ -80,17 +80,17 @@ class _Own:
         except (ssl.SSLError, ValueError) as error:
             where = f" and {self.names[1]}" if self.key is not None else ""
             raise ConfigError(
-                f"{named} is {self.certificate}: no certificate with its key comes of it{where}"
-                f" ({_reason(error)}). Both must be there in PEM format, the key must be that of"
-                f" the certificate, and [{self.group}] {self.names[2]} the key's password, if it"
-                " has one.",
+                f"{named} is {self.certificate}: the certificate and its private key could not be"
+                f" loaded from it{where} ({_reason(error)}). Both must be in PEM format, the key"
+                f" must belong to the certificate, and [{self.group}] {self.names[2]} must be the"
+                " key's password, if it has one.",
                 option=named,
                 value=self.certificate,
             ) from None
 
 
 def _believing(group: str, ca_file: str | None, *, verify: bool) -> ssl.SSLContext:
-    """Return a context that trusts the authorities in ``ca_file`` only; else the system's."""
+    """Return a context that trusts only the authorities in ``ca_file``, or else the system's."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = verify
     context.verify_mode = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
@@ -103,8 +103,8 @@ def _believing(group: str, ca_file: str | None, *, verify: bool) -> ssl.SSLConte
         context.load_verify_locations(ca_file)
     except ssl.SSLError as error:
         raise ConfigError(
-            f"{named} is {ca_file}, which is no file of certificates in PEM format"
-            f" ({_reason(error)}).",
+            f"{named} is {ca_file}, which has no certificates in PEM format"
+            f" ({_reason(error)}). Set it to a file of CA certificates.",
             option=named,
             value=ca_file,
         ) from None
@@ -117,7 +117,10 @@ def _read(named: str, path: str) -> None:
             pass
     except OSError as error:
         raise ConfigError(
-            f"{named} is {path}, which can't be read: {error.strerror}.", option=named, value=path
+            f"{named} is {path}, which can't be read: {error.strerror}. Check the path and the"
+            " file's permissions.",
+            option=named,
+            value=path,
         ) from None
 
 

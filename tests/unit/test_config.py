@@ -364,7 +364,7 @@ def test_a_broken_file_is_refused_without_showing_its_lines(
 
 
 def test_a_file_that_is_missing_a_folder_or_no_path_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no configuration file .*gone\.conf"):
+    with pytest.raises(ConfigError, match=r"gone\.conf does not exist"):
         load([str(tmp_path / "gone.conf")], environ={})
     with pytest.raises(ConfigError, match="directory"):
         load([str(tmp_path)], environ={})

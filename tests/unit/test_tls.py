@@ -55,7 +55,7 @@ class TestFiles:
             assert raised.value.option == f"[{group.lower()}] {name.lower()}"
             assert str(raised.value) == (
                 f"[{group.lower()}] {name.lower()} is {tmp_path}/none, which can't be read:"
-                " No such file or directory."
+                " No such file or directory. Check the path and the file's permissions."
             )
 
     def test_a_file_with_something_else_in_it(
@@ -63,15 +63,15 @@ class TestFiles:
     ) -> None:
         path = tmp_path / "text"
         path.write_text("no certificate")
-        with pytest.raises(ConfigError, match=r"ca_file is .*, which is no file of certificates"):
+        with pytest.raises(ConfigError, match=r"ca_file is .*, which has no certificates in PEM"):
             tls.check(config(group, switch, ca_file=path))
-        with pytest.raises(ConfigError, match=r"no certificate with its key comes of it"):
+        with pytest.raises(ConfigError, match=r"private key could not be loaded"):
             tls.check(config(group, switch, **{certificate: path}))
 
     def test_a_certificate_without_its_key(
         self, group: str, switch: str, certificate: str, certificate_alone: Path
     ) -> None:
-        with pytest.raises(ConfigError, match="the key must be that of the certificate") as raised:
+        with pytest.raises(ConfigError, match="the key must belong to the certificate") as raised:
             tls.check(config(group, switch, **{certificate: certificate_alone}))
         assert raised.value.option == f"[{group.lower()}] {certificate.lower()}"
 

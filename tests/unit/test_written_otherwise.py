@@ -101,7 +101,7 @@ def test_spaces_around_what_is_no_password_are_not_its_values(end: str) -> None:
 def test_a_secret_with_a_line_break_within_is_refused_with_the_reason() -> None:
     with pytest.raises(ConfigError) as refused:
         load(environ={"OS_MONGO__USERNAME": "u", "OS_MONGO__PASSWORD": "hunter2\nx"})
-    assert "it has a line break or another control character in it" in str(refused.value)
+    assert "it contains a line break or another control character" in str(refused.value)
     assert "hunter2" not in str(refused.value)
 
 

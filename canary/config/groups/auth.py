@@ -18,19 +18,19 @@ class AuthOptions:
     basic_file: str | None = option(
         None,
         kinds.FILE_PATH,
-        "A file of names and bcrypt passwords, as `htpasswd -B` writes it, for browsers. It is "
+        "For browsers: a file of user names and bcrypt hashes, as `htpasswd -B` writes it. It is "
         "read again when it changes.",
     )
     bearer_file: str | None = option(
         None,
         kinds.FILE_PATH,
-        "A file of tokens for scripts, one per line as `canary-server --make-token NAME` prints "
+        "For scripts: a file of tokens, one per line as `canary-server --make-token NAME` prints "
         "it: a name, a colon and the token's SHA-256. It is read again when it changes.",
     )
     user_header: str | None = option(
         None,
         kinds.HEADER,
-        "The header in which a proxy of [server] trusted_proxies says who has signed in to the "
-        "proxy. Each of these proxies must set the header or clear it: otherwise what a client "
-        "wrote there is trusted.",
+        "The header in which a proxy of [server] trusted_proxies sends the name of the user who "
+        "signed in to the proxy. Each of these proxies must set or remove the header: otherwise "
+        "a value that a client sent is trusted.",
     )

@@ -19,7 +19,8 @@ class MongoOptions:
     uri: str = option(
         "mongodb://127.0.0.1:27017/",
         kinds.MONGO_URI,
-        "MongoDB's URI. Better set user and password in their own options, which win over it.",
+        "MongoDB's URI. A user and a password are better set with the options username and "
+        "password, which win over the URI.",
         secret=True,
     )
     database: str = option(

@@ -43,8 +43,8 @@ class ServerOptions:
     allowed_hosts: tuple[str, ...] = option(
         (),
         Words(kinds.HOST, at_least=0),
-        "The host names, in addition to this machine's own, for which requests are answered while "
-        "no way to sign in is set: those under which browsers reach a proxy on this machine.",
+        "If no way to sign in is set, only requests for this machine's own host names and for "
+        "these are answered. Set the names under which browsers reach a proxy on this machine.",
     )
     rate_limit: int = option(
         10_000,

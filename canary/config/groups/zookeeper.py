@@ -16,7 +16,7 @@ class ZooKeeperOptions:
     hosts: tuple[str, ...] = option(
         ("127.0.0.1:2181",),
         Words(kinds.HOST_PORT, at_least=1),
-        "The ensemble's servers, without a path: boards are always named by their whole path.",
+        "The ensemble's servers, without a path: boards are always given with their full path.",
     )
     session_timeout: float = option(
         10.0,
@@ -59,5 +59,6 @@ class ZooKeeperOptions:
     verify_hostname: bool = option(
         True,
         Flag(),
-        "Whether a certificate must also be for the host in hosts. No effect without verify.",
+        "Whether a certificate must also match the host name in hosts. Has no effect if verify is "
+        "false.",
     )
