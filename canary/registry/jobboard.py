@@ -19,8 +19,8 @@ JOB_NAME: Final = "watch"
 class WatchJobBoard(ZookeeperJobBoard):
     """TaskFlow's jobboard for Canary's own board, without a memory of its own.
 
-    TaskFlow's class keeps every job that it ever saw listed, and a znode that is not a job makes it
-    raise. ``Registry`` reads the board instead, and passes the jobs that are to be claimed.
+    TaskFlow's class keeps every job that it ever saw listed, and raises if a znode is not a job.
+    ``Registry`` reads the board instead, and passes the jobs that are to be claimed.
     """
 
     def __init__(self, name: str, client: Client, path: str) -> None:
@@ -40,7 +40,7 @@ class WatchJobBoard(ZookeeperJobBoard):
         self._connected = True
 
     def hold(self, job: WatchJob) -> ZookeeperJob:
-        """Return TaskFlow's view of a watch job, which may be claimed until ``let_go``."""
+        """Return TaskFlow's view of a watch job. It can be claimed until ``let_go``."""
         held = ZookeeperJob(
             self,
             JOB_NAME,
@@ -61,7 +61,7 @@ class WatchJobBoard(ZookeeperJobBoard):
 
     @contextmanager
     def limited(self, timeout: float) -> Iterator[None]:
-        """Bound TaskFlow's calls in the ``with``, which would wait for a connection for ever."""
+        """Limit the time of TaskFlow's calls, which would wait for a connection for ever."""
         with errors_as_ours(timeout), gevent.Timeout(timeout):
             try:
                 yield
@@ -70,7 +70,7 @@ class WatchJobBoard(ZookeeperJobBoard):
             except taskflow_exceptions.JobFailure as error:
                 if isinstance(error.__cause__, KazooException):
                     raise error.__cause__ from error
-                raise ZooKeeperUnavailable(f"TaskFlow could not do it: {error}") from error
+                raise ZooKeeperUnavailable(f"TaskFlow failed: {error}") from error
 
 
 class Registrar(Registry):

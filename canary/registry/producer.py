@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     words = command.add_subparsers(dest="word", metavar="add | remove | list")
     for word, text in (
-        ("add", "watch these boards; a board need not exist yet"),
+        ("add", "watch these boards; a board does not have to exist yet"),
         ("remove", "stop watching these boards"),
     ):
         sub = words.add_parser(word, help=text, description=text.capitalize() + ".")
@@ -85,10 +85,9 @@ def _run(config: Config, arguments: argparse.Namespace) -> int:
     try:
         if not client.start_async().wait(config.zookeeper.call_timeout):
             raise ZooKeeperUnavailable(
-                f"ZooKeeper at {','.join(config.zookeeper.hosts)} does not answer within"
-                f" {config.zookeeper.call_timeout:g} s:"
-                f" {client.trouble or 'nothing is heard of it'}; is it up, and is [zookeeper] hosts"
-                " right?"
+                f"ZooKeeper at {','.join(config.zookeeper.hosts)} did not answer within"
+                f" {config.zookeeper.call_timeout:g} s: {client.trouble or 'no answer'}; check that"
+                " ZooKeeper runs there, and that [zookeeper] hosts is right"
             )
         match arguments.word:
             case "add":
@@ -100,7 +99,7 @@ def _run(config: Config, arguments: argparse.Namespace) -> int:
             case _:
                 if not config.canary.path:
                     raise UsageError(
-                        "[canary] path names no boards; set it, or say: canary-producer add PATH"
+                        "[canary] path is empty; set it, or use canary-producer add PATH"
                     )
                 _add(registry, config.canary.path)
     finally:

@@ -115,7 +115,7 @@ class Registry:
         """Return ``paths`` without repeats. Raises UsageError if one can't be watched."""
         checked = dict.fromkeys(check_board_path(path) for path in paths)
         if self.path in checked:
-            raise UsageError(f"{self.path} is Canary's own board ([canary] jobboard); leave it out")
+            raise UsageError(f"{self.path} is Canary's own board ([canary] jobboard); remove it")
         return list(checked)
 
     def remove(self, paths: Iterable[str]) -> list[str]:
@@ -144,7 +144,10 @@ class Registry:
             if not any(isinstance(result, KazooException) for result in results):
                 return
         if wait(self._client.exists_async(path), self._client.call_timeout) is not None:
-            raise CanaryError(f"{job.path}: its watch job changes hands all the time; try again")
+            raise CanaryError(
+                f"{job.path}: its watch job was not removed, because workers keep claiming it;"
+                " try again"
+            )
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -163,7 +166,7 @@ class Registry:
             is_mine = lock.acquire(timeout=0.8 * timeout)
         if not is_mine:
             raise ZooKeeperUnavailable(
-                f"the lock below {folder} was not to be had within {timeout:g} s: another"
+                f"could not take the lock below {folder} within {timeout:g} s: another"
                 " canary-producer holds it, or ZooKeeper does not answer; try again"
             )
         try:
@@ -173,7 +176,7 @@ class Registry:
                 with errors_as_ours(timeout), gevent.Timeout(timeout):
                     lock.release()
             except CanaryError as error:
-                LOG.debug("the lock ends with the session: %s", error)
+                LOG.debug("the lock was not released; it ends with the session: %s", error)
 
     def _decode(self, name: str, data: bytes, czxid: int) -> WatchJob | None:
         try:
@@ -187,7 +190,7 @@ class Registry:
 
 def _pass_over(name: str, error: Exception) -> None:
     LOG.warning(
-        "ignored on Canary's own board, because it is not a watch job: %s",
+        "ignored a child of Canary's own board that is not a watch job: %s",
         type(error).__name__,
         extra={"job": name},
     )

@@ -212,7 +212,7 @@ class TestWatching:
         own.add(other)
         eventually(shows(database, other, "live"))
         assert_follows(zookeeper, database, path)
-        assert worker.output.count("ignored on Canary's own board") >= 14
+        assert worker.output.count("ignored a child of Canary's own board") >= 14
         assert "Traceback" not in worker.output
 
     def test_conductors_appear_and_vanish(
