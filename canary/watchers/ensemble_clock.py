@@ -119,8 +119,8 @@ class EnsembleClock:
         self._is_off = found.is_off
         if self._is_off:
             LOG.warning(
-                "ZooKeeper's clock is %s MongoDB's: times count from when Canary saw a change until"
-                " they agree. Let NTP set the clocks of ZooKeeper's servers",
+                "ZooKeeper's clock is %s MongoDB's. Until they agree, times count from when Canary"
+                " saw a change. Set the clocks of ZooKeeper's servers with NTP",
                 in_words(ahead) if found.is_close else f"at least {in_words(ahead)}",
             )
         else:

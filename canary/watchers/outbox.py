@@ -180,7 +180,7 @@ class Outbox(Generic[B]):
 
     def _write_all(self) -> None:
         delay = RETRY_DELAY
-        failing = Complaint(LOG, "not written, will be tried again", self._extra)
+        failing = Complaint(LOG, "changes could not be written, trying again", self._extra)
         while True:
             if self._stopping.is_set():
                 self._deadline = min(self._deadline, self._clock.elapsed() + DRAIN_TIMEOUT)
@@ -193,7 +193,9 @@ class Outbox(Generic[B]):
             if self._clock.elapsed() >= self._deadline:
                 left = len(self._changes) + self._writing
                 LOG.warning(
-                    "%d changes could not be written before the end", left, extra=self._extra
+                    "%d changes could not be written before the watch ended",
+                    left,
+                    extra=self._extra,
                 )
                 return
             try:
@@ -266,7 +268,7 @@ class Outbox(Generic[B]):
         except Fenced:
             raise
         except CanaryError as error:  # the comparison becomes due again
-            LOG.warning("not compared: %s", error, extra=self._extra)
+            LOG.warning("the board was not compared with MongoDB: %s", error, extra=self._extra)
 
     def _hold(self, held: int) -> None:
         self._budget.charge(held - self._bytes)
@@ -287,7 +289,7 @@ class Outbox(Generic[B]):
                 self._board.release(self._clock.now(), known, self._reason)
             self.is_released = True
         except CanaryError as error:
-            LOG.warning("not released: %s", error, extra=self._extra)
+            LOG.warning("the board was not released: %s", error, extra=self._extra)
 
 
 def weight(changes: Sequence[Change]) -> int:

@@ -91,7 +91,9 @@ class Checkpointer:
             is_refused = isinstance(error, StoreRefused)
             if is_refused or not self._is_failing:
                 LOG.log(
-                    logging.ERROR if is_refused else logging.WARNING, "no checkpoints: %s", error
+                    logging.ERROR if is_refused else logging.WARNING,
+                    "checkpoints can't be written: %s",
+                    error,
                 )
             self._is_failing = True
             self._next_try = self._clock.elapsed() + (REFUSED_DELAY if is_refused else RETRY_DELAY)
@@ -109,7 +111,7 @@ class Checkpointer:
             if not isinstance(error, StoreError):
                 LOG.exception("a checkpoint failed", extra={"board": path})
             elif not self._is_failing:
-                LOG.warning("no checkpoint: %s", error, extra={"board": path})
+                LOG.warning("a checkpoint can't be written: %s", error, extra={"board": path})
             self._is_failing = True
             self.failed += 1
             self._due[path] = self._clock.elapsed() + min(self.interval, RETRY_DELAY)
@@ -118,11 +120,11 @@ class Checkpointer:
         if header is not None:
             self.written += 1
             if self._is_failing:
-                LOG.info("checkpoints are taken again", extra={"board": path})
+                LOG.info("checkpoints are written again", extra={"board": path})
             self._is_failing = False
             self._due[path] = begun + self.interval
             extra = {"board": path, "epoch": header.epoch, "revision": header.revision}
-            LOG.debug("checkpoint of %d jobs", header.jobs, extra=extra)
+            LOG.debug("wrote a checkpoint of %d jobs", header.jobs, extra=extra)
         return True
 
     def take(self, path: str) -> Header | None:

@@ -68,7 +68,7 @@ class Claims:
         except taskflow_exceptions.UnclaimableJob:
             claim = self._read_back(job, held)  # perhaps it is a claim whose answer was lost
         except taskflow_exceptions.NotFound:
-            LOG.debug("it was removed", extra={"board": job.path, "job": job.name})
+            LOG.debug("the watch job was removed", extra={"board": job.path, "job": job.name})
         finally:
             self._board.let_go(held)
         self._uncertain.discard(job.name)
@@ -92,10 +92,12 @@ class Claims:
                     self._client.delete_async(claim.held.lock_path).get(timeout=timeout)
                 self.abandoned += 1
         except NoNodeError:
-            LOG.debug("it was abandoned already", extra=claim.extra)
+            LOG.debug("the claim was already abandoned", extra=claim.extra)
         except CanaryError as error:
             LOG.warning(
-                "not abandoned; its lock ends with the session: %s", error, extra=claim.extra
+                "the claim was not abandoned; its lock ends with the session: %s",
+                error,
+                extra=claim.extra,
             )
             self._uncertain.add(claim.job.name)
 

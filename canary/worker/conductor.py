@@ -99,7 +99,9 @@ class WatchConductor(base.Conductor):
         if is_fit is not self._is_fit:
             LOG.warning(
                 "%s",
-                "takes its share of the boards" if is_fit else "leaves its boards to other workers",
+                "MongoDB answers this worker again; it takes its share of the boards"
+                if is_fit
+                else "MongoDB does not answer this worker; it leaves its boards to other workers",
             )
             self._is_fit = is_fit
             self._backoffs.forget()
@@ -129,7 +131,7 @@ class WatchConductor(base.Conductor):
 
     def _loop(self) -> None:
         node = NodeWatch(self._client, self._board.path, self._wake.set)
-        unseen = Complaint(LOG, "can't see Canary's own board, will try again")
+        unseen = Complaint(LOG, "Canary's own board can't be read, trying again")
         self._wake.set()
         try:
             while True:
@@ -206,7 +208,7 @@ class WatchConductor(base.Conductor):
         for job in jobs:
             if first.setdefault(job.path, job) is not job:
                 extra = {"board": job.path, "job": job.name}
-                LOG.warning("a second watch job for this board is ended", extra=extra)
+                LOG.warning("removing a second watch job for this board", extra=extra)
                 try:
                     self._registry.end(job)
                 except CanaryError as error:
@@ -225,7 +227,7 @@ class WatchConductor(base.Conductor):
         if left > 0:
             self._look_in(left)
             return
-        LOG.info("giving up %d boards, for other workers to watch", excess)
+        LOG.info("giving up %d boards for other workers to watch", excess)
         for run in running[-excess:]:
             run.stop.set()
 
@@ -284,7 +286,7 @@ class WatchConductor(base.Conductor):
         is_defect = not isinstance(cause, CanaryError)
         log = LOG.debug if run.stop.is_set() and not is_defect else LOG.warning
         log(
-            "the watch broke off: %s",
+            "the watch failed: %s",
             cause,
             exc_info=cause if is_defect else None,
             extra=run.extra,

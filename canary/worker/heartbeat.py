@@ -86,7 +86,7 @@ class Heartbeat:
 
     def run(self, stopping: Event) -> None:
         """Write it until ``stopping`` is set, and then remove it."""
-        failing = Complaint(LOG, "no heartbeat")
+        failing = Complaint(LOG, "the heartbeat could not be written")
         while not stopping.is_set():
             try:
                 self.beat()

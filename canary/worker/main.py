@@ -220,7 +220,7 @@ class Worker:
         self._follow(self._context, board, stop)
 
     def _watch_own(self, epoch: int, is_mine: Callable[[], bool], stop: Event) -> None:
-        """Do the same for Canary's own board, which no metric counts among the watched ones."""
+        """Watch Canary's own board, which metrics do not count as a watched board."""
         board = self._store.take(self._own.path, epoch, is_mine, now(), is_own=True)
         self._follow(replace(self._context, observer=NOBODY), board, stop)
 
@@ -277,7 +277,7 @@ def _run(argv: Sequence[str] | None) -> int:
             log.write(f"canary-worker: {error}\n")
             return 2 if isinstance(error, ConfigError) else 1
         except Exception:
-            LOG.exception("canary-worker ends: a defect, please report it")
+            LOG.exception("canary-worker stops because of a bug in Canary: please report it")
             return 1
     return 0
 

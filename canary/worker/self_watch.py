@@ -138,6 +138,10 @@ class OwnBoard:
                 with errors_as_ours(timeout, answers=(NoNodeError,)):
                     self._client.delete_async(self._lock).get(timeout=timeout)
         except NoNodeError:
-            LOG.debug("the lock is gone already", extra={"board": self.path})
+            LOG.debug("the lock was already deleted", extra={"board": self.path})
         except CanaryError as error:
-            LOG.debug("the lock ends with the session: %s", error, extra={"board": self.path})
+            LOG.debug(
+                "the lock was not deleted; it ends with the session: %s",
+                error,
+                extra={"board": self.path},
+            )

@@ -39,7 +39,7 @@ class Unregistered:
     def run(self, stopping: Event) -> None:
         """Record what is seen until ``stopping`` is set and ``wake`` was called."""
         noted: frozenset[str] | None = None
-        failing = Complaint(LOG, "what was removed is not noted yet")
+        failing = Complaint(LOG, "removed boards could not be recorded, trying again")
         while not stopping.is_set():
             self._seen_anew.wait()
             self._seen_anew.clear()

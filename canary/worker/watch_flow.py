@@ -30,8 +30,8 @@ class WatchBoard(task.Task):
         try:
             self._watch(path, epoch)
         except Exception as error:
-            raise ExecutionFailure(f"the watch of {path} broke off: {error}") from error
-        raise ExecutionFailure(f"the watch of {path} was told to stop")
+            raise ExecutionFailure(f"the watch of {path} failed: {error}") from error
+        raise ExecutionFailure(f"the watch of {path} was stopped")
 
     def revert(self, *args: object, **kwargs: Failure) -> None:
         """Do nothing: a watch only reads."""

@@ -114,7 +114,8 @@ def lost_on_the_way(scene: Scene, seed: int) -> None:
     with scene.fault():
         proxy.lose(Lose.REQUEST)
         eventually(lambda: proxy.losses, 30.0, "a commit is lost")
-        eventually(lambda: "no heartbeat" in worker.output, 60.0, "it is known to be lost")
+        unwritten = "the heartbeat could not be written"
+        eventually(lambda: unwritten in worker.output, 60.0, "it is known to be lost")
         scene.await_admitted("unwatched", limit=SILENT_LIMIT)
         proxy.mend()
     scene.await_operations(300)
@@ -149,7 +150,7 @@ def cassandra_away(scene: Scene, seed: int) -> None:
             OS_LOG__LEVEL="DEBUG",
         )
         scene.begin(worker, seed, HUMAN_PACE)
-        eventually(lambda: "no checkpoint" in worker.output, 60.0, "it says so")
+        eventually(lambda: "can't be written" in worker.output, 60.0, "it says so")
     eventually(lambda: "checkpoint of" in worker.output, 60.0, "and then there is one")
     with scene.fault(), proxy.frozen():
         scene.await_operations(int(lasting(60, 400)))

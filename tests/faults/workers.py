@@ -54,7 +54,7 @@ def frozen_and_woken(scene: Scene, seed: int) -> None:
             scene.await_taken(second)
         scene.await_operations(200)
     window = scene.begin_fault()  # it takes part again, so the board is handed to it
-    eventually(lambda: "the watch broke off" in first.output, 60.0, "it notices that it is over")
+    eventually(lambda: "the watch failed" in first.output, 60.0, "it notices that it is over")
     scene.await_taken(first)
     scene.await_live()
     scene.faults.append(window())

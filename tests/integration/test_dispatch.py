@@ -97,8 +97,8 @@ def unexpected(store: LiveStore, _: LiveStore, mended: list[bool]) -> Callable[[
 @pytest.mark.parametrize(
     ("failure", "error", "words"),
     [
-        (unavailable, StoreUnavailable, "the watch broke off: MongoDB does not answer"),
-        (refused, StoreRefused, "the watch broke off: MongoDB refuses: "),
+        (unavailable, StoreUnavailable, "the watch failed: MongoDB does not answer"),
+        (refused, StoreRefused, "the watch failed: MongoDB refuses: "),
         (unexpected, KeyError, "Traceback"),
     ],
 )

@@ -304,7 +304,7 @@ class TestComparison:
         scene.put(1)
         scene.clock.advance(0.1)
         assert scene.written == names(1)
-        assert "not compared: no snapshot" in caplog.messages
+        assert "the board was not compared with MongoDB: no snapshot" in caplog.messages
 
     def test_one_that_finds_the_board_to_be_another_s_ends_it(self, scene: Scene) -> None:
         def fail(_: MemoryBoard, __: BoardState) -> None:

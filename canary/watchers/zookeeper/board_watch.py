@@ -45,7 +45,7 @@ LOG = logging.getLogger(__name__)
 RETRY_DELAY: Final = 0.5  # seconds before the first new try after a failure; doubled each time
 MAX_RETRY_DELAY: Final = 10.0  # seconds; a restored ACL fires no watch
 CHECK_INTERVAL: Final = 30.0  # seconds without an event until the watches are checked
-SESSION_OVER: Final = "the session is over, and the claim with it"
+SESSION_OVER: Final = "the session and its claim have ended"
 
 
 class BoardWatch:
@@ -175,7 +175,8 @@ class BoardWatch:
         """
         if self._outbox.is_full():
             LOG.warning(
-                "too many changes wait to be stored; reading the board pauses", extra=self._extra
+                "too many changes wait to be stored; the board is not read until there is room",
+                extra=self._extra,
             )
             self._outbox.show(Freshness.CATCHING_UP)
             self._outbox.wait_for_room()
@@ -291,7 +292,7 @@ class BoardWatch:
         """Set flags only: the pulse calls this."""
         if contact is Contact.LOST:
             patience = self._client.session_timeout
-            self._fail(ZooKeeperUnavailable(f"no answer for {patience:g} s, {SESSION_OVER}"))
+            self._fail(ZooKeeperUnavailable(f"no answer for {patience:g} s, so {SESSION_OVER}"))
         elif contact is Contact.SILENT:
             self._watermark.touch()
             self._cut_off(Reason.LATE, Freshness.SUSPENDED)
