@@ -117,14 +117,14 @@ def test_what_taskflow_posts() -> None:
         (b"NaN", "a JSON number, not an object"),
         (b'{"uuid": "\xff"}', "not UTF-8 at byte 10"),
         (b"\xef\xbb\xbf{}", "not JSON at character 0"),
-        (b"{}", "no 'uuid' in it"),
-        (b'{"uuid": "u-1"}', "no 'name' in it"),
-        (b'{"uuid": 7, "name": "n"}', "its 'uuid' is no string of 1 to 1024 characters"),
-        (b'{"uuid": "", "name": "n"}', "its 'uuid' is no string of 1 to 1024 characters"),
-        (posting(name="x" * 1025), "its 'name' is no string of 1 to 1024 characters"),
-        (posting(priority="URGENT"), "its 'priority' is none of TaskFlow's"),
-        (posting(priority=7), "its 'priority' is none of TaskFlow's"),
-        (posting(priority=None), "its 'priority' is none of TaskFlow's"),
+        (b"{}", "'uuid' is missing"),
+        (b'{"uuid": "u-1"}', "'name' is missing"),
+        (b'{"uuid": 7, "name": "n"}', "'uuid' is not a string of 1 to 1024 characters"),
+        (b'{"uuid": "", "name": "n"}', "'uuid' is not a string of 1 to 1024 characters"),
+        (posting(name="x" * 1025), "'name' is not a string of 1 to 1024 characters"),
+        (posting(priority="URGENT"), "'priority' is not one of TaskFlow's priorities"),
+        (posting(priority=7), "'priority' is not one of TaskFlow's priorities"),
+        (posting(priority=None), "'priority' is not one of TaskFlow's priorities"),
         (b"[" * 100_000, "nested too deeply"),
         (b'{"a":' * 100_000, "nested too deeply"),
         (b"x" * 1_000_000, "not JSON at character 0"),
@@ -140,7 +140,7 @@ def test_digits_beyond_pythons_limit_are_malformed() -> None:
     raw = posting()[:-1] + b', "n": ' + b"9" * 5000 + b"}"
     payload = decode(raw)
     check(raw, payload)
-    assert payload.malformed == "a number of too many digits"
+    assert payload.malformed == "a number has too many digits"
 
 
 @pytest.mark.parametrize(
@@ -457,7 +457,7 @@ def test_what_taskflow_takes_for_no_job_is_malformed(value: dict[str, Any]) -> N
     if not board._known_jobs:
         assert payload.malformed is not None
     elif payload.malformed is not None:  # Canary asks for more than TaskFlow, of these alone
-        assert payload.malformed.startswith(("its 'uuid' is no string", "its 'name' is no string"))
+        assert payload.malformed.startswith(("'uuid' is not a string", "'name' is not a string"))
 
 
 @pytest.mark.parametrize(

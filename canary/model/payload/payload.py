@@ -90,9 +90,8 @@ class Payload:
 def decode(raw: bytes, masker: Masker = _MASKER) -> Payload:
     """Decode a job's bytes as TaskFlow would: a JSON object with ``uuid`` and ``name``.
 
-    A payload with a ``priority`` that TaskFlow does not have is malformed, also to TaskFlow. In
-    addition to TaskFlow's rules, ``uuid`` and ``name`` must be strings of 1 to ``MAX_NAME``
-    characters.
+    As in TaskFlow, a payload with an unknown ``priority`` is malformed. In addition to TaskFlow's
+    rules, ``uuid`` and ``name`` must be strings of 1 to ``MAX_NAME`` characters.
     """
     return _at_once(decoding(raw, masker))
 
@@ -113,7 +112,7 @@ def decoding(raw: bytes, masker: Masker = _MASKER) -> Generator[None, None, Payl
     except ValueError as error:
         # Python's own message about its limit for numbers gives advice to programmers.
         is_number = str(error).startswith("Exceeds the limit")
-        reason = "a number of too many digits" if is_number else text(str(error), 200)
+        reason = "a number has too many digits" if is_number else text(str(error), 200)
     else:
         fitted = yield from fitting(parsed, {"uuid": uuid, "name": name}, masker)
         is_cut = fitted.count > 0
@@ -173,15 +172,15 @@ def _identity(posting: JSON, masker: Masker) -> tuple[str, str]:
     found = []
     for key in ("uuid", "name"):
         if key not in posting:
-            raise ValueError(f"no {key!r} in it")
+            raise ValueError(f"{key!r} is missing")
         value = posting[key]
         if not isinstance(value, str) or not 0 < len(value) <= MAX_NAME:
-            raise ValueError(f"its {key!r} is no string of 1 to {MAX_NAME} characters")
+            raise ValueError(f"{key!r} is not a string of 1 to {MAX_NAME} characters")
         # An escaped surrogate takes 6 characters.
         found.append(text(masker.identity(text(value, MAX_NAME * 6)), MAX_NAME * 6))
     priority = posting.get("priority", "NORMAL")
     if not isinstance(priority, str) or priority.upper() not in _PRIORITIES:
-        raise ValueError("its 'priority' is none of TaskFlow's")
+        raise ValueError("'priority' is not one of TaskFlow's priorities")
     return found[0], found[1]
 
 
