@@ -1,4 +1,4 @@
-"""The signals that end a program in good order, and the signals that it ignores.
+"""The signals that shut a program down, and the signals that it ignores.
 
 Promises: SIGTERM, SIGINT, SIGHUP and SIGQUIT all have the same effect. With `handle`, SIGUSR1 and
 SIGUSR2 do not end the program. If SIGHUP was ignored when the program began, as by `nohup`, it
@@ -21,7 +21,7 @@ WITHOUT_MEANING: Final = (signal.SIGUSR1, signal.SIGUSR2)
 
 
 def handle(stop: Callable[[], None]) -> None:
-    """Call ``stop``, in a greenlet, at each signal that ends the program.
+    """Call ``stop``, in a greenlet, for each signal that ends the program.
 
     ``stop`` may be called more than once.
     """
@@ -32,7 +32,10 @@ def handle(stop: Callable[[], None]) -> None:
 
 
 def exit_at_once() -> None:
-    """Exit at such a signal with status 128 plus its number, after the ``finally`` blocks."""
+    """On a signal that ends the program, run the ``finally`` blocks and exit.
+
+    The exit status is 128 plus the signal's number.
+    """
     for number in _ending():
         signal.signal(number, _exit)
 
@@ -43,7 +46,7 @@ def _ending() -> list[signal.Signals]:
 
 
 def _end(number: signal.Signals, stop: Callable[[], None]) -> None:
-    LOG.info("%s: this program ends", number.name)
+    LOG.info("%s received, shutting down", number.name)
     stop()
 
 

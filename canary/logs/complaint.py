@@ -1,7 +1,7 @@
 """Warnings of loops that retry: each reason is logged once, and then once a minute.
 
-If a server is away for an hour, it must not fill the logs of all programs that wait for it, but
-these logs must not fall silent either.
+If a server is away for an hour, the programs that wait for it must not fill their logs, but they
+must not stop logging that they wait either.
 """
 
 import logging
@@ -35,8 +35,8 @@ class Complaint:
     def say(self, reason: object) -> None:
         """Log ``reason`` as a warning, unless it was logged within the last ``REPEAT`` seconds.
 
-        Reasons that differ only in numbers are the same. If a loop has several reasons by turns,
-        each is logged: for example, a server may accept connections and then end them.
+        Reasons that differ only in numbers count as the same. If a loop alternates between several
+        reasons, each is logged: for example, a server may accept connections and then end them.
         """
         text = str(reason)
         told = re.sub(r"[0-9]+(\.[0-9]+)?", "0", text)

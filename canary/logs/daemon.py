@@ -30,7 +30,7 @@ MAX_PART: Final = 8_000  # characters of an incomplete line; more are logged as 
 
 @contextlib.contextmanager
 def kept(level: str, style: str) -> Iterator[LogWriter]:
-    """Log through a writer, which is given; on exit, wait up to ``DRAIN_LIMIT`` for the rest."""
+    """Log through a writer, which is yielded. On exit, wait up to ``DRAIN_LIMIT`` for the rest."""
     _open_standard_files()
     writer = LogWriter(STDERR, partial(_dropped, style))
     output.setup(level, style, writer)
@@ -44,7 +44,7 @@ def kept(level: str, style: str) -> Iterator[LogWriter]:
         f"thread {args.thread.name if args.thread else 'unknown'}", args.exc_type, args.exc_value
     )
     sys.unraisablehook = lambda args: _failed(
-        args.err_msg or "what Python itself called", args.exc_type, args.exc_value
+        args.err_msg or "a destructor or a callback", args.exc_type, args.exc_value
     )
     Hub.print_exception = _greenlet_failed  # type: ignore[method-assign,assignment]
     try:
@@ -57,7 +57,7 @@ def kept(level: str, style: str) -> Iterator[LogWriter]:
 
 
 def _open_standard_files() -> None:
-    """Open standard files that are closed: else a log could go into a file with their number."""
+    """Open closed standard files: otherwise another file gets their number, and the log with it."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= STDERR:
         os.set_inheritable(number, True)
     os.close(number)
@@ -69,7 +69,7 @@ def _dropped(style: str, count: int) -> str:
         style,
         logging.WARNING,
         __name__,
-        f"{lines} dropped here: they could not be written as fast as they came",
+        f"{lines} dropped here: the log could not be written fast enough",
     )
 
 

@@ -50,7 +50,7 @@ class TestWorker:
         first.process.send_signal(getattr(signal, name))  # a second one changes nothing
         assert first.process.wait(60) == 0
         assert time.monotonic() - begun < END
-        assert f"{name}: this program ends" in first.output
+        assert f"{name} received, shutting down" in first.output
 
         job = post(zookeeper, path)  # while nobody watches
         second = spawn("canary-worker")
