@@ -30,7 +30,7 @@ import re
 def tidied(text: str) -> str:
     """Return `text` with long numbers rounded, and one full stop in place of two.
 
-    Both come from messages of other programs that are quoted within a sentence.
+    Both occur where a sentence quotes the message of another program.
     """
     text = _LONG_NUMBER.sub(_rounded, text)
     return _STOPS.sub(".", text).replace(".; ", "; ")
@@ -57,7 +57,7 @@ class ConfigError(CanaryError):
 
     option: as `[group] name`, or None if the error is not about one option.
     value: the text that was found, or None if there is none or it is a secret.
-    allowed: what would be right, in words.
+    allowed: the valid values, in words.
     """
 
     def __init__(

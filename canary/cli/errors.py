@@ -1,4 +1,4 @@
-"""Errors of a request to the server, other than that the request is wrong."""
+"""Errors of a request to the server, except for wrong requests, which are UsageErrors."""
 
 from canary.errors import CanaryError
 

@@ -1,8 +1,9 @@
 """Which proxy a request goes through, by ``http_proxy``, ``https_proxy`` and ``all_proxy``.
 
 Promises: requests to this machine never go through a proxy, whatever these variables say and
-however its name is written. Neither do requests to what ``no_proxy`` names, also in brackets or as
-a network. ``Proxy.shown`` and error messages contain neither user nor password.
+however its name is written. Neither do requests to hosts in ``no_proxy``, which may also hold
+addresses in brackets and networks. ``Proxy.shown`` and error messages contain neither user nor
+password.
 """
 
 import ipaddress

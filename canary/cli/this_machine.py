@@ -31,7 +31,7 @@ def is_this_machine(host: str) -> bool:
 
 
 def address_of(host: str) -> Address | None:
-    """Return the address that ``host`` is, 127.1 and the like included; None if it is a name."""
+    """Return ``host`` as an address, also if it is written like 127.1; None if it is a name."""
     try:
         if _NUMBERS.fullmatch(host.lower()):
             return ipaddress.IPv4Address(socket.inet_aton(host))

@@ -83,8 +83,7 @@ class Registrar(Registry):
     def add(self, paths: Iterable[str]) -> list[str]:
         """Post a watch job for each of ``paths`` that has none; return those paths.
 
-        Each board has exactly one afterwards, however often and by however many processes at once
-        this is called.
+        Afterwards each board has exactly one, even if several processes call this at the same time.
         """
         wished = self.check(paths)
         self._board.connect(self._client.call_timeout)

@@ -103,7 +103,7 @@ class Registry:
         return Registered(board, tuple(jobs), children)
 
     def paths(self) -> frozenset[str]:
-        """Return the boards that have a watch job now, not at some moment before the call."""
+        """Return the boards that have a watch job. The answer is not older than the call."""
         wait(self._client.sync_async(self.path), self._client.call_timeout)
         return frozenset(job.path for job in self.look().jobs)
 
@@ -130,9 +130,9 @@ class Registry:
         return list(dict.fromkeys(removed))
 
     def end(self, job: WatchJob) -> None:
-        """Delete a watch job with its lock, whoever may claim or abandon it meanwhile.
+        """Delete a watch job and its lock, even if it is claimed or abandoned at the same time.
 
-        Returns also if it is gone already. Raises CanaryError if it can't be deleted.
+        Does nothing if the job does not exist. Raises CanaryError if it can't be deleted.
         """
         path = f"{self.path}/{job.name}"
         for with_lock in (job.claimed, not job.claimed, job.claimed):

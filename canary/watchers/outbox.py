@@ -275,7 +275,7 @@ class Outbox(Generic[B]):
         self._bytes = held
 
     def _finished(self) -> None:
-        """Record that everything is written but what was put meanwhile."""
+        """Record that everything is written, except what was put meanwhile."""
         self._unfinished, self._writing = False, 0
         self._lag_writing = None
         self._hold(weight(self._changes))

@@ -12,7 +12,7 @@ Sizes = Mapping[tuple[str, int], int]
 class Round:
     """The result of one round.
 
-    ``again`` are the locks that the next round must read again. ``wrong`` says in words what was
+    ``again`` are the locks that the next round must read again. ``wrong`` describes what was
     known wrongly. ``sizes`` are the data sizes in bytes of the jobs that were checked, by name and
     the zxid that set the data.
     """

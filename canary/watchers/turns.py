@@ -1,4 +1,4 @@
-"""Decode payloads in turns, so that nothing else in the worker waits for it.
+"""Decode payloads in turns, so that nothing else in the worker waits for them.
 
 A payload may be built to take long, and a board may hold any number of payloads. So payloads are
 decoded in steps of a few milliseconds. After ``SLICE`` seconds of steps, everything else has its

@@ -67,7 +67,7 @@ class Watermark:
         return self._reading
 
     def end(self, seen_at: datetime | None) -> None:
-        """Record that the board was read as it was at ``seen_at``, or not at all if None."""
+        """Record that the round ended. ``seen_at`` is None if the board could not be read."""
         if seen_at is None:
             self._touched = longest(self._reading, self._touched)
             self._reading = None
@@ -84,9 +84,9 @@ class Watermark:
         self._touched = longest(self._touched, self._doubtful())
 
     def widen(self) -> Lag:
-        """During a round, record that the watches may have been dead; return its lag.
+        """Record, during a round, that the watches may have been dead. Return the round's lag.
 
-        The lag now begins when the watches were last found alive, if that is earlier.
+        If the watches were last found alive before the lag began, it now begins at that moment.
         """
         doubtful = self._doubtful()
         self._reading = longest(self._reading, doubtful) or doubtful
@@ -105,6 +105,6 @@ class Watermark:
         return longest(self._reading, self._touched)
 
     def _quiet_until(self) -> datetime:
-        """Return up to when nothing happened if ZooKeeper reported nothing."""
+        """Return the moment up to which nothing happened if ZooKeeper reported nothing."""
         moments = [moment for moment in (self._known, self._pulse.until) if moment is not None]
         return max(moments, default=self._clock.now())

@@ -50,11 +50,11 @@ class Claims:
         self.made = self.abandoned = 0  # so far
 
     def may_be_made(self, job: WatchJob) -> bool:
-        """Return whether a job is free, or may have been claimed here by a lost answer."""
+        """Return whether a job is free, or may be claimed here by a claim without an answer."""
         return not job.claimed or job.name in self._uncertain
 
     def make(self, job: WatchJob) -> Claim | None:
-        """Claim a job, or find that it is claimed here already; None if another was faster."""
+        """Return a new claim or the one that exists here; None if another worker was faster."""
         held = self._board.hold(job)
         claim = None
         try:

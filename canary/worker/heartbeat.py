@@ -1,8 +1,8 @@
 """A worker's heartbeat in MongoDB, once a second, by MongoDB's own clock.
 
-It says up to when everything is stored, and for which boards less is. The server calls a board
-unwatched if its watcher's heartbeat is older than ``BEAT_LIMIT``. A board that was left while
-MongoDB was away is named in the heartbeat until MongoDB has recorded that.
+It has the time up to which everything is stored, and the boards for which that does not hold. The
+server calls a board unwatched if its watcher's heartbeat is older than ``BEAT_LIMIT``. A board that
+was left while MongoDB was away is named in the heartbeat until MongoDB has recorded that.
 """
 
 import logging
@@ -62,11 +62,11 @@ class Heartbeat:
         return tuple(watch for watch in self._watches if watch.board.registered)
 
     def age(self) -> float:
-        """Return the seconds since MongoDB accepted the last one; at first, since the start."""
+        """Return the seconds since MongoDB accepted the last heartbeat, or since the start."""
         return self._clock.elapsed() - self._last
 
     def beat(self) -> None:
-        """Write it once. Raises StoreUnavailable or StoreRefused."""
+        """Write the heartbeat once. Raises StoreUnavailable or StoreRefused."""
         until = self._context.pulse.until
         behind = [
             Behind(watch.path, watch.board.takes, lag.since, lag.noticed, watched=True)
@@ -85,7 +85,7 @@ class Heartbeat:
         self._last = self._clock.elapsed()
 
     def run(self, stopping: Event) -> None:
-        """Write it until ``stopping`` is set, and then remove it."""
+        """Write the heartbeat every second until ``stopping`` is set, then delete it."""
         failing = Complaint(LOG, "the heartbeat could not be written")
         while not stopping.is_set():
             try:

@@ -4,9 +4,9 @@ An entity's znode is ephemeral, so every listed worker has a session. Its metada
 number of boards that the worker can watch. From the names and these numbers, each worker computes
 its share.
 
-Promises: this worker is listed once per session, again after a lost one. A worker that has
-withdrawn is not listed. Does not promise that a listed worker works: a frozen one is listed until
-its session ends.
+Promises: this worker is listed once per session. After a lost session, it is listed again. A worker
+that has withdrawn is not listed. Does not promise that a listed worker works: a frozen one is
+listed until its session ends.
 """
 
 import json
@@ -57,8 +57,8 @@ class Members:
     def join(self) -> bool:
         """Register this worker; return whether it is listed.
 
-        It is not while the znode belongs to an earlier session, of this process or of one with the
-        same pid, and has to expire first. Raises ZooKeeperUnavailable.
+        It is not listed if the znode belongs to an earlier session, which has to expire first: of
+        this process, or of another one with the same pid. Raises ZooKeeperUnavailable.
         """
         session = self._client.session
         if session is None or session == self._session:
@@ -109,7 +109,7 @@ class Members:
     def capacities(self) -> dict[str, int]:
         """Return how many boards each listed worker can watch, by its name.
 
-        Other entities that are listed there are no workers of Canary, and are skipped.
+        Entities that are not Canary's workers are skipped.
         """
         self._node.refresh()
         timeout = self._client.call_timeout

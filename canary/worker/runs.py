@@ -13,7 +13,7 @@ from canary.worker.claims import Claim
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """A run. ``started`` is the conductor's clock's ``elapsed()``, in seconds, at its begin.
+    """A run. ``started`` is when it began, in seconds by ``elapsed()`` of the conductor's clock.
 
     ``claim`` is None until there is one; ``failure`` is the exception that ended it.
     """
@@ -26,10 +26,10 @@ class Run:
     failure: BaseException | None = None
 
     def is_gone(self, stat: Stat | None, claimed: Collection[str]) -> bool:
-        """Return whether its lock was there and is gone.
+        """Return whether its lock existed and is gone.
 
-        It is gone if it is not among those ``claimed`` when the board had this ``stat``. A read of
-        the board that is older than the lock does not count.
+        ``claimed`` are the names of the claimed jobs in a read of the board, ``stat`` is the stat
+        of that read. Returns False if the read is older than the lock.
         """
         if self.claim is None or stat is None or stat.pzxid < self.claim.epoch:
             return False

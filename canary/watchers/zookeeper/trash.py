@@ -1,7 +1,7 @@
 """Read the trash of a board, in both places where TaskFlow may have put it.
 
 If TaskFlow is given the board's path with a slash at its end, its trash is in another place. Each
-read checks at the same time whether that place exists, so nothing waits for it if it does not.
+read also checks whether that place exists, so no time is lost if it does not.
 """
 
 from collections.abc import Callable, Iterable
@@ -63,7 +63,7 @@ class TrashReader:
 
 
 class KnownTrash(TrashReader):
-    """The same, for repeated reads of much the same names.
+    """Reads the trash of one board again and again, for mostly the same names.
 
     Data are read only if they are new or were set since; of all other znodes only the stat is read.
     """

@@ -1,4 +1,4 @@
-"""Read znodes whose data, or stat as well, an ACL may hide."""
+"""Read znodes of which an ACL may hide the data, or both the data and the stat."""
 
 from typing import Any
 
