@@ -76,7 +76,13 @@ class Canary(App):  # type: ignore[misc,unused-ignore]
             allow_abbrev=False,
             **(argparse_kwargs or {}),
         )
-        parser.add_argument("-h", "--help", dest="deferred_help", action="store_true")
+        parser.add_argument(
+            "-h",
+            "--help",
+            dest="deferred_help",
+            action="store_true",
+            help="show this help message and exit",
+        )
         parser.add_argument("--version", action="version", version=f"{self.NAME} {version}")
         parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
         access.add_options(parser)
