@@ -154,7 +154,7 @@ class Client:
             proxy = self._proxy
             named = f"The proxy {proxy.shown} ({proxy.variable})" if proxy else "The proxy"
             raise Unanswered(
-                f"{named} did not connect to {self.url} ({_brief(error)}): is the proxy right? If"
+                f"{named} did not connect to {self.url} ({_brief(error)}): is its address right? If"
                 " the server can be reached without it, add the server's host to no_proxy",
                 may_pass=True,
             ) from error

@@ -64,7 +64,8 @@ class Job(ShowOne, Command):
         parser.add_argument(
             "--posted-at",
             metavar="MOMENT",
-            help="if several jobs have this name, the one posted at this moment (see the field others)",
+            help="if several jobs have this name, the one posted at this moment (see the field"
+            " others)",
         )
         parser.add_argument(
             "--all-changes",

@@ -234,8 +234,8 @@ def _check_rules(config: Config) -> None:
             )
     if canary.jobboard in canary.path:
         raise ConfigError(
-            f"[canary] path contains {canary.jobboard}, which is [canary] jobboard. Remove it: "
-            "Canary's own board cannot be registered.",
+            f"[canary] path contains {canary.jobboard}, which is [canary] jobboard. Remove it "
+            "from path: Canary's own board cannot be registered.",
             option="[canary] path",
             value=canary.jobboard,
         )

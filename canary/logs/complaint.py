@@ -1,7 +1,7 @@
 """Warnings of loops that retry: each reason is logged once, and then once a minute.
 
-If a server is away for an hour, the programs that wait for it must not fill their logs, but they
-must not stop logging that they wait either.
+If a server is away for an hour, the programs that wait for it must not fill their logs, but must
+not fall silent either.
 """
 
 import logging

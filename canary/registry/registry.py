@@ -103,7 +103,7 @@ class Registry:
         return Registered(board, tuple(jobs), children)
 
     def paths(self) -> frozenset[str]:
-        """Return the boards that have a watch job. The answer is not older than the call."""
+        """Return the boards that have a watch job. The result is not older than the call."""
         wait(self._client.sync_async(self.path), self._client.call_timeout)
         return frozenset(job.path for job in self.look().jobs)
 
@@ -115,7 +115,7 @@ class Registry:
         """Return ``paths`` without repeats. Raises UsageError if one can't be watched."""
         checked = dict.fromkeys(check_board_path(path) for path in paths)
         if self.path in checked:
-            raise UsageError(f"{self.path} is Canary's own board ([canary] jobboard); remove it")
+            raise UsageError(f"{self.path} is Canary's own board ([canary] jobboard); leave it out")
         return list(checked)
 
     def remove(self, paths: Iterable[str]) -> list[str]:

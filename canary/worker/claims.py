@@ -50,7 +50,7 @@ class Claims:
         self.made = self.abandoned = 0  # so far
 
     def may_be_made(self, job: WatchJob) -> bool:
-        """Return whether a job is free, or may be claimed here by a claim without an answer."""
+        """Return whether a job is free, or may be claimed here: its claim's answer was lost."""
         return not job.claimed or job.name in self._uncertain
 
     def make(self, job: WatchJob) -> Claim | None:

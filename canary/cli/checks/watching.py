@@ -63,8 +63,8 @@ def freshness(store: Store) -> Iterator[Finding]:
     for path, jobs in store.inspection.collisions().items():
         yield warning(
             f"{path}: {named(jobs)} can't be trashed: the trash holds a job with the same number",
-            "remove that job from the trash, and give each board its own parent znode: otherwise,"
-            " if TaskFlow trashes the job, it fails and leaves the job claimed for ever",
+            "remove that job from the trash, and give each board its own parent znode: otherwise"
+            " TaskFlow fails to trash the job on the board and leaves it claimed for ever",
         )
     if not boards:
         yield warning(
