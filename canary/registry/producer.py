@@ -85,7 +85,7 @@ def _run(config: Config, arguments: argparse.Namespace) -> int:
     try:
         if not client.start_async().wait(config.zookeeper.call_timeout):
             raise ZooKeeperUnavailable(
-                f"ZooKeeper at {','.join(config.zookeeper.hosts)} did not answer within"
+                f"ZooKeeper at {','.join(config.zookeeper.hosts)} does not answer within"
                 f" {config.zookeeper.call_timeout:g} s: {client.trouble or 'no answer'}; check that"
                 " ZooKeeper runs there, and that [zookeeper] hosts is right"
             )

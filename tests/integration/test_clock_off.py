@@ -155,7 +155,6 @@ def test_times_go_by_when_it_was_seen_and_everybody_is_told(
     assert len(told) == 1, "once"
     assert f"s {side} MongoDB's" in told[0]
     doctor = run("canary", "doctor", "-f", "value")
-    side = "before" if ahead > 0 else "behind"
     by = re.search(rf"ZooKeeper's clock is ([\d.]+) s {side} MongoDB's", doctor.stdout)
     assert by, doctor.stdout
     assert float(by[1]) == pytest.approx(abs(ahead), abs=ABOUT)
