@@ -306,7 +306,7 @@ def test_a_wrong_password_of_the_key_stops_a_program_at_its_start(
     told.append(refused.stdout + refused.stderr)
     assert refused.returncode == 2, refused.stderr
     _, group, name = variable.lower().replace("__", "_").split("_", 2)
-    assert f"and [{group}] {name} the key's password" in refused.stderr
+    assert f"[{group}] {name} must be the key's password" in refused.stderr
 
 
 def test_many_calls_at_once_and_large_answers(
