@@ -13,6 +13,7 @@ from canary.cli import client, following
 from canary.cli.errors import Unanswered
 from canary.cli.main import main
 from tests.unit.scripted_server import NO_ANSWER, Answer, Asked, ScriptedServer, problem
+from tests.virtual_clock import SoloClock
 
 EVENTS, BOARDS = "text/event-stream", "/v2/boards"
 
@@ -142,17 +143,17 @@ class Away:
 
 def pauses(share: float, *waits: float) -> list[float]:
     """Return how long it sleeps each time, where chance takes ``share`` of what it may."""
-    slept: list[float] = []
+    clock = SoloClock()
     with contextlib.suppress(EnoughError):
         for _ in following.follow(
             Away(*waits),  # type: ignore[arg-type]
             [],
             lambda _: None,
             random=lambda: share,
-            sleep=slept.append,
+            clock=clock,
         ):
             pass
-    return slept
+    return clock.slept
 
 
 def test_a_thousand_do_not_come_back_at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
