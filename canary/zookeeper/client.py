@@ -163,7 +163,9 @@ class Client(KazooClient):
         if self._refusals:
             # Each connection succeeds and is ended at its first request, for which kazoo does not
             # wait: without a pause that would go on a hundred times a second.
-            self._clock.sleep(refused_delay(self._refusals))
+            # Not the clock's sleep: `canary doctor` connects without gevent's patches, and that
+            # would hold up its event loop.
+            self.handler.sleep_func(refused_delay(self._refusals))
         try:
             read_timeout, connect_timeout = connect(host, address, port)
         except (KazooException, gevent.Timeout) as error:

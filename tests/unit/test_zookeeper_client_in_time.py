@@ -32,6 +32,7 @@ def clock() -> SoloClock:
 @pytest.fixture
 def client(clock: SoloClock) -> Client:
     client = connect(ZooKeeperOptions(session_timeout=10.0), clock)
+    client.handler.sleep_func = clock.sleep
     client._fullness = Fullness(lambda _host, _port: False, clock)
     client.last_zxid = SEEN
     return client
