@@ -299,13 +299,13 @@ class TestShares:
     def test_whoever_comes_the_shares_are_even_within_fifteen_seconds(
         self, make: Make, board: Board, clock: VirtualClock, count: int
     ) -> None:
-        board.add(*paths(31))
+        board.add(*paths(13))
         workers = []
         for number in range(count):
             workers.append(make(f"w{number}"))
             clock.advance(15.0)
             held = [len(worker.boards()) for worker in workers]
-            assert sum(held) == 31
+            assert sum(held) == 13
             assert max(held) - min(held) <= 1
 
     def test_who_dies_is_replaced_within_its_session_and_five_seconds(

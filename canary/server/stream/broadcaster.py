@@ -40,8 +40,8 @@ class Broadcaster:
     """All subscriptions of this process. It is the listener of a feed.
 
     ``limit`` is the maximum number of subscriptions at a time. ``observer`` counts clients and
-    events. ``buffer`` keeps the events for clients. All streams of the process
-    wait and measure by ``clock``.
+    events. ``buffer`` keeps the events for clients. ``clock`` is the one by which
+    all streams wait and measure.
     """
 
     def __init__(
