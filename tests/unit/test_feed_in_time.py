@@ -38,6 +38,7 @@ class MongoDB:
     away: bool = False
     breaks: bool = False  # the change stream alone
     alive: bool = True
+    mark: str = MARK
     opens: list[float] = field(default_factory=list)
     looks: list[float] = field(default_factory=list)
     beat: datetime | None = None
@@ -46,15 +47,18 @@ class MongoDB:
     @contextmanager
     def opened(self, *_: object, **__: object) -> Iterator["MongoDB"]:
         self.opens.append(self.clock.elapsed() - BEGIN)
-        self.try_next()
+        self._follow()
         yield self
 
     def try_next(self) -> dict[str, Any] | None:
+        self._follow()
+        self.clock.sleep(AWAIT)
+        return None
+
+    def _follow(self) -> None:
         self.check()
         if self.breaks:
             raise AutoReconnect("broken")
-        self.clock.sleep(AWAIT)
-        return None
 
     def check(self, _limit: float = 0.0) -> None:
         if self.away:
@@ -62,7 +66,7 @@ class MongoDB:
 
     def read(self) -> DataSet:
         self.check()
-        return DataSet(MARK)
+        return DataSet(self.mark)
 
     def boards(self, *, with_own: bool) -> list[BoardNow]:
         assert with_own
@@ -229,6 +233,17 @@ class TestLooks:
             clock.now() - timedelta(seconds=60.0 - moment) for moment, _ in store[1:]
         ]
 
+    @pytest.mark.parametrize("after", [number / 7 for number in range(7)])
+    def test_that_mongodb_was_restored_is_told_within_two_seconds(
+        self, mongodb: MongoDB, clock: VirtualClock, listener: Listener, after: float
+    ) -> None:
+        mongodb.beat = clock.now() + timedelta(hours=1)
+        clock.advance(20.0 + after)
+        mongodb.mark = MARK[::-1]  # as of another data set
+        clock.advance(2.0)
+        resets = listener.seconds(lambda event: event.name is EventName.RESET)
+        assert len(resets) == 2
+
 
 class TestReplay:
     @pytest.fixture
@@ -250,4 +265,4 @@ class TestReplay:
     def test_it_pauses_where_nothing_comes(self, replay: tuple[Replay, SoloClock]) -> None:
         reading, clock = replay
         reading.read(place(5), 100, 1_000_000, clock.elapsed() + 10.0)
-        assert clock.slept.count(replay_module.PAUSE) == clock.slept.count(AWAIT) - 1
+        assert clock.slept.count(replay_module.PAUSE) == clock.slept.count(AWAIT)
