@@ -12,6 +12,8 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
+from canary.clock import CLOCK, Clock
+
 T = TypeVar("T")
 
 
@@ -65,3 +67,15 @@ class SingleFlight(Generic[T]):
     def _end(self, key: Hashable) -> None:
         with self._lock:
             del self._under_way[key]
+
+
+def result_within(seconds: float, future: "Future[T]", clock: Clock = CLOCK) -> T:
+    """Return the result of a call in progress, or raise the exception that it raises.
+
+    Raises TimeoutError if the call takes longer than ``seconds``; it continues.
+    """
+    is_over = threading.Event()
+    future.add_done_callback(lambda _: is_over.set())
+    if not clock.wait(is_over, seconds):
+        raise TimeoutError
+    return future.result()

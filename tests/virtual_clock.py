@@ -47,3 +47,25 @@ class VirtualClock(Clock):
         timer = Event()
         heapq.heappush(self._timers, (self.seconds + max(0.0, seconds), next(self._numbers), timer))
         return timer
+
+
+class SoloClock(VirtualClock):
+    """The same for code that runs in the test's own greenlet: whoever waits lets the time pass.
+
+    ``slept`` is for how many seconds each wait was.
+    """
+
+    def __init__(self, seconds: float = 1_000.0) -> None:
+        super().__init__(seconds)
+        self.slept: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        """Let so many seconds pass."""
+        self.slept.append(seconds)
+        self.seconds += seconds
+
+    def wait(self, event: Awaited, timeout: float) -> bool:
+        """Return whether ``event`` is set; if not, let so many seconds pass before."""
+        if not event.is_set():
+            self.sleep(timeout)
+        return event.is_set()

@@ -11,7 +11,6 @@ come back at the same time.
 """
 
 import random
-import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from canary.cli import shown
 from canary.cli.errors import Unanswered
 from canary.cli.events import Event, decode
+from canary.clock import CLOCK, Clock
 
 if TYPE_CHECKING:
     from canary.cli.client import Client, Query
@@ -36,13 +36,13 @@ def follow(
     tell: Callable[[str], None],
     *,
     random: Callable[[], float] = random.random,
-    sleep: Callable[[float], object] = time.sleep,
+    clock: Clock = CLOCK,
 ) -> Iterator[Event]:
     """Yield events without end.
 
     ``tell`` is called with a message when the connection is lost or restored. ``random`` returns a
-    number from 0 to below 1; ``sleep`` takes seconds. Raises what ``Client.stream`` raises if the
-    first connection fails, and later if a retry can't help.
+    number from 0 to below 1. Raises what ``Client.stream`` raises if the first connection fails,
+    and later if a retry can't help.
     """
     last: str | None = None
     lost: tuple[datetime, float] | None = None
@@ -53,8 +53,8 @@ def follow(
         try:
             with client.stream(query, last) as chunks:
                 if lost is not None:
-                    tell(f"connected again after {shown.duration(time.monotonic() - lost[1])}")
-                lost, connected = None, time.monotonic()
+                    tell(f"connected again after {shown.duration(clock.elapsed() - lost[1])}")
+                lost, connected = None, clock.elapsed()
                 for event in decode(chunks):
                     last = last if event.identity is None else event.identity or None
                     if event.name:
@@ -65,8 +65,8 @@ def follow(
                 raise
             reason, wait = str(error), min(error.wait, MAX_WAIT)
         if lost is None:
-            tries = 0 if time.monotonic() - connected > STABLE else tries
-            lost = (client.now(), time.monotonic())
+            tries = 0 if clock.elapsed() - connected > STABLE else tries
+            lost = (client.now(), clock.elapsed())
             tell(f"disconnected since {shown.clock(lost[0])}: {reason}. Trying again")
-        sleep(wait + random() * min(MOST, FIRST * 2 ** min(tries, DOUBLED)))
+        clock.sleep(wait + random() * min(MOST, FIRST * 2 ** min(tries, DOUBLED)))
         tries += 1

@@ -6,10 +6,10 @@ not fall silent either.
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
-from canary.clock import elapsed
+from canary.clock import CLOCK, Clock
 
 REPEAT: Final = 60.0  # seconds until a reason that still holds is logged again
 MOST: Final = 16  # reasons that are remembered; if there are more, some are logged again early
@@ -18,8 +18,7 @@ MOST: Final = 16  # reasons that are remembered; if there are more, some are log
 class Complaint:
     """Logs why one loop does not succeed.
 
-    Each message begins with ``begun``. ``extra`` is passed to the ``logging`` module. ``clock``
-    returns seconds that only grow.
+    Each message begins with ``begun``. ``extra`` is passed to the ``logging`` module.
     """
 
     def __init__(
@@ -27,7 +26,7 @@ class Complaint:
         log: logging.Logger,
         begun: str,
         extra: Mapping[str, object] | None = None,
-        clock: Callable[[], float] = elapsed,
+        clock: Clock = CLOCK,
     ) -> None:
         self._log, self._begun, self._extra, self._clock = log, begun, extra, clock
         self._said: dict[str, float] = {}  # when each reason was logged last
@@ -40,7 +39,7 @@ class Complaint:
         """
         text = str(reason)
         told = re.sub(r"[0-9]+(\.[0-9]+)?", "0", text)
-        now = self._clock()
+        now = self._clock.elapsed()
         last = self._said.get(told)
         if last is not None and now - last < REPEAT:
             return

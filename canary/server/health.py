@@ -9,7 +9,6 @@ check is never killed: it gets its time limit as an argument and ends by itself.
 
 import json
 import logging
-import time
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -18,11 +17,12 @@ from typing import Any, Final, Protocol
 
 from flask import Blueprint, Response
 
+from canary.clock import CLOCK, Clock
 from canary.errors import CanaryError
 from canary.logs.output import redact
 from canary.server.protection.gate import is_known
 from canary.server.representation import JSON
-from canary.single_flight import SingleFlight
+from canary.single_flight import SingleFlight, result_within
 from canary.stores.queries.jobs_at import Queries
 
 LOG = logging.getLogger(__name__)
@@ -43,7 +43,8 @@ class Check(Protocol):
 class Health:
     """Checks which servers this process can reach. ``others`` are checks besides MongoDB's."""
 
-    def __init__(self, queries: Queries, others: Mapping[str, Check]) -> None:
+    def __init__(self, queries: Queries, others: Mapping[str, Check], clock: Clock = CLOCK) -> None:
+        self._clock = clock
         self._checks: dict[str, Check] = {MONGODB: queries.check, **others}
         self._queries = queries
         self._checking: SingleFlight[object] = SingleFlight()
@@ -51,14 +52,14 @@ class Health:
 
     def report(self) -> JSON:
         """Run all checks and return the body of ``/readyz``."""
-        deadline = time.monotonic() + CHECK_LIMIT + GRACE
+        deadline = self._clock.elapsed() + CHECK_LIMIT + GRACE
         begun = {
             name: self._checking.begin(name, partial(check, CHECK_LIMIT))
             for name, check in self._checks.items()
         }
         counting = self._counting.begin("boards", self._count_boards)
-        answers = {name: _answer(name, check, deadline) for name, check in begun.items()}
-        counted = _answer("boards", counting, deadline)
+        answers = {name: self._answer(name, check, deadline) for name, check in begun.items()}
+        counted = self._answer("boards", counting, deadline)
         return {
             "ready": answers[MONGODB]["ready"],
             **answers,
@@ -69,19 +70,18 @@ class Health:
         boards = self._queries.boards(timeout=CHECK_LIMIT)
         return Counter(board.freshness.value for board in boards)
 
-
-def _answer(name: str, check: "Future[Any]", deadline: float) -> JSON:
-    """Return the result of a check. A check that has not ended by ``deadline`` continues."""
-    try:
-        check.result(max(0.0, deadline - time.monotonic()))
-    except TimeoutError:
-        return {"ready": False, "reason": f"no answer within {CHECK_LIMIT:g} s"}
-    except CanaryError as error:
-        return {"ready": False, "reason": redact(str(error))}
-    except Exception:
-        LOG.exception("the check of %s failed itself", name)
-        return {"ready": False, "reason": "the check itself failed; the log says more"}
-    return {"ready": True}
+    def _answer(self, name: str, check: "Future[Any]", deadline: float) -> JSON:
+        """Return the result of a check. A check that has not ended by ``deadline`` continues."""
+        try:
+            result_within(max(0.0, deadline - self._clock.elapsed()), check, self._clock)
+        except TimeoutError:
+            return {"ready": False, "reason": f"no answer within {CHECK_LIMIT:g} s"}
+        except CanaryError as error:
+            return {"ready": False, "reason": redact(str(error))}
+        except Exception:
+            LOG.exception("the check of %s failed itself", name)
+            return {"ready": False, "reason": "the check itself failed; the log says more"}
+        return {"ready": True}
 
 
 def blueprint(health: Health) -> Blueprint:

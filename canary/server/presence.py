@@ -17,7 +17,7 @@ from flask import Flask, request
 
 from canary.clock import CLOCK, Clock
 from canary.errors import StoreError, StoreUnavailable
-from canary.single_flight import SingleFlight
+from canary.single_flight import SingleFlight, result_within
 
 LOG = logging.getLogger(__name__)
 
@@ -54,7 +54,8 @@ class Presence:
             is_known = before is not None and before.error and age < KNOWN
             asked = self._asking.begin("presence", self._ask)
             try:
-                asked.result(QUICK if is_known else PING_LIMIT + GRACE)
+                limit = QUICK if is_known else PING_LIMIT + GRACE
+                result_within(limit, asked, self._clock)
             except TimeoutError:
                 if not is_known:
                     why = f"MongoDB does not answer within {PING_LIMIT:g} s"

@@ -10,10 +10,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-import gevent
 from gevent.event import Event
 
-from canary.clock import CLOCK
+from canary.clock import CLOCK, Clock
 from canary.errors import CanaryError
 from canary.model import skew
 from canary.model.skew import Skew
@@ -32,16 +31,11 @@ class EnsembleClock:
 
     ``ask`` returns the time that ZooKeeper gave to an operation, and the two moments of Canary's
     clock between which the operation was done; None if nothing could be requested. It may raise
-    CanaryError. ``stood_still`` returns whether Canary's clock stood still at a moment. Such a
-    moment is not compared with ZooKeeper's clock.
+    CanaryError. A moment at which Canary's clock stood still is not compared with ZooKeeper's.
     """
 
-    def __init__(
-        self,
-        ask: Ask = lambda: None,
-        stood_still: Callable[[datetime], bool] = CLOCK.stood_still,
-    ) -> None:
-        self._ask, self._stood_still = ask, stood_still
+    def __init__(self, ask: Ask = lambda: None, clock: Clock = CLOCK) -> None:
+        self._ask, self._clock = ask, clock
         self._skew: Skew | None = None
         self._is_off = False
         self._lost = Event()  # set when the clock is no longer known
@@ -63,11 +57,13 @@ class EnsembleClock:
 
     def run(self, stopping: Event) -> None:
         """Ask now and then, and at once if the clock is no longer known, until ``stopping``."""
+        stopping.rawlink(lambda _: self._lost.set())
         while not stopping.is_set():
             self.ask()
             self._lost.clear()
-            pause = INTERVAL if self._is_close else FIRST_INTERVAL
-            gevent.wait([stopping, self._lost], count=1, timeout=pause)
+            if not stopping.is_set():  # perhaps set before the flag was cleared
+                pause = INTERVAL if self._is_close else FIRST_INTERVAL
+                self._clock.wait(self._lost, pause)
 
     def learn(self) -> None:
         """Ask, unless the clock is already known by more than a bound."""
@@ -86,7 +82,7 @@ class EnsembleClock:
 
     def told(self, at: datetime, sent: datetime, received: datetime) -> None:
         """Record that ZooKeeper dated an operation ``at``, which was done between two moments."""
-        if self._stood_still(sent) or self._stood_still(received):
+        if self._clock.stood_still(sent) or self._clock.stood_still(received):
             return
         sample = Skew.of(at, sent, received)
         self._note(sample if self._skew is None else self._skew.and_then(sample))
@@ -98,8 +94,8 @@ class EnsembleClock:
         ensemble (``is_era``) it bounds nothing, because the jobs may be old.
         """
         after = None if is_era else since
-        is_sure = after is not None and not self._stood_still(after)
-        told = [change for change in step.changes if not self._stood_still(change.seen_at)]
+        is_sure = after is not None and not self._clock.stood_still(after)
+        told = [change for change in step.changes if not self._clock.stood_still(change.seen_at)]
         self._note(skew.learnt(self._skew, told, after if is_sure else None))
         return replace(step, changes=skew.dated(step.changes, after, self._skew))
 

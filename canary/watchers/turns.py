@@ -11,13 +11,13 @@ however many boards decode. A long payload takes at most half of the time. Board
 board with little to decode waits for at most one slice of each other board.
 """
 
-import time
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Final, TypeVar
 
-import gevent
 from gevent.event import Event
+
+from canary.clock import CLOCK, Clock
 
 SLICE: Final = 0.005  # seconds
 
@@ -25,14 +25,10 @@ T = TypeVar("T")
 
 
 class Turns:
-    """The turns of one worker. ``clock`` returns seconds; ``sleep`` waits for seconds."""
+    """The turns of one worker."""
 
-    def __init__(
-        self,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = gevent.sleep,
-    ) -> None:
-        self._clock, self._sleep = clock, sleep
+    def __init__(self, clock: Clock = CLOCK) -> None:
+        self._clock = clock
         self._is_taken = False
         self._waiting: deque[Event] = deque()
         self._spent = 0.0  # seconds since everything else had its turn
@@ -44,15 +40,15 @@ class Turns:
             self._begin()
             try:
                 while self._spent < SLICE:
-                    begun = self._clock()
+                    begun = self._clock.elapsed()
                     try:
                         next(steps)
                     except StopIteration as done:
                         found: T = done.value
                         return found
                     finally:
-                        self._spent += self._clock() - begun
-                self._sleep(self._spent if is_long else 0)
+                        self._spent += self._clock.elapsed() - begun
+                self._clock.sleep(self._spent if is_long else 0)
                 self._spent, is_long = 0.0, True
             finally:
                 self._end()

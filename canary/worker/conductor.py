@@ -241,7 +241,7 @@ class WatchConductor(base.Conductor):
                 continue
             room -= 1
             run = self._runs[job.name] = Run(job, self._clock.elapsed())
-            run.greenlet = gevent.spawn(self._run, run)
+            gevent.spawn(self._run, run)
 
     def _run(self, run: Run) -> None:
         """Claim a watch job, run it to its end, abandon it, and schedule its next try."""
@@ -293,10 +293,12 @@ class WatchConductor(base.Conductor):
         )
 
     def _end_runs(self) -> None:
-        runs = list(self._runs.values())
-        for run in runs:
+        for run in self._runs.values():
             run.stop.set()
-        gevent.joinall([run.greenlet for run in runs], timeout=STOP_TIMEOUT)
+        deadline = self._clock.elapsed() + STOP_TIMEOUT
+        while self._runs and self._clock.elapsed() < deadline:
+            self._wake.clear()
+            self._clock.wait(self._wake, deadline - self._clock.elapsed())
         if self._runs:
             LOG.warning(
                 "%d watches did not end within %g s; their locks end with the session",

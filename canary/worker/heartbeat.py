@@ -26,6 +26,7 @@ from canary.watchers.zookeeper.board_watch import BoardWatch
 LOG = logging.getLogger(__name__)
 
 HEARTBEAT_INTERVAL: Final = 1.0  # seconds
+FIT_LIMIT: Final = 5.0  # seconds without a heartbeat until other workers get the boards
 RELEASE_TIMEOUT: Final = 0.5  # seconds for all boards that were left, so the next beat is in time
 
 
@@ -99,6 +100,11 @@ class Heartbeat:
             self._store.retire()
         except StoreError as error:
             LOG.debug("the heartbeat could not be deleted: %s", error)
+
+    def judge(self, set_fit: Callable[[bool], None], stopping: Event) -> None:
+        """Tell ``set_fit`` whether MongoDB accepts heartbeats, once a second until ``stopping``."""
+        while not self._clock.wait(stopping, HEARTBEAT_INTERVAL):
+            set_fit(self.age() < FIT_LIMIT)
 
     def _release_left(self) -> None:
         with within(RELEASE_TIMEOUT):

@@ -64,7 +64,6 @@ from canary.zookeeper import connect as connect_zookeeper
 
 LOG = logging.getLogger(__name__)
 
-FIT_LIMIT: Final = 5.0  # seconds without a heartbeat until other workers get the boards
 RETRY_DELAY: Final = 2.0  # seconds until MongoDB is tried again
 CLOSE_TIMEOUT: Final = 1.0  # seconds for ZooKeeper to confirm the end of the session
 WAITING_INTERVAL: Final = 5.0  # seconds between two checks why ZooKeeper does not answer
@@ -155,7 +154,7 @@ class Worker:
             partial(self._context.pulse.run, self._stopping),
             partial(self._context.ensemble_clock.run, self._stopping),
             partial(self._heartbeat.run, self._stopping),
-            self._judge_fitness,
+            partial(self._heartbeat.judge, self._set_fit, self._stopping),
             partial(self._unregistered.run, self._stopping),
             partial(self._own.run, self._stopping),
         )
@@ -245,12 +244,10 @@ class Worker:
     def _looked(self, seen: Registered) -> None:
         self._unregistered.looked(seen)
 
-    def _judge_fitness(self) -> None:
+    def _set_fit(self, is_fit: bool) -> None:
         """Leave the boards to others while MongoDB answers them but not this worker."""
-        while not self._stopping.wait(HEARTBEAT_INTERVAL):
-            is_fit = self._heartbeat.age() < FIT_LIMIT
-            self.conductor.set_fit(is_fit=is_fit)
-            self._own.set_fit(is_fit=is_fit)
+        self.conductor.set_fit(is_fit=is_fit)
+        self._own.set_fit(is_fit=is_fit)
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

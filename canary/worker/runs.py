@@ -22,7 +22,6 @@ class Run:
     started: float
     claim: Claim | None = None
     stop: Event = field(default_factory=Event)
-    greenlet: Any = None
     failure: BaseException | None = None
 
     def is_gone(self, stat: Stat | None, claimed: Collection[str]) -> bool:

@@ -35,7 +35,7 @@ from kazoo.protocol.states import Callback, EventType, KazooState, KeeperState, 
 from kazoo.retry import KazooRetry
 from kazoo.security import CREATOR_ALL_ACL, OPEN_ACL_UNSAFE
 
-from canary.clock import elapsed
+from canary.clock import CLOCK, Clock
 from canary.config import ZooKeeperOptions, tls
 from canary.zookeeper.calls import NO_ANSWER
 from canary.zookeeper.connect_errors import DEMANDED, full, is_unexplained, why
@@ -78,10 +78,17 @@ def refused_delay(refusals: int) -> float:
 class Client(KazooClient):
     """A kazoo client with a limit on requests in flight."""
 
-    def __init__(self, *args: Any, max_in_flight: int, call_timeout: float, **kwargs: Any) -> None:
-        self.call_timeout = call_timeout
+    def __init__(
+        self,
+        *args: Any,
+        max_in_flight: int,
+        call_timeout: float,
+        clock: Clock = CLOCK,
+        **kwargs: Any,
+    ) -> None:
+        self.call_timeout, self._clock = call_timeout, clock
         self.session_timeout: float = kwargs["timeout"]  # s; once connected, what the server grants
-        self.heard = elapsed()  # when the last call that was answered had been sent
+        self.heard = clock.elapsed()  # when the last call that was answered had been sent
         self.trouble: str | None = None  # why the last try to connect failed, if it did
         self.connections = 0  # so far: the first one, and one after each loss
         self._fullness = Fullness()
@@ -145,7 +152,7 @@ class Client(KazooClient):
 
     def _send(self, request: Any, async_object: Any) -> bool:
         self._in_flight += 1
-        async_object.rawlink(partial(self._answered, elapsed()))
+        async_object.rawlink(partial(self._answered, self._clock.elapsed()))
         if self.client_state == KeeperState.CONNECTING:
             async_object.set_exception(ConnectionLoss())
             return False
@@ -156,7 +163,9 @@ class Client(KazooClient):
         if self._refusals:
             # Each connection succeeds and is ended at its first request, for which kazoo does not
             # wait: without a pause that would go on a hundred times a second.
-            gevent.sleep(refused_delay(self._refusals))
+            # Not the clock's sleep: `canary doctor` connects without gevent's patches, and that
+            # would hold up its event loop.
+            self.handler.sleep_func(refused_delay(self._refusals))
         try:
             read_timeout, connect_timeout = connect(host, address, port)
         except (KazooException, gevent.Timeout) as error:
@@ -178,12 +187,12 @@ class Client(KazooClient):
 
     def _is_over(self) -> bool:
         """Return whether the session must be over by now, by this process's own clock."""
-        return elapsed() - self.heard >= self.session_timeout
+        return self._clock.elapsed() - self.heard >= self.session_timeout
 
     def _on_state(self, state: str) -> None:
         if state == KazooState.CONNECTED:
             if not self._refusals:  # a session that is about to be ended is no answer
-                self.heard = elapsed()
+                self.heard = self._clock.elapsed()
             self.connections += 1
 
     def _answered(self, sent: float, result: Any) -> None:
@@ -214,7 +223,7 @@ def _folder(request: Any) -> str:
     return (path or "").rpartition("/")[0]
 
 
-def connect(options: ZooKeeperOptions) -> Client:
+def connect(options: ZooKeeperOptions, clock: Clock = CLOCK) -> Client:
     """Return a client. Its ``start`` connects and waits; ``start_async`` does not wait.
 
     Raises ConfigError if a file that TLS needs can't be used.
@@ -239,6 +248,7 @@ def connect(options: ZooKeeperOptions) -> Client:
         use_ssl=options.use_tls,
         max_in_flight=options.max_in_flight,
         call_timeout=options.call_timeout,
+        clock=clock,
     )
 
 

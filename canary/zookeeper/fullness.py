@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-from canary.clock import elapsed
+from canary.clock import CLOCK, Clock
 
 LOOK: Final = 0.5  # seconds
 AGAIN: Final = 30.0  # seconds for which a result is used: each test is one more connection
@@ -30,19 +30,15 @@ def is_full(host: str, port: int) -> bool:
 
 
 class Fullness:
-    """The same for a client that tries again and again. ``clock`` returns seconds."""
+    """The same for a client that tries again and again."""
 
-    def __init__(
-        self,
-        look: Callable[[str, int], bool] = is_full,
-        clock: Callable[[], float] = elapsed,
-    ) -> None:
+    def __init__(self, look: Callable[[str, int], bool] = is_full, clock: Clock = CLOCK) -> None:
         self._look, self._clock = look, clock
         self._known: dict[tuple[str, int], tuple[float, bool]] = {}
 
     def of(self, host: str, port: int) -> bool:
         """Return whether that server is full, or was so within the last ``AGAIN`` seconds."""
-        now = self._clock()
+        now = self._clock.elapsed()
         until, is_known_full = self._known.get((host, port), (now, False))
         if now < until:
             return is_known_full

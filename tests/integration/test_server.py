@@ -26,7 +26,7 @@ from flask.testing import FlaskClient
 from pymongo.database import Database
 from werkzeug.test import TestResponse
 
-from canary.clock import Clock
+from canary.clock import CLOCK, Clock
 from canary.config import Config, MongoOptions
 from canary.errors import CanaryError, PlaceLost, ZooKeeperUnavailable
 from canary.model.filters import Field, Filter, Filters
@@ -45,7 +45,6 @@ from canary.server.stream.buffer import LIMIT, ReplayBuffer
 from canary.server.stream.encoding import JSON_LINES, SERVER_SENT_EVENTS, EncodedEvent, Heartbeat
 from canary.server.stream.endpoint import Sought
 from canary.server.stream.resume import Resumption
-from canary.stores.changestream import follow as feed_module
 from canary.stores.changestream.events import Event, EventName, identity_of
 from canary.stores.changestream.follow import Feed
 from canary.stores.changestream.replay import Replay
@@ -547,8 +546,10 @@ class Listener:
 
 
 @contextmanager
-def feeding(database: Database[Document], queries: Queries, listener: Any) -> Iterator[Feed]:
-    feed = Feed(database, queries, listener)
+def feeding(
+    database: Database[Document], queries: Queries, listener: Any, clock: Clock = CLOCK
+) -> Iterator[Feed]:
+    feed = Feed(database, queries, listener, clock)
     threads = set(threading.enumerate())
     feed.start()
     mine = set(threading.enumerate()) - threads
@@ -594,13 +595,11 @@ class TestFeed:
         database: Database[Document],
         connected: Database[Document],
         queries: Queries,
-        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         clock = Clock()
         clock._start += timedelta(hours=1)
-        monkeypatch.setattr(feed_module, "CLOCK", clock)
         WrittenBoard(database)
-        with feeding(connected, queries, Listener()):
+        with feeding(connected, queries, Listener(), clock):
             eventually(lambda: abs(clock.now() - now()) < timedelta(seconds=30))
 
     def test_a_board_whose_worker_dies_silently_is_told_of(

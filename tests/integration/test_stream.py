@@ -16,6 +16,7 @@ import pytest
 from bson.datetime_ms import DatetimeMS
 from pymongo.database import Database
 
+from canary.clock import CLOCK
 from canary.config import Config
 from canary.errors import PlaceLost
 from canary.model.filters import Field, Filter
@@ -368,7 +369,7 @@ class TestPast:
             past = opener(start)
             pieces = []
             while past.position < place(broadcaster):
-                pieces.append(past.read(place(broadcaster), 1_000, 3_000, time.monotonic() + 60))
+                pieces.append(past.read(place(broadcaster), 1_000, 3_000, CLOCK.elapsed() + 60))
             past.close()
         sizes = [sum(map(size_of, piece)) for piece in pieces]
         largest = max(size_of(event) for piece in pieces for event in piece)
@@ -392,7 +393,7 @@ class TestPast:
             connected.changes.insert_one(later)
             eventually(lambda: recent.next == 2)
             past = Replay(connected, start)
-            read = past.read(place(broadcaster), 1_000, ENOUGH, time.monotonic() + 60)
+            read = past.read(place(broadcaster), 1_000, ENOUGH, CLOCK.elapsed() + 60)
             past.close()
             told = json.loads(recent.encode(1).data)
             assert (told["edit"]["before"]["size"], told["edit"]["before"]["sha256"]) == (
@@ -544,7 +545,7 @@ class TestForged:
                 places.append(place(broadcaster))
             resumption = Resumption(broadcaster, Opener(connected))
             events = Replay(connected, places[0])
-            told = events.read(places[-1], 1_000, ENOUGH, time.monotonic() + 60)
+            told = events.read(places[-1], 1_000, ENOUGH, CLOCK.elapsed() + 60)
             events.close()
             known = [(each.position or "", (each.document or {})["revision"]) for each in told]
             assert len(known) == 60

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canary.server.http import access_log
-from canary.server.http.access_log import EVENTS, SLOW, AccessLog
+from canary.server.http.access_log import EVENTS, AccessLog
 from canary.server.protection.gate import CALLER
+from tests.virtual_clock import VirtualClock
 
 
 @pytest.fixture(autouse=True)
@@ -30,9 +31,10 @@ def answer(
 ) -> dict[str, Any]:
     """Return the one record that a request leaves."""
     request = SimpleNamespace(method="GET", path=path)
-    log = AccessLog(is_all)
+    clock = VirtualClock()
+    log = AccessLog(is_all, clock)
     log.begin(None, request)
-    request.begun -= lasting
+    clock.advance(lasting)
     response = SimpleNamespace(status=status, sent=7)
     log.end(None, request, {"QUERY_STRING": query, **(environ or {})}, response)
     [record] = caplog.records
@@ -46,9 +48,9 @@ def test_what_is_notable(caplog: pytest.LogCaptureFixture) -> None:
     assert answer(caplog, status="304 NOT MODIFIED")["levelno"] == logging.DEBUG
     for status in ("400 BAD REQUEST", "401 UNAUTHORIZED", "503 SERVICE UNAVAILABLE"):
         assert answer(caplog, status=status)["levelno"] == logging.INFO
-    slow = answer(caplog, lasting=SLOW)
-    assert slow["levelno"] == logging.INFO
-    assert slow["ms"] >= 1000 * SLOW
+    quick, slow = answer(caplog, lasting=0.99), answer(caplog, lasting=1.0)
+    assert (quick["levelno"], quick["ms"]) == (logging.DEBUG, 990)
+    assert (slow["levelno"], slow["ms"]) == (logging.INFO, 1000)
     stream = answer(caplog, lasting=3600, environ={EVENTS: 5})
     assert (stream["msg"], stream["levelno"], stream["events"]) == ("stream ended", 20, 5)
 

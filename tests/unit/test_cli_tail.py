@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from threading import Event
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from canary.cli import client, following
 from canary.cli.errors import Unanswered
 from canary.cli.main import main
 from tests.unit.scripted_server import NO_ANSWER, Answer, Asked, ScriptedServer, problem
+from tests.virtual_clock import SoloClock
 
 EVENTS, BOARDS = "text/event-stream", "/v2/boards"
 
@@ -142,17 +144,17 @@ class Away:
 
 def pauses(share: float, *waits: float) -> list[float]:
     """Return how long it sleeps each time, where chance takes ``share`` of what it may."""
-    slept: list[float] = []
+    clock = SoloClock()
     with contextlib.suppress(EnoughError):
         for _ in following.follow(
             Away(*waits),  # type: ignore[arg-type]
             [],
             lambda _: None,
             random=lambda: share,
-            sleep=slept.append,
+            clock=clock,
         ):
             pass
-    return slept
+    return clock.slept
 
 
 def test_a_thousand_do_not_come_back_at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,6 +164,34 @@ def test_a_thousand_do_not_come_back_at_one_moment(monkeypatch: pytest.MonkeyPat
     assert pauses(0.5, *[0.0] * 6) == [each / 2 for each in spans]
     assert pauses(0.0, *[0.0] * 6) == [0] * 7
     assert pauses(1.0, *[0.0] * 2_000)[-1] == 30
+
+
+@pytest.mark.parametrize(("lasts", "spans"), [(5.0, [1, 2, 4, 8]), (5.1, [1, 1, 1, 1])])
+def test_after_a_connection_of_more_than_five_seconds_pauses_begin_anew(
+    monkeypatch: pytest.MonkeyPatch, lasts: float, spans: list[float]
+) -> None:
+    monkeypatch.setattr(following, "MOST", 30.0)
+    clock = SoloClock()
+
+    class Ends(Away):
+        def chunks(self) -> Iterator[bytes]:
+            yield change(1)
+            clock.seconds += lasts
+
+        @contextlib.contextmanager
+        def stream(self, _query: object, _last: str | None) -> Iterator[Iterator[bytes]]:
+            if len(clock.slept) == len(spans):
+                raise EnoughError
+            yield self.chunks()
+
+    told: list[str] = []
+    ends: Any = Ends()
+    with contextlib.suppress(EnoughError):
+        for _ in following.follow(ends, [], told.append, random=lambda: 1.0, clock=clock):
+            pass
+    assert clock.slept == spans
+    again = [text for text in told if text.startswith("connected again after")]
+    assert len(again) == len(spans) - 1
 
 
 def test_nobody_comes_back_before_the_server_says(monkeypatch: pytest.MonkeyPatch) -> None:

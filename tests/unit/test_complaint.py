@@ -5,59 +5,50 @@ import logging
 import pytest
 
 from canary.logs.complaint import MOST, REPEAT, Complaint
+from tests.virtual_clock import VirtualClock
 
 LOG = logging.getLogger("tests.complaint")
 
 
-class Seconds:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
 
 
 @pytest.fixture
-def seconds() -> Seconds:
-    return Seconds()
-
-
-@pytest.fixture
-def complaint(seconds: Seconds) -> Complaint:
-    return Complaint(LOG, "not done", {"board": "/b"}, seconds)
+def complaint(clock: VirtualClock) -> Complaint:
+    return Complaint(LOG, "not done", {"board": "/b"}, clock)
 
 
 def test_a_reason_is_logged_once_a_minute(
-    complaint: Complaint, seconds: Seconds, caplog: pytest.LogCaptureFixture
+    complaint: Complaint, clock: VirtualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(300):
         complaint.say(OSError("no answer"))
-        seconds.now += 1.0
+        clock.seconds += 1.0
     assert caplog.messages == ["not done: no answer"] * 5
     assert {vars(record)["board"] for record in caplog.records} == {"/b"}
 
 
 def test_it_is_not_logged_before_a_minute_is_over(
-    complaint: Complaint, seconds: Seconds, caplog: pytest.LogCaptureFixture
+    complaint: Complaint, clock: VirtualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     complaint.say("no answer")
-    seconds.now += REPEAT - 0.1
+    clock.seconds += REPEAT - 0.1
     complaint.say("no answer")
     assert len(caplog.messages) == 1
-    seconds.now += 0.1
+    clock.seconds += 0.1
     complaint.say("no answer")
     assert len(caplog.messages) == 2
 
 
 def test_reasons_that_come_by_turns_are_each_logged_once(
-    complaint: Complaint, seconds: Seconds, caplog: pytest.LogCaptureFixture
+    complaint: Complaint, clock: VirtualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(20):
         complaint.say("no answer")
         complaint.say("sign in")
-        seconds.now += 1.0
+        clock.seconds += 1.0
     assert caplog.messages == ["not done: no answer", "not done: sign in"]
 
 

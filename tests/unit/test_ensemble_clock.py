@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 import gevent
 import pytest
 from gevent.event import Event
-from gevent.queue import Queue
 
 from canary.clock import Clock
 from canary.model.changes import Change, Kind
 from canary.model.state import BoardState, Step
-from canary.watchers.ensemble_clock import INTERVAL, EnsembleClock
+from canary.watchers.ensemble_clock import EnsembleClock
+from tests.virtual_clock import VirtualClock
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = 3_600.0
@@ -40,7 +40,7 @@ class Machine:
         self.clock._start = START
         self.compare()
         self.clock._start += timedelta(seconds=self.ahead)
-        self.ensemble = EnsembleClock(self.ask, stood_still=self.clock.stood_still)
+        self.ensemble = EnsembleClock(self.ask, self.clock)
 
     def compare(self) -> None:
         self.clock.compare(self.seconds, moment(self.seconds))
@@ -93,6 +93,32 @@ def test_it_still_finds_a_clock_that_is_off_once_it_goes_on() -> None:
     assert machine.ensemble.ahead == pytest.approx(-600, abs=0.1)
 
 
+class Asking:
+    """ZooKeeper's clock that is asked in virtual time; ``at`` is what it says at moment 0."""
+
+    def __init__(self, at: datetime | None) -> None:
+        self.at, self.virtual = at, VirtualClock()
+        self.seconds: list[float] = []  # when it was asked
+        self.clock = EnsembleClock(self.ask, self.virtual)
+        self._stopping = Event()
+        self._running = gevent.spawn(self.clock.run, self._stopping)
+
+    def ask(self) -> tuple[datetime, datetime, datetime] | None:
+        self.seconds.append(self.virtual.elapsed() - 1_000.0)
+        return None if self.at is None else (self.at, moment(0), moment(0))
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._running.get(timeout=5)
+
+
+def test_a_known_clock_is_asked_every_ten_seconds() -> None:
+    asking = Asking(moment(0))
+    asking.virtual.advance(45.0)
+    assert asking.seconds == [0.0, 10.0, 20.0, 30.0, 40.0]
+    asking.stop()
+
+
 def late(clock: EnsembleClock) -> None:
     """See, 100 s late, what was posted before and after a clock was set that was an hour ahead."""
     changes = (posted(10 + HOUR, moment(110)), posted(90, moment(110)))
@@ -127,21 +153,12 @@ class TestSetAnew:
         assert clock.here(moment(100), moment(130)) <= moment(130)
 
     def test_it_is_asked_at_once(self) -> None:
-        asked: Queue[None] = Queue()
-
-        def ask() -> tuple[datetime, datetime, datetime]:
-            asked.put(None)
-            return moment(HOUR), moment(0), moment(0)
-
-        clock, stopping = EnsembleClock(ask), Event()
-        running = gevent.spawn(clock.run, stopping)
-        asked.get(timeout=5)
-        gevent.sleep(0)  # it waits for the next question
-        late(clock)
-        asked.get(timeout=INTERVAL / 5)
-        stopping.set()
-        running.get(timeout=5)
-        assert asked.empty()
+        asking = Asking(moment(HOUR))
+        asking.virtual.advance(3.0)
+        late(asking.clock)
+        asking.virtual.advance(1.0)
+        assert asking.seconds == [0.0, 3.0]
+        asking.stop()
 
 
 class TestBounded:
@@ -165,20 +182,11 @@ class TestBounded:
         assert clock.ahead == HOUR
 
     def test_it_is_asked_again_soon(self) -> None:
-        answers: Queue[tuple[datetime, datetime, datetime] | None] = Queue()
-        asked: Queue[None] = Queue()
-
-        def ask() -> tuple[datetime, datetime, datetime] | None:
-            asked.put(None)
-            return answers.get_nowait()
-
-        answers.put(None)  # this worker is not listed yet
-        answers.put((moment(11 + HOUR), moment(11), moment(11)))
-        clock, stopping = EnsembleClock(ask), Event()
-        self.first_look(clock)
-        running = gevent.spawn(clock.run, stopping)
-        asked.get(timeout=5)
-        asked.get(timeout=INTERVAL / 2)
-        stopping.set()
-        running.get(timeout=5)
-        assert clock.ahead == HOUR
+        asking = Asking(None)  # this worker is not listed yet
+        self.first_look(asking.clock)
+        asking.virtual.advance(2.5)
+        assert asking.seconds == [0.0, 1.0, 2.0]
+        asking.at = moment(HOUR)
+        asking.virtual.advance(0.5)
+        assert asking.clock.ahead == HOUR
+        asking.stop()

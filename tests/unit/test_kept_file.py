@@ -8,14 +8,7 @@ import pytest
 
 from canary.errors import ConfigError
 from canary.server.auth.kept_file import LOOK, MAX_SIZE, KeptFile
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.virtual_clock import VirtualClock
 
 
 def number(text: str) -> int:
@@ -28,11 +21,11 @@ class Kept:
     """A kept file of one number, and a clock that each look moves on."""
 
     def __init__(self, path: Path) -> None:
-        self.clock = Clock()
+        self.clock = VirtualClock()
         self.file = KeptFile(str(path), "[auth] x", number, self.clock)
 
     def look(self) -> int:
-        self.clock.now += LOOK
+        self.clock.seconds += LOOK
         return self.file.content
 
 
@@ -46,7 +39,10 @@ def test_a_change_counts_from_the_next_look_on(tmp_path: Path) -> None:
     kept = Kept(path)
     path.write_text("22")
     assert kept.file.content == 1  # it was looked at just now
-    assert kept.look() == 22
+    kept.clock.seconds += 0.9
+    assert kept.file.content == 1
+    kept.clock.seconds += 0.1
+    assert kept.file.content == 22
 
 
 def test_a_file_of_the_same_size_and_time_that_took_its_place_is_read(tmp_path: Path) -> None:

@@ -7,18 +7,15 @@ import gevent
 import pytest
 
 from canary.watchers.turns import SLICE, Turns
+from tests.virtual_clock import VirtualClock
 
 STEP = 0.004  # seconds of the clock that a step takes
 
 
-class Clock:
+class Clock(VirtualClock):
     """Time that passes only while something is decoded."""
 
-    def __init__(self) -> None:
-        self.now = self.slept = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+    slept = 0.0
 
     def sleep(self, seconds: float) -> None:
         self.slept += seconds
@@ -26,9 +23,9 @@ class Clock:
 
     def steps(self, count: int, result: str = "") -> Generator[None, None, str]:
         for _ in range(count):
-            self.now += STEP
+            self.seconds += STEP
             yield
-        self.now += STEP
+        self.seconds += STEP
         return result
 
 
@@ -39,7 +36,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def turns(clock: Clock) -> Turns:
-    return Turns(clock, clock.sleep)
+    return Turns(clock)
 
 
 def test_a_result_is_returned_and_an_error_is_raised(turns: Turns, clock: Clock) -> None:
@@ -58,14 +55,15 @@ def test_all_else_has_its_turn_after_each_slice(turns: Turns, clock: Clock) -> N
 
     def other() -> None:
         while not all(greenlet.dead for greenlet in decoding):
-            seen.append(clock.now)
+            seen.append(clock.seconds)
             gevent.sleep(0)
 
+    begun = clock.seconds
     decoding = [gevent.spawn(turns.take, clock.steps(50)) for _ in range(20)]
     gevent.spawn(other).join()
     longest = max(after - before for before, after in pairwise(seen))
     assert longest <= SLICE + STEP
-    assert clock.now == pytest.approx(20 * 51 * STEP)
+    assert clock.seconds - begun == pytest.approx(20 * 51 * STEP)
 
 
 def test_what_is_long_takes_half_of_the_time_and_what_is_short_does_not_rest(
@@ -74,9 +72,9 @@ def test_what_is_long_takes_half_of_the_time_and_what_is_short_does_not_rest(
     for _ in range(100):
         turns.take(clock.steps(0))
     assert clock.slept == 0
-    begun = clock.now
+    begun = clock.seconds
     turns.take(clock.steps(1_000))
-    assert clock.slept == pytest.approx(clock.now - begun, rel=0.02)
+    assert clock.slept == pytest.approx(clock.seconds - begun, rel=0.02)
 
 
 def test_many_small_payloads_take_turns_as_well(turns: Turns, clock: Clock) -> None:
@@ -88,7 +86,7 @@ def test_many_small_payloads_take_turns_as_well(turns: Turns, clock: Clock) -> N
 
     def other() -> None:
         while not decoding.dead:
-            seen.append(clock.now)
+            seen.append(clock.seconds)
             gevent.sleep(0)
 
     decoding = gevent.spawn(decode_all)
@@ -100,9 +98,9 @@ def test_a_small_one_waits_for_a_slice_of_each_other_one(turns: Turns, clock: Cl
     for _ in range(5):
         gevent.spawn(turns.take, clock.steps(1_000))
     gevent.sleep(0)
-    begun = clock.now
+    begun = clock.seconds
     gevent.spawn(turns.take, clock.steps(0)).join()
-    assert clock.now - begun <= 6 * (SLICE + STEP) + STEP
+    assert clock.seconds - begun <= 6 * (SLICE + STEP) + STEP
 
 
 def test_who_is_ended_while_it_waits_gives_its_turn_away(turns: Turns, clock: Clock) -> None:

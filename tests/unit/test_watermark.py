@@ -6,6 +6,7 @@ from typing import cast
 
 import pytest
 
+from canary.model.changes import Reason
 from canary.watchers.watermark import Lag, Watermark, longest
 from canary.zookeeper import Pulse
 
@@ -84,6 +85,13 @@ def test_what_could_not_be_read_is_still_to_be_read(watermark: Watermark, pulse:
     watermark.touch()
     watermark.end(None)
     assert watermark.until() == at(20)
+
+
+@pytest.mark.parametrize(("seconds", "reason"), [(13.0, Reason.COALESCED), (13.001, Reason.LATE)])
+def test_what_is_seen_more_than_three_seconds_after_is_late(seconds: float, reason: Reason) -> None:
+    lag = Lag(at(10), at(10))
+    assert lag.blame(Reason.COALESCED, at(seconds)) is reason
+    assert lag.blame(Reason.HANDOVER, at(seconds)) is Reason.HANDOVER
 
 
 def test_a_watch_that_may_have_been_dead_is_doubted_from_when_it_lived(

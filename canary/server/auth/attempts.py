@@ -4,11 +4,10 @@ Promises: at most ``ADDRESSES`` addresses are kept in memory. If there are more,
 oldest last attempt are forgotten.
 """
 
-import time
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import Final
 
+from canary.clock import CLOCK, Clock
 from canary.server.problems import TooOften
 
 WRONG: Final = 30  # passwords that may be wrong within a window
@@ -19,13 +18,13 @@ ADDRESSES: Final = 10_000
 class Attempts:
     """Counts the attempts of each address, in windows that begin with an attempt."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Clock = CLOCK) -> None:
         self._clock = clock
         self._counts: OrderedDict[str, tuple[float, int]] = OrderedDict()  # begun, how many
 
     def begin(self, address: str) -> None:
         """Count an attempt before it is checked. Raises TooOften if there were too many."""
-        now = self._clock()
+        now = self._clock.elapsed()
         begun, count = self._counts.pop(address, (now, 0))
         if now - begun >= WINDOW:
             begun, count = now, 0

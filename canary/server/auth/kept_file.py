@@ -8,11 +8,11 @@ per change of the file, and the last valid content is returned. No content of th
 import logging
 import os
 import stat
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
+from canary.clock import CLOCK, Clock
 from canary.config.text_file import decoded
 from canary.errors import ConfigError
 
@@ -33,14 +33,10 @@ class KeptFile(Generic[T]):
     """
 
     def __init__(
-        self,
-        path: str,
-        option: str,
-        parse: Callable[[str], T],
-        clock: Callable[[], float] = time.monotonic,
+        self, path: str, option: str, parse: Callable[[str], T], clock: Clock = CLOCK
     ) -> None:
         self._path, self._option, self._parse, self._clock = Path(path), option, parse, clock
-        self._looked = clock()
+        self._looked = clock.elapsed()
         self._signature: _Signature | None = None
         self._complaint: str | None = None
         self._content = self._read()
@@ -48,7 +44,7 @@ class KeptFile(Generic[T]):
     @property
     def content(self) -> T:
         """The content of the file, or its last valid content."""
-        now = self._clock()
+        now = self._clock.elapsed()
         if now - self._looked >= LOOK:
             self._looked = now
             self._look()

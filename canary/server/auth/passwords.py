@@ -14,7 +14,6 @@ many wrong passwords from an address, only remembered passwords are accepted fro
 
 import hmac
 import secrets
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -23,6 +22,7 @@ from typing import Final
 import bcrypt
 from gevent.threadpool import ThreadPool
 
+from canary.clock import CLOCK, Clock
 from canary.server.auth.attempts import Attempts
 from canary.server.auth.htpasswd import cost
 from canary.server.auth.kept_file import KeptFile
@@ -74,7 +74,7 @@ class Passwords:
         file: KeptFile[Mapping[str, bytes]],
         compare: Compare,
         attempts: Attempts,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock = CLOCK,
     ) -> None:
         self._file, self._compare, self._attempts, self._clock = file, compare, attempts, clock
         self._key: bytes | None = None
@@ -138,14 +138,14 @@ class Passwords:
         verified = self._verified.get(mark)
         if verified is None:
             return False
-        if self._clock() - verified >= REMEMBERED:
+        if self._clock.elapsed() - verified >= REMEMBERED:
             del self._verified[mark]
             return False
         self._verified.move_to_end(mark)
         return True
 
     def _remember(self, mark: bytes) -> None:
-        self._verified[mark] = self._clock()
+        self._verified[mark] = self._clock.elapsed()
         if len(self._verified) > MEMORY:
             self._verified.popitem(last=False)
 

@@ -9,11 +9,11 @@ nothing else of the query, and no header: both may contain a secret, by mistake.
 """
 
 import logging
-import time
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import parse_qs
 
+from canary.clock import CLOCK, Clock
 from canary.config import check_board_path
 from canary.errors import UsageError
 from canary.server.protection.gate import CALLER
@@ -31,19 +31,19 @@ EVENTS: Final = "canary.events"
 class AccessLog:
     """gunicorn's hooks around a request. With ``is_all``, every request is logged at INFO."""
 
-    def __init__(self, is_all: bool) -> None:
-        self._is_all = is_all
+    def __init__(self, is_all: bool, clock: Clock = CLOCK) -> None:
+        self._is_all, self._clock = is_all, clock
 
     def begin(self, _worker: Any, request: Any) -> None:
         """gunicorn's ``pre_request``: note when the request began."""
-        request.begun = time.monotonic()
+        request.begun = self._clock.elapsed()
 
     def end(self, _worker: Any, request: Any, environ: Mapping[str, Any], response: Any) -> None:
         """gunicorn's ``post_request``: log the request, whether it was answered or failed."""
         if response is None or response.status is None:
             return  # the worker logs the failure
         status = int(str(response.status)[:3])
-        seconds = time.monotonic() - request.begun
+        seconds = self._clock.elapsed() - request.begun
         is_stream = EVENTS in environ
         is_notable = status >= 400 or seconds >= SLOW or is_stream
         level = logging.INFO if is_notable or self._is_all else logging.DEBUG

@@ -13,9 +13,10 @@ import os
 import socket
 import struct
 import termios
-import time
 from collections.abc import Callable
 from typing import Any, Final
+
+from canary.clock import CLOCK, Clock
 
 SEND_LIMIT: Final = 20.0  # seconds in which a client takes nothing of its response
 LOOK: Final = 0.5  # seconds between two checks whether it did
@@ -32,8 +33,8 @@ _NO_LINGER: Final = struct.pack("ii", 1, 0)  # close with a reset, and discard u
 class Connection:
     """A client's connection. All other attributes are those of the socket."""
 
-    def __init__(self, sock: Any, address: str) -> None:
-        self._socket = sock
+    def __init__(self, sock: Any, address: str, clock: Clock = CLOCK) -> None:
+        self._socket, self._clock = sock, clock
         self.address = address
         #: Whether the client signed in with its last request.
         self.is_known = False
@@ -107,14 +108,14 @@ class Connection:
     def sendall(self, data: Any, _flags: int = 0) -> None:
         """Send all of ``data``. Raises ConnectionResetError if the client takes nothing."""
         left = memoryview(data).cast("B")
-        heard, unread = time.monotonic(), None
+        heard, unread = self._clock.elapsed(), None
         self._socket.settimeout(LOOK)
         try:
             while left:
                 sent = self._send(left[:PIECE])
                 left = left[sent:]
                 before, unread = unread, self._unread()
-                now = time.monotonic()
+                now = self._clock.elapsed()
                 if sent or (before is not None and unread is not None and unread < before):
                     heard = now
                 elif now - heard >= self._patience:

@@ -23,7 +23,6 @@ import contextlib
 import json
 import logging
 import socket
-import time
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -33,6 +32,7 @@ from gunicorn.http import errors
 from gunicorn.http.body import Body, LengthReader
 from gunicorn.workers.ggevent import GeventWorker
 
+from canary.clock import CLOCK, Clock
 from canary.server.http.connection import Connection
 from canary.server.protection.headers import SECURITY
 from canary.server.protection.proxies import bucket
@@ -211,12 +211,12 @@ def _drop_body(request: Any) -> bool:
     return True
 
 
-def _linger(connection: Connection, limit: float) -> None:
-    deadline, left = time.monotonic() + limit, LINGER_BYTES
+def _linger(connection: Connection, limit: float, clock: Clock = CLOCK) -> None:
+    deadline, left = clock.elapsed() + limit, LINGER_BYTES
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_WR)
         while left > 0:
-            connection.settimeout(max(0.0, deadline - time.monotonic()))
+            connection.settimeout(max(0.0, deadline - clock.elapsed()))
             data = connection.recv(min(left, 65_536))
             if not data:
                 return

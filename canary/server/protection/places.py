@@ -10,11 +10,11 @@ that has been in progress longest is cut off to make room, if it has been in pro
 ``patience`` seconds.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from canary.clock import CLOCK, Clock
 from canary.server.problems import Crowded, TooOften
 
 RETRY_AFTER: Final = 1.0  # seconds; an answer usually takes less
@@ -47,9 +47,9 @@ class _Place:
 
 
 class Places:
-    """The answers in progress of one kind of client. ``clock`` is monotonic, in seconds."""
+    """The answers in progress of one kind of client."""
 
-    def __init__(self, bound: Bound, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, bound: Bound, clock: Clock = CLOCK) -> None:
         self._bound, self._clock = bound, clock
         self._taken: dict[_Place, None] = {}  # in the order in which they began
         self._counts: dict[str, int] = {}
@@ -60,7 +60,7 @@ class Places:
         ``cut`` cuts the answer off. Raises TooOften if the client has too many answers in progress,
         and Crowded if all clients together have too many.
         """
-        now = self._clock()
+        now = self._clock.elapsed()
         if self._counts.get(client, 0) >= self._bound.each:
             oldest = next(place for place in self._taken if place.client == client)
             if not self._make_room(oldest, now):
@@ -89,7 +89,7 @@ class Places:
             return False
         oldest = next(place for place in self._taken if place.client == client)
         patience = self._bound.patience
-        return patience is None or self._clock() - oldest.begun < patience
+        return patience is None or self._clock.elapsed() - oldest.begun < patience
 
     def _make_room(self, oldest: _Place, now: float) -> bool:
         patience = self._bound.patience

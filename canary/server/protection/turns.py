@@ -7,13 +7,12 @@ Promises: between two turns there is a pause as long as the last turn took, and 
 So requests that take turns get at most half of the process's time, and a single one never waits.
 """
 
-import time
-from collections.abc import Callable
 from types import TracebackType
 from typing import Final
 
-import gevent
 from gevent.lock import BoundedSemaphore
+
+from canary.clock import CLOCK, Clock
 
 PAUSE: Final = 0.001  # seconds, so that gevent polls all connections before the next turn
 
@@ -21,25 +20,21 @@ PAUSE: Final = 0.001  # seconds, so that gevent polls all connections before the
 class Turns:
     """A context manager that one greenlet at a time is in. Waiting greenlets enter in order."""
 
-    def __init__(
-        self,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], object] = gevent.sleep,
-    ) -> None:
-        self._clock, self._sleep = clock, sleep
+    def __init__(self, clock: Clock = CLOCK) -> None:
+        self._clock = clock
         self._semaphore = BoundedSemaphore(1)
-        self._begun = self._next = clock()
+        self._begun = self._next = clock.elapsed()
 
     def __enter__(self) -> None:
         self._semaphore.acquire()
         try:
-            wait = self._next - self._clock()
+            wait = self._next - self._clock.elapsed()
             if wait > 0:
-                self._sleep(wait)
+                self._clock.sleep(wait)
         except BaseException:
             self._semaphore.release()
             raise
-        self._begun = self._clock()
+        self._begun = self._clock.elapsed()
 
     def __exit__(
         self,
@@ -47,6 +42,6 @@ class Turns:
         _error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        now = self._clock()
+        now = self._clock.elapsed()
         self._next = now + max(PAUSE, now - self._begun)
         self._semaphore.release()

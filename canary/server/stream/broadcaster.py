@@ -13,10 +13,10 @@ judged apart from the delivery (``judge``), for ``SLICE`` seconds at a time.
 
 import logging
 import threading
-import time
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from canary.clock import CLOCK, Clock
 from canary.server.problems import Crowded
 from canary.server.stream.buffer import LIMIT, SIZE, ReplayBuffer
 from canary.server.stream.encoding import EncodedEvent, dropped, encode, reset
@@ -40,13 +40,18 @@ class Broadcaster:
     """All subscriptions of this process. It is the listener of a feed.
 
     ``limit`` is the maximum number of subscriptions at a time. ``observer`` counts clients and
-    events. ``buffer`` keeps the events for clients.
+    events. ``buffer`` keeps the events for clients. ``clock`` is the one by which
+    all streams wait and measure.
     """
 
     def __init__(
-        self, limit: int, observer: Observer = NOBODY, buffer: ReplayBuffer | None = None
+        self,
+        limit: int,
+        observer: Observer = NOBODY,
+        buffer: ReplayBuffer | None = None,
+        clock: Clock = CLOCK,
     ) -> None:
-        self._limit, self.observer = limit, observer
+        self._limit, self.observer, self.clock = limit, observer, clock
         self._buffer = buffer or ReplayBuffer()
         self._lock = threading.Lock()  # for all of the below; nothing blocks while holding it
         self._groups = Groups(self._buffer)
@@ -117,9 +122,10 @@ class Broadcaster:
 
         ``timeout`` is in seconds.
         """
-        deadline = time.monotonic() + timeout
-        is_known = self._known.wait(timeout)
-        return is_known and self._placed.wait(max(0.0, deadline - time.monotonic()))
+        deadline = self.clock.elapsed() + timeout
+        is_known = self.clock.wait(self._known, timeout)
+        left = max(0.0, deadline - self.clock.elapsed())
+        return is_known and self.clock.wait(self._placed, left)
 
     # Judging: which clients an event is for.
 
@@ -139,14 +145,14 @@ class Broadcaster:
     def judge(self) -> None:
         """Judge what ``tell`` left, until the process ends. To be run in a thread of its own."""
         while not self.is_ending:
-            if self._unjudged.wait(LOOK):
+            if self.clock.wait(self._unjudged, LOOK):
                 self._unjudged.clear()
                 try:
                     with self._lock:
                         self._judged(self._groups.judge_some())
                 except Exception:
                     LOG.exception("the filters of the event stream's clients failed")
-                time.sleep(PAUSE)
+                self.clock.sleep(PAUSE)
 
     # Subscriptions.
 
@@ -189,7 +195,7 @@ class Broadcaster:
                 "ends; connect again in a while"
             )
         group = self._groups.add(wanted)
-        subscription = Subscription(group.wanted, self._first(wanted), self)
+        subscription = Subscription(group.wanted, self._first(wanted), self, self.clock)
         group.members.add(subscription)
         self.observer.came()
         return subscription
@@ -254,7 +260,7 @@ class Broadcaster:
             if self._recover() or end is None or subscription.has_aside or not has_all:
                 return None
             if subscription.after is not None and subscription.after > end:
-                is_late = time.monotonic() - subscription.since > AHEAD_LIMIT
+                is_late = self.clock.elapsed() - subscription.since > AHEAD_LIMIT
                 if is_late and self._away is None:  # the position is not of this MongoDB
                     self._begin_anew([subscription], reset(end))
                 return None

@@ -17,7 +17,6 @@ filter matches seldom has a recent id, too. Heartbeats also let gunicorn notice 
 disconnected. A stream ends within about a second after the process was told to stop.
 """
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -199,15 +198,16 @@ def _waves(
             yield told
             if broadcaster.is_ending:
                 return
-    due, wait = time.monotonic(), 0.0  # the first heartbeat comes with the first events
+    clock = broadcaster.clock
+    due, wait = clock.elapsed(), 0.0  # the first heartbeat comes with the first events
     while not broadcaster.is_ending:
         taken = subscription.take(wait)
         wait = TURN
         if taken is None:
             return
-        if time.monotonic() >= due:
+        if clock.elapsed() >= due:
             place = broadcaster.place_of(subscription)  # if None, ask again after TURN
-            due = time.monotonic() + (TURN if place is None else HEARTBEAT)
+            due = clock.elapsed() + (TURN if place is None else HEARTBEAT)
             yield [*taken, Heartbeat(place, is_reached=place is not None)]
         elif taken:
             yield taken

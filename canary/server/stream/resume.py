@@ -14,7 +14,6 @@ off has the ids of what it was sent, with which it can resume.
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
@@ -45,7 +44,10 @@ class Replay(Protocol):
     position: str
 
     def read(self, until: str, limit: int, size: int, deadline: float) -> list[Event]:
-        """Return at most ``limit`` events up to ``until``, of about ``size`` bytes at most."""
+        """Return at most ``limit`` events up to ``until``, of about ``size`` bytes at most.
+
+        ``deadline`` is by the clock's elapsed().
+        """
 
     def close(self) -> None:
         """Stop reading."""
@@ -129,7 +131,8 @@ class Resumption:
             self.broadcaster.prove(position, start)
             return None
         until = start or position
-        found = replay.read(until, room, FILL_SIZE, time.monotonic() + FILL_LIMIT)
+        deadline = self.broadcaster.clock.elapsed() + FILL_LIMIT
+        found = replay.read(until, room, FILL_SIZE, deadline)
         before = [each for each in found if each.position and each.position <= until]
         is_whole = replay.position >= until
         if is_whole and self.broadcaster.keep(position, encode_all(before), until):
@@ -169,23 +172,24 @@ class CatchUp:
         Each piece ends with a heartbeat that holds its position, so that a client that is cut off
         can resume there, whatever its filter.
         """
-        deadline = time.monotonic() + CATCH_UP_LIMIT
+        clock = self._broadcaster.clock
+        deadline = clock.elapsed() + CATCH_UP_LIMIT
         try:
             while True:
                 for first in range(0, len(self._found), WAVE):
                     some = encode_all(self._found[first : first + WAVE])
                     yield [told for told in some if subscription.wants(told)]
-                    time.sleep(BREATH)
+                    clock.sleep(BREATH)
                 yield [Heartbeat(self._replay.position, is_reached=False)]
                 if self._broadcaster.join(subscription, self._replay.position):
                     return
-                if time.monotonic() > deadline:
+                if clock.elapsed() > deadline:
                     reason = f"Catching up took more than {CATCH_UP_LIMIT:g} s; connect again with "
                     self._broadcaster.drop(subscription, reason + "Last-Event-ID to go on")
                     return
                 until, _, _ = self._broadcaster.kept
                 if until is None:  # the feed has lost its position and looks for another
-                    time.sleep(PAUSE)
+                    clock.sleep(PAUSE)
                 self._found = self._replay.read(until or "", PIECE, PIECE_SIZE, deadline)
         except PlaceLost:
             self._broadcaster.begin_anew(subscription)

@@ -10,10 +10,10 @@ of boards. Handing an event to a subscription never blocks.
 
 import logging
 import threading
-import time
 from collections.abc import Iterable
 from typing import Final, Protocol
 
+from canary.clock import CLOCK, Clock
 from canary.errors import PlaceLost
 from canary.server.stream.encoding import EncodedEvent
 from canary.stores.changestream.events import Event
@@ -57,11 +57,17 @@ class Subscription:
     If ``is_behind`` is true, more can be taken at once.
     """
 
-    def __init__(self, wanted: EventFilter, first: Iterable[EncodedEvent], source: Source) -> None:
-        self.wanted, self._source = wanted, source
+    def __init__(
+        self,
+        wanted: EventFilter,
+        first: Iterable[EncodedEvent],
+        source: Source,
+        clock: Clock = CLOCK,
+    ) -> None:
+        self.wanted, self._source, self._clock = wanted, source, clock
         self.number: int | None = None
         self.after: str | None = None
-        self.since = time.monotonic()
+        self.since = clock.elapsed()
         self.is_behind = self.is_over = False
         self._aside = {_about(told): told for told in first}
         self._filled = threading.Event()
@@ -118,9 +124,9 @@ class Subscription:
         """
         if timeout:
             if self.is_behind:
-                time.sleep(BREATH)
+                self._clock.sleep(BREATH)
             else:
-                self._filled.wait(timeout)
+                self._clock.wait(self._filled, timeout)
         return self._source.pull(self)
 
 

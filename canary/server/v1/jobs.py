@@ -7,13 +7,13 @@ MongoDB is read for at most ``READ_LIMIT`` seconds.
 
 import json
 import tempfile
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import IO, Final
 
 from flask import Blueprint, Response, request
 
+from canary.clock import CLOCK, Clock
 from canary.errors import StoreUnavailable
 from canary.model.freshness import Freshness
 from canary.server import representation
@@ -49,14 +49,14 @@ def blueprint(queries: Queries, registry: Registry, interval: int) -> Blueprint:
     return jobs
 
 
-def _write(spool: IO[bytes], path: str, found: BoardJobs) -> int:
+def _write(spool: IO[bytes], path: str, found: BoardJobs, clock: Clock = CLOCK) -> int:
     """Write all jobs, separated by commas; return the number of jobs.
 
     Raises StoreUnavailable if reading takes longer than ``READ_LIMIT``.
     """
-    count, begun = 0, time.monotonic()
+    count, begun = 0, clock.elapsed()
     for job in found.jobs:
-        if time.monotonic() - begun > READ_LIMIT:
+        if clock.elapsed() - begun > READ_LIMIT:
             raise StoreUnavailable(
                 f"MongoDB could not tell all jobs within {READ_LIMIT:g} s; ask for a shorter "
                 "interval, or page by page from /v2/jobs"

@@ -17,12 +17,11 @@ as far as MongoDB's log contains it, else within ``LOOK_INTERVAL``.
 Does not promise an order between the events of two boards, nor between a board's changes and its
 state. Does not publish what was before its start.
 
-It also sets this process's clock by MongoDB's, as long as there is a board to read.
+It also sets its clock by MongoDB's, as long as there is a board to read.
 """
 
 import logging
 import threading
-import time
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
@@ -32,7 +31,7 @@ from pymongo.change_stream import ChangeStream
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from canary.clock import CLOCK, elapsed, now
+from canary.clock import CLOCK, Clock
 from canary.errors import StoreError, StoreUnavailable
 from canary.logs.complaint import Complaint
 from canary.logs.output import redact
@@ -75,8 +74,15 @@ class Feed:
     It publishes all boards before the first event that says that the store is available.
     """
 
-    def __init__(self, database: Database[Document], queries: Queries, listener: Listener) -> None:
+    def __init__(
+        self,
+        database: Database[Document],
+        queries: Queries,
+        listener: Listener,
+        clock: Clock = CLOCK,
+    ) -> None:
         self._database, self._queries, self._listener = database, queries, listener
+        self._clock = clock
         self._datasets, self._dataset = DataSets(database), DataSet("")
         self._boards: dict[str, BoardNow] = {}
         self._is_other = False  # the data set is another than ``_dataset``
@@ -123,7 +129,7 @@ class Feed:
                     LOG.exception("the change stream broke off")
                 self._closed.say(str(reason))
                 self._answers(reason, following=False)
-                time.sleep(BACKOFF[min(self._failures, len(BACKOFF) - 1)])
+                self._clock.sleep(BACKOFF[min(self._failures, len(BACKOFF) - 1)])
                 self._failures += 1
                 if self._failures >= RESUME_TRIES and not may_pass(error):
                     self._token = None
@@ -147,11 +153,11 @@ class Feed:
                 taken += 1
             self._reach()
             if raw is not None and taken % BREATH == 0:
-                time.sleep(0.001)
+                self._clock.sleep(0.001)
             if not stream.alive or self._is_other:
                 # The database was dropped, or the data set is another one, and so is what follows.
                 self._token = None
-                time.sleep(BACKOFF[0])
+                self._clock.sleep(BACKOFF[0])
                 return
 
     def _take(self, raw: Mapping[str, Any]) -> None:
@@ -192,10 +198,10 @@ class Feed:
             self._look_now.clear()
             pause = LOOK_INTERVAL
             try:
-                sent = elapsed()
+                sent = self._clock.elapsed()
                 boards = self._queries.boards(with_own=True)
                 if boards:  # ages are computed by MongoDB's clock, as everything is
-                    CLOCK.compare(sent, boards[0].now)
+                    self._clock.compare(sent, boards[0].now)
                 self._tell_boards({board.path: board for board in boards})
                 if self._dataset.mark and self._datasets.read() != self._dataset:
                     self._is_other = True
@@ -212,8 +218,8 @@ class Feed:
             else:
                 self._unread.over()
                 self._answers(looking=True)
-            time.sleep(LOOK_PAUSE)
-            self._look_now.wait(pause)
+            self._clock.sleep(LOOK_PAUSE)
+            self._clock.wait(self._look_now, pause)
 
     def _tell_boards(self, boards: dict[str, BoardNow]) -> None:
         """Publish the boards that differ from what was published last."""
@@ -263,8 +269,9 @@ class Feed:
                 return
             self._is_available = available
             self._why = None if available else reason
+            since = self._clock.now()
             self._listener.tell(
-                Event(EventName.STORE, available=available, since=now(), reason=self._why)
+                Event(EventName.STORE, available=available, since=since, reason=self._why)
             )
 
 

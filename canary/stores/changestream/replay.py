@@ -8,7 +8,6 @@ it is of another data set, or something after it can't be published.
 Used by one greenlet. Does not wait for what has not happened yet.
 """
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Final
@@ -19,6 +18,7 @@ from bson.errors import BSONError
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
+from canary.clock import CLOCK, Clock
 from canary.errors import PlaceLost, StoreRefused
 from canary.stores.changestream.dataset import find, latest
 from canary.stores.changestream.events import (
@@ -44,9 +44,9 @@ BATCH: Final = 500  # events; decoding more at a time holds up the process's oth
 class Replay:
     """A change stream from a position on. ``position`` is up to where it has been read."""
 
-    def __init__(self, database: Database[Document], position: str) -> None:
+    def __init__(self, database: Database[Document], position: str, clock: Clock = CLOCK) -> None:
         """Open it. The caller must close it."""
-        self.position, self._mark = position, mark_of(position)
+        self.position, self._mark, self._clock = position, mark_of(position), clock
         _check(database, position)
         with ExitStack() as stack:
             with _errors_as_ours():
@@ -59,22 +59,22 @@ class Replay:
         """Return the events up to the position ``until``; set ``position`` to where it ends.
 
         It stops earlier after ``limit`` events, after ``size`` bytes of events, or when the
-        monotonic clock shows ``deadline``. An event after ``until`` may be the last one: then it is
-        at ``position``.
+        clock's elapsed() reaches ``deadline``. An event after ``until`` may be the last one: then
+        it is at ``position``.
         """
         found: list[Event] = []
         while (
             self.position < until
             and len(found) < limit
             and size > 0
-            and time.monotonic() < deadline
+            and self._clock.elapsed() < deadline
         ):
             with _errors_as_ours(), pymongo.timeout(CALL_LIMIT):
                 raw = self._stream.try_next()
                 if not self._stream.alive:
                     raise PlaceLost("The database was dropped after that place")
             if raw is None:
-                time.sleep(PAUSE)  # MongoDB is not there yet
+                self._clock.sleep(PAUSE)  # MongoDB is not there yet
             elif event := self._event(raw):
                 found.append(event)
                 size -= len(bson.encode(event.document or {}))
