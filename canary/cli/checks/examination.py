@@ -23,7 +23,7 @@ AS_SAID: Final = "do what it says, and run canary doctor again"
 # Matches a reason that itself says what to do; the advice for the whole group could contradict it.
 _ADVISING: Final = re.compile(
     r"(?:^|[:;.,] |, or )"
-    r"(?:check|run|set|make|give|start|sign in|say|use|write|mend|take)\b",
+    r"(?:check|run|set|make|give|start|sign in|say|use|write|mend|take|remove|correct|create)\b",
     re.IGNORECASE,
 )
 

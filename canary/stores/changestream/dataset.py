@@ -75,8 +75,8 @@ class DataSets:
             if getattr(refusal.__cause__, "code", None) != UNAUTHORIZED:
                 raise
             LOG.warning(
-                "the mark of this MongoDB's data cannot be written, so ids of the event stream are "
-                "valid for this process only: %s",
+                "Canary can't write its mark to the collection dataset, so ids of the event stream "
+                "are valid for this process only: %s",
                 refusal,
             )
 
