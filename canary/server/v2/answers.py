@@ -29,7 +29,7 @@ from canary.spreadsheet import as_json, guarded
 from canary.stores.queries.lists import Kept, Lists
 from canary.stores.queries.paging import Place, Sort
 
-JOBBOARDS: Final = Tag(name="jobboards", description="what happens on jobboards, and what happened")
+JOBBOARDS: Final = Tag(name="jobboards", description="the state and the history of jobboards")
 JSON_LINES: Final = "application/x-ndjson"
 CSV: Final = "text/csv"
 PROBLEM: Final = "application/problem+json"

@@ -66,15 +66,15 @@ class SeriesOfBoard(Answer):
     )
     jobs_claimed: list[int | None]
     waiting_p50: list[float | None] = Field(
-        description="unclaimed time in seconds, summed up to each claim"
+        description="total time unclaimed in seconds, counted at each claim"
     )
     waiting_p95: list[float | None]
     running_p50: list[float | None] = Field(
-        description="claimed time in seconds, summed up to each end"
+        description="total time claimed in seconds, counted at each end"
     )
     running_p95: list[float | None]
     gaps: list[Gap] = Field(
-        description="gaps of one reason within one step are given as one; `/v2/gaps` has each"
+        description="gaps with the same reason within one step are merged; `/v2/gaps` lists each"
     )
 
 

@@ -27,7 +27,7 @@ class StatsQuery(ListQuery):
 
     row: ClassVar[type[BaseModel]] = Stats
     group: Literal["path", "name", "owner"] = Field(
-        "path", description="path, name or owner: by what jobs are grouped"
+        "path", description="path, name or owner: what to group jobs by"
     )
     window: Seconds | None = Field(None, description=WINDOW)
     sort: Literal["group"] = sorting("group")
