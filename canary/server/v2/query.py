@@ -237,7 +237,7 @@ class ListQuery(Query):
 
     @property
     def after(self) -> Place | None:
-        """The place behind which the page begins; None for the first page.
+        """The place after which the page begins; None for the first page.
 
         Raises UsageError if the cursor is not of this list.
         """
@@ -252,7 +252,7 @@ class ListQuery(Query):
         return place
 
     def cursor_behind(self, place: Place) -> str:
-        """Return the cursor of the page that begins behind ``place``."""
+        """Return the cursor of the page that begins after ``place``."""
         return cursors.written(self._fingerprint, place)
 
     @property

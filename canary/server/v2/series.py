@@ -98,7 +98,7 @@ class SeriesList:
     def page(
         self, filters: Filters, moment: datetime, _: Sort, after: Place | None, limit: int
     ) -> list[tuple[Place, JSON]]:
-        """Return at most ``limit`` rows behind ``after``, each with its place."""
+        """Return at most ``limit`` rows that follow ``after``, each with its place."""
         behind = "" if after is None else after.identity
         boards = asked_boards(self.queries, filters, moment)
         boards = [board for board in boards if board.path > behind][:limit]

@@ -3,7 +3,7 @@
 The collection ``dataset`` holds one document with a random number, created once. The mark is a hash
 of that document, of the collection's own uuid, and of the replica set's name. A restored dump
 contains the document, but its collection is another one. So an id that was given before a restore
-is recognised as such, and so is one of a database that was dropped and created anew.
+is recognised as such, and so is one of a database that was dropped and created again.
 
 Promises: processes that read the mark at the same time read the same one, whoever created it. If
 the document is removed or changed by hand, the mark changes. No position with this mark was ever

@@ -164,7 +164,7 @@ def errors_as_ours() -> Iterator[None]:
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Bound all calls of MongoDB in the ``with`` together, beside the option's bound on each."""
+    """Bound the total time of all MongoDB calls in the ``with``; each keeps its own limit, too."""
     if math.isinf(seconds):
         yield
     else:

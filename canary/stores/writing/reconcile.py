@@ -49,7 +49,7 @@ def job_key(job: Job) -> JobKey:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a comparison of a board's memory with ZooKeeper found beside the state.
+    """What a comparison of a board's memory with ZooKeeper found in addition to the state.
 
     ``sizes`` are the data sizes of jobs in bytes. ``since`` is when everything was last known to be
     right. ``payloads`` are those that were read for a repair, None if a job's can't be read any
