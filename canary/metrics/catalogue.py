@@ -34,13 +34,11 @@ LAG: Final = Metric(
     "trashed while watched: ZooKeeper does not record when other changes happened.",
     buckets=_MOMENTS,
 )
-ROUNDS: Final = Metric(
-    "canary_rounds_total", _COUNTER, "Rounds that were done: reads of a board.", ("board",)
-)
+ROUNDS: Final = Metric("canary_rounds_total", _COUNTER, "Rounds: reads of a board.", ("board",))
 ROUND_DURATION: Final = Metric(
     "canary_round_duration_seconds",
     _HISTOGRAM,
-    "Duration of a round: of one read of a board.",
+    "Duration of a round, which is one read of a board.",
     buckets=_MOMENTS,
 )
 CHANGES: Final = Metric(

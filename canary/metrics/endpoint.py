@@ -51,15 +51,15 @@ class Endpoint:
             server = _Server(_listener(host, port), self._answer)
         except OSError as error:
             raise ConfigError(
-                f"[metrics] port {port} on {host} can't be had: {error.strerror or error}. Give"
-                " each worker of a machine a port of its own (OS_METRICS__PORT), or 0 for no"
-                " metrics.",
+                f"[metrics] port: can't listen on {host}, port {port}: {error.strerror or error}."
+                " Give each worker on a machine its own port (OS_METRICS__PORT), or set it to 0 for"
+                " no metrics.",
                 option="[metrics] port",
                 value=str(port),
             ) from error
         server.start()
         self._server = server
-        LOG.info("metrics are at port %d of %s", self.port, host)
+        LOG.info("serving metrics on port %d of %s", self.port, host)
 
     def stop(self) -> None:
         """Stop answering."""
@@ -84,7 +84,7 @@ class Endpoint:
             return "200 OK", *exposed(self._registry, accept)
         except Exception:
             LOG.exception("the metrics could not be collected")
-            return "500 Internal Server Error", b"the worker's log says more\n", TEXT
+            return "500 Internal Server Error", b"unexpected error; see the worker's log\n", TEXT
 
 
 class _Handler(WSGIHandler):

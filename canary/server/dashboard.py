@@ -19,7 +19,7 @@ _FOR_EVER: Final = "public, max-age=31536000, immutable"
 _REVALIDATE: Final = "no-cache"
 _NOT_BUILT: Final = (
     "The dashboard was not built with this copy of Canary: run `make setup`, or install Canary "
-    "with `pip install .`, which builds it. The API is there: /docs\n"
+    "with `pip install .`, which builds it. The API works without it: see /docs\n"
 )
 
 

@@ -79,8 +79,11 @@ class Health:
         except CanaryError as error:
             return {"ready": False, "reason": redact(str(error))}
         except Exception:
-            LOG.exception("the check of %s failed itself", name)
-            return {"ready": False, "reason": "the check itself failed; the log says more"}
+            LOG.exception("the check of %s raised an unexpected error", name)
+            return {
+                "ready": False,
+                "reason": "unexpected error in the check; see the log of canary-server",
+            }
         return {"ready": True}
 
 

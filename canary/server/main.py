@@ -76,7 +76,7 @@ class _ZooKeeper:
     def _check_connected(self) -> None:
         if not self._client.connected:
             self._client.revive()
-            trouble = self._client.trouble or "is it up, and is [zookeeper] hosts right?"
+            trouble = self._client.trouble or "check that it runs, and check [zookeeper] hosts"
             raise ZooKeeperUnavailable(f"There is no connection to ZooKeeper: {trouble}")
 
 
@@ -136,7 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments.make_token is not None:
             token, line = tokens.make(terminal.redecoded(arguments.make_token))
-            print(f"the token, shown only now: {token}\nits line in the file: {line}")
+            print(f"the token, shown only once: {token}\nits line in the file: {line}")
             return 0
         config = load(arguments.config_files)
     except (ConfigError, UsageError) as error:

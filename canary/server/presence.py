@@ -71,8 +71,8 @@ class Presence:
         except StoreError as failure:
             error = failure
         except Exception:
-            LOG.exception("MongoDB could not be asked")
-            error = StoreUnavailable("Canary could not ask MongoDB; its log says why")
+            LOG.exception("unexpected error while checking MongoDB")
+            error = StoreUnavailable("Canary could not query MongoDB; see the log of canary-server")
         self._answer = _Answer(self._clock.elapsed(), error)
 
 

@@ -88,18 +88,22 @@ def _canary_error(error: CanaryError) -> Response:
                 answer.headers["Retry-After"] = _seconds(error.wait)
             return answer
     LOG.error("a request failed", exc_info=error)
-    return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "Canary failed; its log says more.")
+    return _answer(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error; see the log of canary-server."
+    )
 
 
 def _http_error(error: HTTPException) -> Response:
     if isinstance(error, InternalServerError):
-        return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "Canary failed; its log says more.")
+        return _answer(
+            HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error; see the log of canary-server."
+        )
     made = error.get_response()
     if error.code is None or error.code < HTTPStatus.BAD_REQUEST:
         return Response(made.get_data(), made.status_code, list(made.headers))
     said = error.description or ""
     if isinstance(error, RouteNotFound) and said == RouteNotFound.description:
-        said = f"There is nothing at {shown(request.path)}. /docs shows what there is."
+        said = f"There is nothing at {shown(request.path)}. /docs lists the addresses of the API."
     answer = _answer(HTTPStatus(error.code), said)
     if "Allow" in made.headers:
         answer.headers["Allow"] = made.headers["Allow"]

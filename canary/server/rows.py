@@ -25,7 +25,7 @@ def told(
     shape: Shape,
 ) -> JSON:
     """Return the row that ``make`` makes of ``document``, with defaults if it is damaged."""
-    reason = "a field is missing, or of another type"
+    reason = "a field is missing or has the wrong type"
     if shape.is_as_written(document):
         try:
             return make(Told(document))
@@ -39,7 +39,7 @@ def _name_once(identity: str, reason: str) -> None:
     if identity not in _named and len(_named) < MOST_NAMED:
         _named.add(identity)
         LOG.warning(
-            "the document %a in MongoDB is damaged and shown as far as it can be read: %s",
+            "the document %a in MongoDB is damaged; it is shown as far as it can be read: %s",
             identity[:200],
             reason,
         )

@@ -76,7 +76,7 @@ def errors_as_ours(
         limit = f" within {timeout:g} s" if timeout else ""
         raise ZooKeeperUnavailable(f"ZooKeeper does not answer{limit}") from error
     except KazooException as error:
-        raise CanaryError(f"ZooKeeper answers {type(error).__name__}: {error}") from error
+        raise CanaryError(f"ZooKeeper returned {type(error).__name__}: {error}") from error
 
 
 def ping(client: KazooClient, timeout: float) -> None:

@@ -1,4 +1,4 @@
-"""Why a try to connect to ZooKeeper failed, in words that say what to do."""
+"""Why an attempt to connect to ZooKeeper failed, and what to do about it."""
 
 import ssl
 from typing import Final
@@ -9,8 +9,8 @@ from kazoo.exceptions import AuthFailedError, ConnectionDropped
 from canary.zookeeper.fullness import ADVICE
 
 DEMANDED: Final = (
-    "ZooKeeper answers only who signs in: set [zookeeper] username and password, or, where its"
-    " enforce.auth.schemes has no digest in it, add that"
+    "ZooKeeper requires authentication: set [zookeeper] username and password; if ZooKeeper's"
+    " enforce.auth.schemes does not include digest, add it"
 )
 
 _WRONG_NAME: Final = frozenset({62, 64})  # X509_V_ERR_HOSTNAME_MISMATCH, …_IP_ADDRESS_MISMATCH
@@ -29,7 +29,7 @@ def why(error: BaseException, server: str, *, by_tls: bool) -> str:
         case OSError():
             return f"{server}: {cause.strerror or cause}"
     ended = f"{server} ended the connection ({cause})"
-    return ended if by_tls else f"{ended}; if it wants TLS, set [zookeeper] use_tls"
+    return ended if by_tls else f"{ended}; if it requires TLS, set [zookeeper] use_tls"
 
 
 def is_unexplained(error: BaseException) -> bool:
@@ -44,22 +44,22 @@ def is_unexplained(error: BaseException) -> bool:
 
 def full(server: str) -> str:
     """Return the message for a server that accepts no more connections."""
-    return f"{server} takes no more connections from this machine: {ADVICE}"
+    return f"{server} accepts no more connections from this machine: {ADVICE}"
 
 
 def _about_tls(error: ssl.SSLError, server: str) -> str:
     if not isinstance(error, ssl.SSLCertVerificationError):
         reason = (error.reason or "no reason given").lower().replace("_", " ")
         return (
-            f"{server} and Canary do not agree on TLS ({reason}): check that it is a port for TLS,"
-            " and [zookeeper] cert_file and key_file"
+            f"the TLS handshake with {server} failed ({reason}): check that this is a TLS port, and"
+            " check [zookeeper] cert_file and key_file"
         )
     if error.verify_code in _WRONG_NAME:
         return (
-            f"the certificate of {server} is another host's ({error.verify_message}): check"
+            f"the certificate of {server} is for another host ({error.verify_message}): check"
             " [zookeeper] hosts, or set verify_hostname = false"
         )
     return (
-        f"the certificate of {server} is not to be trusted ({error.verify_message}): check"
+        f"the certificate of {server} is not trusted ({error.verify_message}): check"
         " [zookeeper] ca_file"
     )

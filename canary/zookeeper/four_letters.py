@@ -49,14 +49,14 @@ def ask(host: str, timeout: float) -> ServerState:
                 answer += data
     except OSError as error:
         if isinstance(error, ConnectionResetError | BrokenPipeError) and is_full(*address):
-            raise Full(f"{host} takes no more connections from this machine") from error
+            raise Full(f"{host} accepts no more connections from this machine") from error
         reason = error.strerror or str(error) or type(error).__name__
         raise ZooKeeperUnavailable(f"{host} does not answer: {reason}") from error
     if not answer:
         if is_full(*address):
-            raise Full(f"{host} takes no more connections from this machine")
+            raise Full(f"{host} accepts no more connections from this machine")
         raise ZooKeeperUnavailable(
-            f"{host} ended the connection without an answer to srvr: if it takes TLS alone, set"
+            f"{host} ended the connection without answering srvr: if it accepts TLS only, set"
             " [zookeeper] use_tls"
         )
     return _state(host, answer.decode("utf-8", "replace"))
@@ -70,5 +70,5 @@ def _state(host: str, answer: str) -> ServerState:
     version = re.search(r"^Zookeeper version: (\d+(?:\.\d+)*)", answer, re.MULTILINE)
     mode = re.search(r"^Mode: (\w+)", answer, re.MULTILINE)
     if version is None or mode is None:
-        raise ZooKeeperUnavailable(f"{host} answers with what is not ZooKeeper's")
+        raise ZooKeeperUnavailable(f"{host} does not answer as a ZooKeeper server does")
     return ServerState(tuple(int(part) for part in version[1].split(".")), mode[1])

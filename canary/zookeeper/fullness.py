@@ -14,7 +14,7 @@ LOOK: Final = 0.5  # seconds
 AGAIN: Final = 30.0  # seconds for which a result is used: each test is one more connection
 ADVICE: Final = (
     "raise maxClientCnxns in its zoo.cfg, or end programs on this machine that hold connections;"
-    " if a proxy or a load balancer stands before it, see whether that reaches a server"
+    " if it is behind a proxy or load balancer, check that this reaches a server"
 )
 
 

@@ -1,11 +1,11 @@
 """kazoo's DataWatch and ChildrenWatch on one node, kept alive.
 
 kazoo's own recipes stop silently: a ChildrenWatch once its node is gone or may not be read, and
-both when their greenlet meets an error. ``NodeWatch`` builds them anew at every connection, for
+both when their greenlet meets an error. ``NodeWatch`` builds new ones at every connection, for
 every new incarnation of the node, and after any error.
 
 Promises: after ``refresh`` has returned, every change of the node, of its data or of its list of
-children calls ``wake``, or the next ``refresh`` builds the watches anew. ``wake`` may be called
+children calls ``wake``, or the next ``refresh`` builds new watches. ``wake`` may be called
 without need, and once for many changes. It is called from kazoo's greenlets, so it must only set a
 flag. It does not say what happened: read the node after ``refresh``. ``touched`` is called as soon
 as ZooKeeper reports a change, ``wake`` later, when kazoo has read the node again.
@@ -115,7 +115,7 @@ class NodeWatch:
         client.add_listener(self._on_state)
 
     def refresh(self) -> None:
-        """Build the watches anew if they may be dead; return at once if they are alive.
+        """Build new watches if they may be dead; return at once if they are alive.
 
         A node that does not exist is watched for its creation. Raises ZooKeeperUnavailable, or
         BoardDenied if the node may not be read.

@@ -65,7 +65,7 @@ class Pulse:
 
     def run(self, stopping: Event) -> None:
         """Send syncs until ``stopping`` is set."""
-        refused = Complaint(LOG, "ZooKeeper refuses to sync")
+        refused = Complaint(LOG, "ZooKeeper refuses the sync")
         while not stopping.is_set():
             asked, moment = self._clock.elapsed(), self._clock.now()
             try:

@@ -27,10 +27,10 @@ HEAD: Final = (
     "unseen",
     "invented",
     "lost",
-    "seconds to admit it (API)",
-    "seconds to tell it (stream)",
-    "seconds to live again",
-    "besides",
+    "seconds until not live (API)",
+    "seconds until not live (stream)",
+    "seconds until live again",
+    "other measurements",
 )
 
 Row = dict[str, Any]

@@ -69,7 +69,7 @@ def joined_and_left(scene: Scene, seed: int) -> None:
         eventually(lambda: scene.database.workers.count_documents({}) == 2, 60.0, "it is there")
         scene.over()
         scene.await_taken(second)
-    scene.notes["seconds until who joined had its share"] = scene.recovered[-1]
+    scene.notes["seconds until the new worker had its share"] = scene.recovered[-1]
     scene.await_operations(100)
     with scene.fault():
         scene.dismiss(second)

@@ -380,7 +380,7 @@ class TestWrongValues:
         [
             (["jobs", "--state", "lost"], "UNCLAIMED, CLAIMED or COMPLETE"),
             (["jobs", "--age-over", "soon"], "as in 5m"),
-            (["jobs", "--age-over", "1h", "--age-over", "5m"], "--age-over is there 2 times"),
+            (["jobs", "--age-over", "1h", "--age-over", "5m"], "--age-over is given 2 times"),
             (
                 ["jobs", "--since", "2026-01-01T00:00:00Z", "--since", "2026-01-02T00:00:00Z"],
                 "once",

@@ -477,7 +477,7 @@ class TestByHand:
             gaps.first()
         proxy.mend()
         store.database.boards.update_one({"_id": PATH}, {"$unset": {"writes": ""}})
-        with pytest.raises(Fenced, match="taken anew"):
+        with pytest.raises(Fenced, match="taken again"):
             at_last(gaps.again)
         store.take(PATH, 8, yes, now()).mark(Freshness.LIVE, now())
         gaps.assert_done()
@@ -487,7 +487,7 @@ class TestByHand:
         watch = HandWatch(busy_history(), store.take(PATH, 7, yes, now()))
         watch.round()
         store.database.boards.update_one({"_id": PATH}, {"$inc": {"writes": 5}})
-        with pytest.raises(Fenced, match="somebody else wrote"):
+        with pytest.raises(Fenced, match="something else wrote"):
             watch.board.mark(Freshness.LIVE, now())
         store.take(PATH, 8, yes, now()).mark(Freshness.LIVE, now())
 

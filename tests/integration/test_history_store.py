@@ -136,7 +136,8 @@ class TestSchema:
                 store.open()
             assert str(refused.value) == (
                 f"Cassandra has no table checkpoint_rows or checkpoints in the keyspace {corner}:"
-                " an administrator makes them, or a worker with [cassandra] create_schema = true"
+                " create the missing tables, or start canary-worker with"
+                " [cassandra] create_schema = true"
             )
 
     def test_what_a_worker_made_is_enough_for_a_server(

@@ -489,7 +489,7 @@ class TestBoards:
                 return on_boards(tallies, paths, session)
             refused.append(session)
             pending = OperationFailure("pending collection catalog changes", 246)
-            raise StoreUnavailable("MongoDB could not do it now") from pending
+            raise StoreUnavailable("MongoDB could not complete the request") from pending
 
         monkeypatch.setattr(Tallies, "on_boards", refuse)
         [board] = get("boards")["boards"]
@@ -762,14 +762,14 @@ class TestForms:
             ("limit=ten", ["limit is 'ten'"]),
             ("limit=1_0", ["limit is '1_0'"]),
             ("limit=%2B5", ["limit is '+5'"]),
-            ("limit=5&limit=6", ["limit is there 2 times: '5', '6'", "once"]),
-            ("sort=name&sort=name", ["sort is there 2 times"]),
-            ("age>=5&age>=6", ["age> is there 2 times"]),
-            ("cursor=" + FORGED["nested"], ["cursor is", "next of the page before"]),
+            ("limit=5&limit=6", ["limit is given 2 times: '5', '6'", "once"]),
+            ("sort=name&sort=name", ["sort is given 2 times"]),
+            ("age>=5&age>=6", ["age> is given 2 times"]),
+            ("cursor=" + FORGED["nested"], ["cursor is", "next in the previous page"]),
             ("sort=name&cursor=" + FORGED["number"], ["cursor is"]),
             ("sort=name&cursor=" + FORGED["surrogate"], ["cursor is"]),
             ("cursor=" + FORGED["huge"], ["cursor is"]),
-            ("cursor=%25", ["cursor is '%'", "next of the page before"]),
+            ("cursor=%25", ["cursor is '%'", "next in the previous page"]),
             ("cursor=_w", ["cursor is '_w'"]),
             ("q=", ["q is ''"]),
             ("q=a%00b", ["q is 'a\\x00b'", "control character"]),

@@ -736,10 +736,10 @@ class TestTooMuch:
     ) -> None:
         board = store.take(PATH, 7, yes, now())
         changes = [*map(posted, range(5)), posted(6, owner="\ud800"), posted(7)]
-        with pytest.raises(StoreRefused, match="can't hold"):
+        with pytest.raises(StoreRefused, match="can't store"):
             board.write([step_of(*changes)], Freshness.LIVE, now())
         assert_written_once(database, 5)
-        with pytest.raises(StoreRefused, match="can't hold"):
+        with pytest.raises(StoreRefused, match="can't store"):
             board.resume(Freshness.LIVE, now())
         assert_written_once(database, 5)
         assert document(database)["freshness"] == "catching_up"

@@ -127,11 +127,11 @@ class TestNames:
     @pytest.mark.parametrize(
         ("query", "words"),
         [
-            ("", "Which job? Say uuid, or path and znode"),
+            ("", "Which job? Give either uuid, or path and znode"),
             ("uuid=a&znode=b&path=/x", "not both"),
             ("znode=b", "path is missing"),
             ("uuid=", "uuid is ''"),
-            ("uuid=a&uuid=b", "uuid is there 2 times"),
+            ("uuid=a&uuid=b", "uuid is given 2 times"),
             ("uuid=a&limit=10001", "limit is '10001'"),
             ("uuid=a&after=-1", "after is '-1'"),
             ("uuid=a&after=9223372036854775808", "after is"),

@@ -491,7 +491,7 @@ class TestHolding:
                 assert json.loads(body)["status"] == status
         assert server.command.end() == 0
         answered = [status for _, status in NO_REQUESTS if status is not None]
-        assert server.command.output.count("not understood") == len(answered)
+        assert server.command.output.count("not a valid HTTP request") == len(answered)
         assert "Traceback" not in server.command.output
         assert "hunter2" not in server.command.output
 

@@ -57,7 +57,7 @@ def test_one_that_has_as_many_connections_as_it_takes(
         found = run("canary", "doctor", **away)
         said = found.stdout + found.stderr
         assert "maxClientCnxns" in said
-        assert "not ZooKeeper's" not in said
+        assert "as a ZooKeeper server does" not in said
         worker = spawn("canary-worker", **away)
         eventually(lambda: "maxClientCnxns" in worker.output)
         assert "use_tls" not in worker.output

@@ -202,7 +202,7 @@ class TestEnsemble:
         assert ask(server(nothing), LIMIT) == ServerState(None, None)
         with pytest.raises(NotAllowed):
             ask(server(b"srvr is not executed because it is not in the whitelist.\n"), LIMIT)
-        with pytest.raises(ZooKeeperUnavailable, match="not ZooKeeper's"):
+        with pytest.raises(ZooKeeperUnavailable, match="as a ZooKeeper server does"):
             ask(server(b"HTTP/1.1 400 Bad Request\r\n\r\n"), LIMIT)
 
     def test_nobody_listens_or_says_anything(self) -> None:
@@ -228,8 +228,8 @@ class TestAdvice:
             (StoreRefused(mongo._STANDALONE), AS_SAID),
             (StoreUnavailable(mongo.NOT_INITIATED), AS_SAID),
             (StoreRefused(mongo._WRONG_CREDENTIALS), AS_SAID),
-            (ZooKeeperUnavailable("h:1: x; if it wants TLS, set [zookeeper] use_tls"), AS_SAID),
-            (ZooKeeperUnavailable("the certificate is not to be trusted: check ca_file"), AS_SAID),
+            (ZooKeeperUnavailable("h:1: x; if it requires TLS, set [zookeeper] use_tls"), AS_SAID),
+            (ZooKeeperUnavailable("the certificate is not trusted: check ca_file"), AS_SAID),
             (BoardDenied("ZooKeeper does not let Canary read /canary/jobs"), RIGHTS),
         ],
     )

@@ -177,7 +177,7 @@ class TestAnswers:
             (problem(400, "cursor is 'x'"), 2, ": cursor is 'x'"),
             (problem(401, "Nobody signed in"), 1, "CANARY_TOKEN"),
             (problem(403, "Not you"), 1, "CANARY_TOKEN"),
-            (problem(500, "Canary failed"), 1, "answers 500: Canary failed"),
+            (problem(500, "Internal error"), 1, "answers 500: Internal error"),
             (Answer({}, 503, {"Retry-After": "2"}), 1, "try again in 2 s"),
             (problem(503, "MongoDB does not answer"), 1, "MongoDB does not answer"),
             (Answer(b"<html>", 200), 1, "did not answer with a JSON object"),

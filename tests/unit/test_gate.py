@@ -94,7 +94,7 @@ class TestSignIn:
     @pytest.mark.parametrize("name", ["basic_file", "bearer_file"])
     def test_a_file_that_lets_nobody_in_is_refused(self, tmp_path: Path, name: str) -> None:
         (tmp_path / "f").write_text("# nobody yet\n")
-        with pytest.raises(ConfigError, match=r"holds (nobody|no token)\. (Add|Make) .*"):
+        with pytest.raises(ConfigError, match=r"contains no (users|tokens)\. (Add|Make) .*"):
             gate.make(Config(auth=AuthOptions(**{name: str(tmp_path / "f")})))
 
     def test_each_way(self, config: Config, token: tuple[str, str]) -> None:

@@ -35,12 +35,12 @@ def test_what_htpasswd_writes_is_taken() -> None:
         ("{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "SHA-1"),
         ("$5$salt$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc8", "SHA-256"),
         ("$6$salt$x", "SHA-512"),
-        ("rl.3StKT.4T8M", "something else"),
-        ("hunter2", "something else"),
-        ("", "something else"),
-        ("$2x$05$gepsbvnEdt8Nh96frSIaVuzY7ZL6mxzGvyjnVFsoOUgRX.e2Ql.1e", "something else"),
-        ("$2y$05$gepsbvnEdt8Nh96frSIaVuzY7ZL6mxzGvyjnVFsoOUgRX.e2Ql.1", "something else"),
-        ("$2y$05$" + "a" * 53, "something else"),  # no salt ends so
+        ("rl.3StKT.4T8M", "not a valid hash"),
+        ("hunter2", "not a valid hash"),
+        ("", "not a valid hash"),
+        ("$2x$05$gepsbvnEdt8Nh96frSIaVuzY7ZL6mxzGvyjnVFsoOUgRX.e2Ql.1e", "not a valid hash"),
+        ("$2y$05$gepsbvnEdt8Nh96frSIaVuzY7ZL6mxzGvyjnVFsoOUgRX.e2Ql.1", "not a valid hash"),
+        ("$2y$05$" + "a" * 53, "not a valid hash"),  # no salt ends so
         ("$2y$16$gepsbvnEdt8Nh96frSIaVuzY7ZL6mxzGvyjnVFsoOUgRX.e2Ql.1e", "the cost 16"),
         ("$2y$03$gepsbvnEdt8Nh96frSIaVuzY7ZL6mxzGvyjnVFsoOUgRX.e2Ql.1e", "the cost 3"),
     ],
@@ -57,7 +57,7 @@ def test_another_hash_is_refused_with_its_line_and_what_to_do(hashed: str, kind:
     ("text", "told"),
     [
         ("hunter2\n", "line 1: there is no colon"),
-        (f"{ANN}\n{ANN}\n", "line 2: 'ann' is there before"),
+        (f"{ANN}\n{ANN}\n", "line 2: 'ann' already has a line"),
         (ANN.removeprefix("ann"), "line 1: the name is empty"),
         ("a\x07" + ANN, "control character"),
         ("a" * 200 + ANN, "longer than 128"),

@@ -70,18 +70,18 @@ def test_what_canary_sets_itself_is_left_out_and_the_log_says_so(
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("replicaset2=x", "does not know: replicaset2 (did you mean replicaset?). Take it out."),
-        ("hostname=hunter2", "does not know: hostname. Take it out."),
-        ("tls=maybe", "a value of tls that MongoDB's driver does not take"),
+        ("replicaset2=x", "does not know: replicaset2 (did you mean replicaset?). Remove it."),
+        ("hostname=hunter2", "does not know: hostname. Remove it."),
+        ("tls=maybe", "a value of tls that MongoDB's driver does not accept"),
         ("compressors=", "the option compressors without a value"),
         ("localThresholdMS", "the option localThresholdMS without a value"),
         ("zlibCompressionLevel=99", "a value of zlibCompressionLevel"),
-        ("tls=true&ssl=false", "do not go together"),
-        ("tlsInsecure=true&tlsAllowInvalidCertificates=true", "do not go together"),
+        ("tls=true&ssl=false", "exclude each other"),
+        ("tlsInsecure=true&tlsAllowInvalidCertificates=true", "exclude each other"),
         ("authMechanism=FOO", "a value of authMechanism"),
         ("authMechanismProperties=hunter2", "a value of authMechanismProperties"),
-        ("x%20y=hunter2", "something behind the ? that is no option"),
-        ("=hunter2", "something behind the ? that is no option"),
+        ("x%20y=hunter2", "text after the ? that is not an option"),
+        ("=hunter2", "text after the ? that is not an option"),
     ],
 )
 def test_what_is_wrong_is_named_with_what_to_do(query: str, words: str) -> None:

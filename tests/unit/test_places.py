@@ -29,7 +29,7 @@ class TestPlaces:
         leave = [places.take("a", nobody), places.take("a", nobody)]
         assert places.is_full("a")
         assert not places.is_full("b")
-        with pytest.raises(TooOften, match="2 answers to this client are under way") as caught:
+        with pytest.raises(TooOften, match="2 responses to this client are in progress") as caught:
             places.take("a", nobody)
         assert caught.value.wait == 1
         places.take("b", nobody)

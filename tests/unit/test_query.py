@@ -121,8 +121,8 @@ def test_a_moment_without_its_zone(text: str) -> None:
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"age": "5m"}, "There is no parameter 'age'. Is 'age>=5m' meant? Allowed: "),
-        ({"age>5m": ""}, "There is no parameter 'age>5m'. Is 'age>=5m' meant? Allowed: "),
+        ({"age": "5m"}, "There is no parameter 'age'. Did you mean 'age>=5m'? Allowed: "),
+        ({"age>5m": ""}, "There is no parameter 'age>5m'. Did you mean 'age>=5m'? Allowed: "),
         ({"path": ["a/jobs"]}, "path is 'a/jobs': cannot be a board's path: it must be absolute"),
         ({"since": "2026-01-02T12:30"}, "since is '2026-01-02T12:30': its zone is missing"),
     ],
@@ -327,7 +327,7 @@ REPEATED = ("limit", "cursor", "sort", "format", "age>", "waiting>!", "since", "
 
 @pytest.mark.parametrize("name", REPEATED)
 def test_what_has_one_value_is_there_once(name: str) -> None:
-    with pytest.raises(UsageError, match=rf"^{name} is there 2 times: '1', '2'. Allowed: once"):
+    with pytest.raises(UsageError, match=rf"^{name} is given 2 times: '1', '2'. Allowed: once"):
         JobsQuery.check_repeated(MultiDict([(name, "1"), (name, "2")]))
     JobsQuery.check_repeated(MultiDict([(name, "1"), ("owner", "a"), ("owner", "b")]))
 
@@ -340,7 +340,7 @@ def test_a_parameter_of_v1_is_there_once(name: str) -> None:
         "at": lambda: parameters.at(twice),
         "interval": lambda: parameters.interval(twice, 5),
     }
-    with pytest.raises(UsageError, match=f"{name} is there 2 times"):
+    with pytest.raises(UsageError, match=f"{name} is given 2 times"):
         asking[name]()
 
 
@@ -350,7 +350,7 @@ def test_order() -> None:
 
 
 def test_an_unknown_parameter_is_named_with_those_that_there_are() -> None:
-    with pytest.raises(UsageError, match=r"Is 'running>=1s' meant\?"):
+    with pytest.raises(UsageError, match=r"Did you mean 'running>=1s'\?"):
         Query.model_validate({"running>1s": ""})
     with pytest.raises(UsageError, match=r"no parameter 'stat'. Allowed: path, path!, state"):
         Query.model_validate({"stat": "x"})

@@ -143,9 +143,14 @@ class TestHandler:
     @pytest.mark.parametrize(
         ("has_tls", "believed", "name", "words"),
         [
-            (True, OWN, "zk.example", "is another host's .* check .zookeeper. hosts, or set"),
-            (True, None, "localhost", "is not to be trusted .* check .zookeeper. ca_file"),
-            (False, OWN, "localhost", r"do not agree on TLS \(.*\): check that it is a port for"),
+            (True, OWN, "zk.example", "is for another host .* check .zookeeper. hosts, or set"),
+            (True, None, "localhost", "is not trusted .* check .zookeeper. ca_file"),
+            (
+                False,
+                OWN,
+                "localhost",
+                r"the TLS handshake with .* failed \(.*\): check that this is a TLS port",
+            ),
         ],
     )
     def test_why_it_does_not(
@@ -172,6 +177,6 @@ def test_why_a_plain_connection_does_not_come_about() -> None:
     assert why(dropped, "zk:1", by_tls=False) == "zk:1: Connection refused"
     ended = ConnectionDropped("socket connection broken")
     assert why(ended, "zk:1", by_tls=False) == (
-        "zk:1 ended the connection (socket connection broken); if it wants TLS, set"
+        "zk:1 ended the connection (socket connection broken); if it requires TLS, set"
         " [zookeeper] use_tls"
     )

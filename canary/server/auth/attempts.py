@@ -34,7 +34,7 @@ class Attempts:
         if count >= WRONG:
             raise TooOften(
                 f"{WRONG} wrong passwords came from this address within {WINDOW:g} s; try again "
-                "later, with the right one",
+                "later with the right password",
                 begun + WINDOW - now,
             )
 

@@ -26,7 +26,7 @@ def parse(text: str, path: str) -> Mapping[str, bytes]:
     """Return the hash of each name's password. ``path`` is the file's path, for error messages.
 
     Empty lines and lines that begin with # are skipped. Raises ConfigError, whose message quotes
-    nothing of a line but the name.
+    only the name in a line.
     """
     found: dict[str, bytes] = {}
     for number, line in enumerate(text.splitlines(), 1):
@@ -38,11 +38,11 @@ def parse(text: str, path: str) -> Mapping[str, bytes]:
             raise _wrong(f"{where} there is no colon. A line is a name, a colon and a hash.")
         if not is_name(name):
             raise _wrong(
-                f"{where} the name is empty, longer than {MAX_NAME} characters, or has a control "
-                "character in it."
+                f"{where} the name is empty, longer than {MAX_NAME} characters, or contains a "
+                "control character."
             )
         if name in found:
-            raise _wrong(f"{where} {shown(name)} is there before. Keep one of its lines.")
+            raise _wrong(f"{where} {shown(name)} already has a line. Keep only one.")
         _check(hashed, where, name, path)
         found[name] = hashed.encode()
     return found
@@ -54,18 +54,18 @@ def cost(hashed: bytes) -> int:
 
 
 def _check(hashed: str, where: str, name: str, path: str) -> None:
-    made = f"Make it anew: htpasswd -B {shlex.quote(path)} {shlex.quote(name)}"
+    made = f"Create it again: htpasswd -B {shlex.quote(path)} {shlex.quote(name)}"
     match = _BCRYPT.fullmatch(hashed)
     if match is None:
         known = [kind for prefix, kind in _OTHERS if hashed.startswith(prefix)]
-        kind = f"a hash of {known[0]}" if known else "something else"
+        kind = f"hashed with {known[0]}" if known else "not a valid hash"
         raise _wrong(
-            f"{where} what stands behind {shown(name)} is {kind}, and only a hash of bcrypt is "
-            f"taken. {made}"
+            f"{where} the password of {shown(name)} is {kind}; only bcrypt hashes are accepted. "
+            f"{made}"
         )
     if not 4 <= int(match[1]) <= MAX_COST:
         raise _wrong(
-            f"{where} the hash of {shown(name)} has the cost {int(match[1])}. Allowed: from 4 to "
+            f"{where} the hash of {shown(name)} has the cost {int(match[1])}. Allowed: 4 to "
             f"{MAX_COST}. {made}"
         )
 

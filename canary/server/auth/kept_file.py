@@ -76,7 +76,7 @@ class KeptFile(Generic[T]):
             with os.fdopen(descriptor, "rb") as file:
                 status = os.fstat(file.fileno())
                 if not stat.S_ISREG(status.st_mode):
-                    raise self._wrong("is no ordinary file")
+                    raise self._wrong("is not a regular file")
                 # Taken before reading, so that a write in the meantime changes the signature.
                 self._signature = _signature(status)
                 data = file.read(MAX_SIZE + 1)

@@ -50,7 +50,7 @@ class Bcrypt:
     def __call__(self, password: bytes, hashed: bytes) -> bool:
         """Return whether ``password`` matches ``hashed``. Raises Crowded if ``WAITING`` wait."""
         if self._waiting >= WAITING:
-            raise Crowded("Too many want to sign in at the same time; try again in a while")
+            raise Crowded("Too many clients are signing in at the same time; try again later")
         if self._pool is None:
             self._pool = ThreadPool(THREADS)
         self._waiting += 1

@@ -79,8 +79,8 @@ def make(config: Config) -> SignIn:
     )
     if not sign_in.is_needed and not _is_loopback(host):
         raise ConfigError(
-            f"[server] host is {host}, which others than this machine can reach, and there is no "
-            "way to sign in. Set [auth] basic_file, [auth] bearer_file or [auth] user_header, or "
+            f"[server] host is {host}, which other machines can reach, but no way to sign in is "
+            "configured. Set [auth] basic_file, [auth] bearer_file or [auth] user_header, or "
             "set [server] host to 127.0.0.1.",
             option="[server] host",
             value=host,
@@ -95,7 +95,7 @@ def _passwords(path: str) -> Passwords:
     )
     if not file.content:
         raise ConfigError(
-            f"{htpasswd.OPTION}: {path} holds nobody. Add somebody: htpasswd -B {path} NAME",
+            f"{htpasswd.OPTION}: {path} contains no users. Add one: htpasswd -B {path} NAME",
             option=htpasswd.OPTION,
         )
     return Passwords(file, Bcrypt(), Attempts())
@@ -105,7 +105,8 @@ def _tokens(path: str) -> KeptFile[Tokens]:
     file = KeptFile(path, tokens.OPTION, lambda text: tokens.parse(text, path))
     if not file.content.names:
         raise ConfigError(
-            f"{tokens.OPTION}: {path} holds no token. Make one: canary-server --make-token NAME",
+            f"{tokens.OPTION}: {path} contains no tokens. Make one: "
+            "canary-server --make-token NAME",
             option=tokens.OPTION,
         )
     return file

@@ -47,11 +47,15 @@ def parse(text: str, path: str) -> Tokens:
         name, _, digest = line.rstrip().rpartition(":")
         if not is_name(name) or not _DIGEST.fullmatch(digest):
             raise _wrong(
-                f"{path}, line {number}: this is not a name of at most {MAX_NAME} characters, a "
-                "colon and 64 digits of 0-9 and a-f. Make one: canary-server --make-token NAME"
+                f"{path}, line {number}: not a valid line. Allowed: a name of at most {MAX_NAME} "
+                "characters, a colon and 64 hexadecimal digits in lower case. Make one: "
+                "canary-server --make-token NAME"
             )
         if digest in names:
-            raise _wrong(f"{path}, line {number}: the same token is there before. Make another.")
+            raise _wrong(
+                f"{path}, line {number}: the same token is on an earlier line. Make another one: "
+                "canary-server --make-token NAME"
+            )
         names[digest] = name
     return Tokens(names)
 
@@ -60,8 +64,8 @@ def make(name: str) -> tuple[str, str]:
     """Return a new token and its line for the file. Raises UsageError if ``name`` is not valid."""
     if not is_name(name) or name.startswith("#"):
         raise UsageError(
-            f"A token's name has from 1 to {MAX_NAME} characters, no control character among "
-            "them, and does not begin with #."
+            f"A token's name must have 1 to {MAX_NAME} characters, must not contain control "
+            "characters, and must not begin with #."
         )
     token = PREFIX + secrets.token_urlsafe(BITS // 8)
     return token, f"{name}:{_digest(token)}"

@@ -136,9 +136,9 @@ def _check_free(options: ServerOptions) -> None:
             is_taken = error.errno == errno.EADDRINUSE
             if not is_taken or time.monotonic() > deadline:
                 raise ConfigError(
-                    f"[server] host and port: nothing can listen at {options.host}, port"
+                    f"[server] host and port: can't listen on {options.host}, port"
                     f" {options.port}: {error.strerror}"
-                    + (". Set [server] port to one that is free" if is_taken else "")
+                    + (". Set [server] port to a free port" if is_taken else "")
                 ) from error
             time.sleep(TRY_AGAIN)
         else:
@@ -156,7 +156,7 @@ def _allow_files(wanted: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
     if allowed < wanted:
         LOG.warning(
-            "[server] max_streams needs %d open files and %d are allowed: raise that limit "
+            "[server] max_streams needs %d open files, but only %d are allowed: raise the limit "
             "(LimitNOFILE of systemd, ulimit -Hn of a shell) or lower max_streams",
             wanted,
             allowed,

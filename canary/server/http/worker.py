@@ -62,9 +62,9 @@ _STATUS: Final = (
     (errors.ParseException, HTTPStatus.BAD_REQUEST),
 )
 _DETAILS: Final = {
-    HTTPStatus.REQUEST_URI_TOO_LONG: "The request line is longer than 8 KiB: ask for less at once.",
-    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The header fields are too many, or too long.",
-    HTTPStatus.BAD_REQUEST: "That is no request by HTTP's rules.",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "The request line is longer than 8 KiB: send a shorter one.",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "Too many or too long header fields: send less.",
+    HTTPStatus.BAD_REQUEST: "This is not a valid HTTP request.",
 }
 
 
@@ -177,7 +177,7 @@ class Worker(GeventWorker):
             LOG.error("a request failed", exc_info=exc)
         else:
             facts = {"status": status.value, "client": addr[0]}
-            LOG.info("not understood: %s", type(exc).__name__, extra=facts)
+            LOG.info("not a valid HTTP request: %s", type(exc).__name__, extra=facts)
         self._waiting.remove(client)
         client.refuse()
         with contextlib.suppress(OSError):

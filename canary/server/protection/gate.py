@@ -72,17 +72,19 @@ class Gate:
         for name in asked:
             if not self._hosts.is_own(name):
                 raise Misdirected(
-                    "Nobody needs to sign in here, so only this machine's own names and those that "
-                    f"[server] allowed_hosts lists are answered to, and {shown(name)} is neither. "
-                    "If it leads here, also by a proxy on this machine, list it there. A proxy on "
-                    "another machine must be in [server] trusted_proxies and send X-Forwarded-For."
+                    "This server requires no sign-in, so it only answers requests for this "
+                    "machine's own names and those in [server] allowed_hosts. "
+                    f"{shown(name)} is neither. If it leads to this server, directly or through a "
+                    "proxy on this machine, add it to allowed_hosts. If a proxy on another machine "
+                    "forwards it, add the proxy to [server] trusted_proxies and have it send "
+                    "X-Forwarded-For."
                 )
 
     def _check_known(self) -> None:
         if not is_known() and not is_open(request.path):
             raise NotSignedIn(
-                "Sign in to be answered: nobody did, or with a name, password or token that is "
-                "not known here",
+                "Authentication required: sign in with a name and password, or with a token. If "
+                "the request has credentials, they are not valid here",
                 self._ways.challenges,
             )
 

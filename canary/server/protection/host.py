@@ -34,7 +34,7 @@ def asked(environ: Mapping[str, Any]) -> list[str]:
         if text is None and environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
             continue
         if text is None:
-            raise UsageError("There is no Host header, which HTTP/1.1 demands. Send one.")
+            raise UsageError("The Host header is missing. HTTP/1.1 requires it: send one.")
         match = _HOST.fullmatch(text)
         if match is None:
             raise UsageError(

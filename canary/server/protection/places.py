@@ -68,7 +68,7 @@ class Places:
         elif len(self._taken) >= self._bound.whole and not self._make_room(
             next(iter(self._taken)), now
         ):
-            raise Crowded("Too many answers are under way; try again in a while")
+            raise Crowded("Too many responses are in progress; try again later")
         place = _Place(client, now, cut)
         self._taken[place] = None
         self._counts[client] = self._counts.get(client, 0) + 1
@@ -78,8 +78,8 @@ class Places:
     def refusal(self) -> TooOften:
         """The error for a client that has too many answers in progress."""
         return TooOften(
-            f"{self._bound.each} answers to this client are under way: take them before asking for "
-            "more",
+            f"{self._bound.each} responses to this client are in progress: read them before "
+            "sending more requests",
             RETRY_AFTER,
         )
 

@@ -32,7 +32,7 @@ class Rate:
             return
         reset = self._limiter.get_window_stats(item, client).reset_time
         raise TooOften(
-            f"This client asked more often than {item.amount} times a minute, which "
-            f"{self._option} allows",
+            f"This client sent more than {item.amount} requests within a minute, which is the "
+            f"limit of {self._option}; send fewer",
             reset - time.time(),
         )

@@ -32,7 +32,7 @@ PAUSE: Final = 0.001  # seconds for other greenlets, between two slices of judgi
 LOOK: Final = 1.0  # seconds between two checks whether the process ends
 TOO_SLOW: Final = dropped(
     f"More than {LIMIT:,} events or {SIZE >> 20} MiB of them were waiting; connect again with "
-    "Last-Event-ID to go on"
+    "Last-Event-ID to continue"
 )
 
 
@@ -151,7 +151,7 @@ class Broadcaster:
                     with self._lock:
                         self._judged(self._groups.judge_some())
                 except Exception:
-                    LOG.exception("the filters of the event stream's clients failed")
+                    LOG.exception("unexpected error in the filters of the event stream's clients")
                 self.clock.sleep(PAUSE)
 
     # Subscriptions.
@@ -191,8 +191,8 @@ class Broadcaster:
     def _add(self, wanted: EventFilter) -> Subscription:
         if self.is_ending or self.size >= self._limit:
             raise Crowded(
-                "This process serves as many event streams as [server] max_streams allows, or it "
-                "ends; connect again in a while"
+                "This process already serves as many event streams as [server] max_streams allows, "
+                "or it is stopping; connect again later"
             )
         group = self._groups.add(wanted)
         subscription = Subscription(group.wanted, self._first(wanted), self, self.clock)

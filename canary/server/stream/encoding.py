@@ -141,7 +141,7 @@ def encode_all(events: Iterable[Event]) -> list[EncodedEvent]:
     try:
         return [encode(event) for event in events]
     except Exception as error:  # damaged, or written by another version
-        raise PlaceLost("A document after that place can't be told") from error
+        raise PlaceLost("A document after that position can't be sent") from error
 
 
 def reset(position: str | None) -> EncodedEvent:

@@ -50,7 +50,7 @@ _RESUMES: Final = "the id of the last event or heartbeat that the client receive
 
 
 class StreamQuery(Query):
-    """The filters of a stream, for changes and gaps. To board events only ``path`` applies."""
+    """The filters of a stream, for changes and gaps. Only ``path`` applies to board events."""
 
     kind: list[KindName] = KIND
     not_kind: list[KindName] = NOT_KIND
@@ -112,10 +112,10 @@ def blueprint(resumption: Resumption, shares: Shares) -> APIBlueprint:
 
     @stream.get("/v2/stream", responses=_described())
     def answer(query: StreamQuery, header: StreamHeaders) -> Response:
-        """Stream what happens, from now on or from the client's last id, without an end.
+        """Stream what happens, from now on or from the client's last id. The stream does not end.
 
-        Filters apply to changes and gaps as in their lists. To board events only path applies. All
-        other events are sent to every client.
+        Filters apply to changes and gaps as in their lists. Board events are filtered by path only.
+        All other events are sent to every client.
         """
         give_back = shares.take(client_of(request.environ))
         try:
@@ -131,8 +131,8 @@ def blueprint(resumption: Resumption, shares: Shares) -> APIBlueprint:
         """Return the response, and a function to call once it has ended."""
         sought, form = Sought(asked_of(query)), _form()
         if not broadcaster.wait_until_known(KNOWN_LIMIT):
-            why = broadcaster.why_away or "MongoDB has not told the boards yet"
-            raise StoreUnavailable(f"{why}; connect again in a while")
+            why = broadcaster.why_away or "The boards have not been read from MongoDB yet"
+            raise StoreUnavailable(f"{why}; connect again later")
         catch_up: CatchUp | None = None
         if last:
             subscription, catch_up = resumption.resume(sought, last)
@@ -158,7 +158,7 @@ def blueprint(resumption: Resumption, shares: Shares) -> APIBlueprint:
 def _described() -> dict[Any, Any]:
     text = {"schema": {"type": "string"}}
     content = {form.content_type: dict(text) for form in FORMS}
-    about = "events without an end, as server-sent events or as one JSON object a line"
+    about = "an endless stream of events: server-sent events, or one JSON object per line"
     return refused() | {200: {"description": about, "content": content}}
 
 

@@ -263,7 +263,7 @@ def _paths(group: Group) -> Collection[str | None]:
 def _after(
     subscription: Subscription, encoded_events: Iterable[EncodedEvent]
 ) -> list[EncodedEvent]:
-    """Return the events behind those that another process has sent to the client."""
+    """Return the events after those that another process has sent to the client."""
     left = [told for told in encoded_events if (told.position or "") > (subscription.after or "")]
     if left:
         subscription.after = None

@@ -79,7 +79,9 @@ class Resumption:
         except StoreUnavailable as error:
             if not self.broadcaster.is_served:
                 raise
-            LOG.warning("what a client of the event stream missed takes too long: %s", error)
+            LOG.warning(
+                "reading what a client of the event stream missed takes too long: %s", error
+            )
             position = None
         if position is None:
             return self.broadcaster.subscribe_anew(wanted), None
@@ -109,7 +111,7 @@ class Resumption:
         if self.broadcaster.is_known(position):
             return None
         if not self._filling.acquire(timeout=FILL_WAIT):
-            raise Crowded("Many clients come back at the same time; connect again in a while")
+            raise Crowded("Many clients are resuming at the same time; connect again later")
         try:
             if self.broadcaster.is_known(position):
                 return None
@@ -155,8 +157,7 @@ class CatchUp:
     ) -> None:
         if not places.acquire(blocking=False):
             raise Crowded(
-                f"{CATCH_UPS} clients are catching up with more than is in memory; connect again "
-                "in a while"
+                f"{CATCH_UPS} clients are already catching up from MongoDB; connect again later"
             )
         self._broadcaster, self._replay, self._found, self._places = (
             broadcaster,
@@ -185,7 +186,7 @@ class CatchUp:
                     return
                 if clock.elapsed() > deadline:
                     reason = f"Catching up took more than {CATCH_UP_LIMIT:g} s; connect again with "
-                    self._broadcaster.drop(subscription, reason + "Last-Event-ID to go on")
+                    self._broadcaster.drop(subscription, reason + "Last-Event-ID to continue")
                     return
                 until, _, _ = self._broadcaster.kept
                 if until is None:  # the feed has lost its position and looks for another
@@ -195,7 +196,7 @@ class CatchUp:
             self._broadcaster.begin_anew(subscription)
         except StoreError as error:
             LOG.warning("a client of the event stream could not catch up: %s", error)
-            reason = "MongoDB does not answer; connect again with Last-Event-ID to go on"
+            reason = "MongoDB does not answer; connect again with Last-Event-ID to continue"
             self._broadcaster.drop(subscription, reason)
         finally:
             self.close()

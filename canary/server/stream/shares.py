@@ -36,8 +36,8 @@ class Shares:
         with self._lock:
             if self._held.get(client, 0) >= self._limit:
                 raise TooOften(
-                    f"This client has {self._limit} event streams here, as many as [server] "
-                    "streams_per_client allows; close one, or connect again in a while",
+                    f"This client already has {self._limit} event streams, the limit of [server] "
+                    "streams_per_client; close one, or connect again later",
                     RETRY_AFTER,
                 )
             self._held[client] += 1

@@ -58,8 +58,8 @@ def _write(spool: IO[bytes], path: str, found: BoardJobs, clock: Clock = CLOCK) 
     for job in found.jobs:
         if clock.elapsed() - begun > READ_LIMIT:
             raise StoreUnavailable(
-                f"MongoDB could not tell all jobs within {READ_LIMIT:g} s; ask for a shorter "
-                "interval, or page by page from /v2/jobs"
+                f"Reading all jobs from MongoDB took more than {READ_LIMIT:g} s; use a shorter "
+                "interval, or read them page by page from /v2/jobs"
             )
         spool.write(b"," if count else b"")
         spool.write(json.dumps(representation.job(path, job)).encode())

@@ -42,7 +42,7 @@ def _only(words: Words, name: str) -> str | None:
     values = words.getlist(name)
     if len(values) > 1:
         told = ", ".join(shown(value) for value in values[:3])
-        raise UsageError(f"{name} is there {len(values)} times: {told}. Allowed: once.")
+        raise UsageError(f"{name} is given {len(values)} times: {told}. Allowed: once.")
     return values[0] if values else None
 
 

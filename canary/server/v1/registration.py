@@ -23,6 +23,6 @@ def check_registered(path: str, board: BoardNow | None, registry: Registry) -> N
     if (board is not None and board.registered) or registry.is_registered(path):
         return
     raise NotRegistered(
-        f"Nobody registered {path}, so Canary does not watch it. To have it watched, run: "
+        f"{path} is not registered, so Canary does not watch it. To register it, run: "
         f"canary-producer add {shlex.quote(path)}"
     )

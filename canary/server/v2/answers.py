@@ -1,6 +1,6 @@
 """How ``/v2`` answers: a list as a page of JSON, or all of it as CSV or JSON lines.
 
-Promises: a page begins behind the last entry of the page before (``canary.stores.queries.paging``).
+Promises: a page begins after the last entry of the previous one (``canary.stores.queries.paging``).
 An export is sent as it is read, a batch at a time. If an export breaks off, the response has no
 proper end, so that no client takes it for the whole list. No spreadsheet takes a cell of CSV for a
 formula (``canary.spreadsheet``).
@@ -29,7 +29,7 @@ from canary.spreadsheet import as_json, guarded
 from canary.stores.queries.lists import Kept, Lists
 from canary.stores.queries.paging import Place, Sort
 
-JOBBOARDS: Final = Tag(name="jobboards", description="what happens on jobboards, and what happened")
+JOBBOARDS: Final = Tag(name="jobboards", description="the state and the history of jobboards")
 JSON_LINES: Final = "application/x-ndjson"
 CSV: Final = "text/csv"
 PROBLEM: Final = "application/problem+json"
@@ -50,7 +50,7 @@ class Listing(Protocol):
     def page(
         self, filters: Filters, moment: datetime, sort: Sort, after: Place | None, limit: int
     ) -> list[tuple[Place, JSON]]:
-        """Return at most ``limit`` rows behind ``after``, each with its place."""
+        """Return at most ``limit`` rows that follow ``after``, each with its place."""
 
     def walk(self, filters: Filters, moment: datetime, sort: Sort, limit: int) -> Iterator[JSON]:
         """Yield all rows, or at most ``limit`` of them if it is not 0."""
@@ -66,7 +66,7 @@ class Source:
     def page(
         self, filters: Filters, moment: datetime, sort: Sort, after: Place | None, limit: int
     ) -> list[tuple[Place, JSON]]:
-        """Return at most ``limit`` rows behind ``after``, each with its place."""
+        """Return at most ``limit`` rows that follow ``after``, each with its place."""
         page = self._found.page(self._kept, filters, moment, sort, after, limit)
         return [
             (self._kept.place_of(sort, document), self._told(document, moment)) for document in page
@@ -94,7 +94,7 @@ class Made:
     def page(
         self, filters: Filters, moment: datetime, sort: Sort, after: Place | None, limit: int
     ) -> list[tuple[Place, JSON]]:
-        """Return at most ``limit`` rows behind ``after``, each with its place."""
+        """Return at most ``limit`` rows that follow ``after``, each with its place."""
         places = ((Place(row[sort.field], key), row) for key, row in self.make(filters, moment))
         rows = sorted(places, key=lambda each: _order(each[0]), reverse=sort.descending)
         if after is not None:

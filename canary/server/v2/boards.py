@@ -20,7 +20,7 @@ from canary.stores.queries.board_status import BoardNow
 from canary.stores.queries.counts import OnBoard, Tallies, Tally
 from canary.stores.queries.jobs_at import Queries, Snapshot
 
-WINDOW = "how long to count back: seconds, or with s, m, h or d; by default [canary] interval"
+WINDOW = "how far back to count: seconds, or with s, m, h or d; by default [canary] interval"
 
 
 class BoardsQuery(ListQuery):

@@ -20,9 +20,7 @@ class ChangesQuery(ListQuery):
     sorted_by: ClassVar[dict[str, str]] = {"path": "board"}
     kind: list[KindName] = KIND
     not_kind: list[KindName] = NOT_KIND
-    sort: Literal["-seen_at", "seen_at", "revision", "-revision"] = sorting(
-        "-seen_at", "seen_at", "revision"
-    )
+    sort: Literal["-seen_at", "seen_at", "revision", "-revision"] = sorting("-seen_at", "revision")
 
 
 def blueprint(found: Lists) -> APIBlueprint:
@@ -32,7 +30,7 @@ def blueprint(found: Lists) -> APIBlueprint:
 
     @changes.get("/v2/changes", responses=answered(Changes))
     def answer(query: ChangesQuery) -> Response:
-        """List changes, within their time to live; since and until apply to seen_at."""
+        """List the changes that are still kept; since and until apply to seen_at."""
         return listed("changes", query, source)
 
     return changes

@@ -23,7 +23,7 @@ class Conductor(Answer):
     """A conductor of a board, or the claims of a session without a registered conductor."""
 
     name: str | None = Field(description="the name under which it is registered; null if it is not")
-    owner: str | None = Field(description="the owner that its claims name")
+    owner: str | None = Field(description="the owner in its claims")
     path: str
     host: str | None
     pid: int | None

@@ -1,4 +1,4 @@
-"""Cursors: the place behind which a page begins, as opaque text that a client sends back.
+"""Cursors: the place after which a page begins, as opaque text that a client sends back.
 
 Promises: ``read`` accepts only what ``written`` returned, with a value of one of the types that the
 list is sorted by, so that it can be used in a query to MongoDB. For any other text it returns None.

@@ -21,7 +21,7 @@ class GapsQuery(ListQuery):
     """
 
     row: ClassVar[type[BaseModel]] = Gap
-    sort: Literal["-to", "to", "-from", "from"] = sorting("-to", "to", "from")
+    sort: Literal["-to", "to", "-from", "from"] = sorting("-to", "from")
 
 
 def blueprint(found: Lists) -> APIBlueprint:

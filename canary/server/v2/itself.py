@@ -15,7 +15,7 @@ from canary.stores.mongo.shapes import NO_MOMENT, fitting
 from canary.stores.queries.board_status import BEAT_LIMIT
 from canary.stores.queries.jobs_at import Queries
 
-ITSELF = Tag(name="canary", description="the monitor itself")
+ITSELF = Tag(name="canary", description="Canary itself")
 
 
 class Checkpoints(Answer):
@@ -24,7 +24,9 @@ class Checkpoints(Answer):
     written: int
     failed: int
     interval: float
-    oldest: datetime | None = Field(description="the oldest of the boards' last checkpoints")
+    oldest: datetime | None = Field(
+        description="when the oldest of the boards' last checkpoints was written"
+    )
 
 
 class Worker(Answer):
@@ -34,12 +36,12 @@ class Worker(Answer):
     host: str
     pid: int
     started_at: datetime
-    seen_at: datetime = Field(description="when its last heartbeat came")
+    seen_at: datetime = Field(description="when its last heartbeat was received")
     alive: bool
     boards: int = Field(description="how many registered boards it watches")
-    behind: int = Field(description="for how many boards something waits to be read or stored")
+    behind: int = Field(description="for how many boards changes wait to be read or stored")
     until: datetime | None = Field(
-        description="up to when everything of its other boards is stored"
+        description="everything that happened on its other boards up to this moment is stored"
     )
     reconciled: int = Field(description="how often it has reconciled a board with ZooKeeper")
     drift: int = Field(description="how many differences these comparisons found")

@@ -52,7 +52,7 @@ class JobQuery(Asked):
     path: BoardPath | None = Field(None, description="a board's path, such as /taskflow/jobs")
     posted_at: Moment | None = Field(
         None,
-        description="when the job was posted, as in others: a board that was deleted and created "
+        description="when the job was posted, as in `others`: a board that was deleted and created "
         "again reuses the names of its znodes",
     )
     limit: Annotated[int, Field(ge=1, le=MAX_STORY), BeforeValidator(whole)] = Field(
@@ -61,7 +61,7 @@ class JobQuery(Asked):
         f"{STORY}",
     )
     after: Annotated[int, Field(ge=0, le=MAX_REVISION), BeforeValidator(whole)] | None = Field(
-        None, description="a revision, as in left_out of another answer: only changes behind it"
+        None, description="a revision, as in `left_out` of another answer: only changes after it"
     )
 
 
@@ -74,7 +74,7 @@ class OneJobQuery(JobQuery):
     uuid: Text | None = Field(
         None, description="the job's uuid; with path, the name of its znode works as well"
     )
-    znode: Text | None = Field(None, description="with path, the name of the job's znode, exactly")
+    znode: Text | None = Field(None, description="with path, the exact name of the job's znode")
 
 
 def blueprint(found: Lists) -> APIBlueprint:
@@ -83,7 +83,7 @@ def blueprint(found: Lists) -> APIBlueprint:
 
     @jobs.get("/v2/jobs", responses=answered(Jobs))
     def answer(query: JobsQuery) -> Response:
-        """List jobs: those on boards, and those that ended within their time to live."""
+        """List the jobs on boards, and ended jobs that are still kept."""
         return listed("jobs", query, Source(found, JOBS, row, Job))
 
     # A uuid may have two slashes in a row.
@@ -91,7 +91,7 @@ def blueprint(found: Lists) -> APIBlueprint:
     def one(path: JobPath, query: JobQuery) -> JSON:
         """Return one job with its payload and its changes.
 
-        If there are several such jobs, this is the last that was posted, and others names the rest.
+        If several jobs match, this is the one that was posted last, and `others` names the rest.
         """
         return _story(found, query, path.uuid)
 
@@ -99,12 +99,12 @@ def blueprint(found: Lists) -> APIBlueprint:
     def this_one(query: OneJobQuery) -> JSON:
         """Return one job as /v2/jobs/{uuid} does, by its uuid or by its board and znode.
 
-        Some proxies change a path with a uuid in it that contains slashes, dots or a question mark.
+        Use it for uuids with slashes, dots or a question mark, which some proxies change in paths.
         """
         if (query.uuid is None) == (query.znode is None):
-            raise UsageError("Which job? Say uuid, or path and znode, not both.")
+            raise UsageError("Which job? Give either uuid, or path and znode, not both.")
         if query.znode is not None and query.path is None:
-            raise UsageError("path is missing: znode is a name on one board.")
+            raise UsageError("path is missing: the name of a znode is unique on one board only.")
         return _story(found, query, query.uuid, query.znode)
 
     return jobs
@@ -120,8 +120,8 @@ def _story(found: Lists, query: JobQuery, uuid: str | None, znode: str | None = 
         if query.posted_at is not None:
             what += f" that was posted at {iso(query.posted_at)}"
         raise NotFound(
-            f"No job with the {what} is on a board or has ended lately. "
-            "Ended ones are kept for [mongo] ended_job_ttl; /v2/jobs?q= finds others by a text."
+            f"No job with the {what} was found. Ended jobs are kept for [mongo] ended_job_ttl. "
+            "To search by text, use /v2/jobs?q="
         )
     job = meant[0]
     others = [other for other in same if other["_id"] != job["_id"]]

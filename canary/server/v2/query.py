@@ -71,27 +71,29 @@ _STATE: Final = _several("a job's state: UNCLAIMED, CLAIMED or COMPLETE", "state
 _OUTCOME: Final = _several(
     "how a job ended: consumed, trashed, removed, board_deleted or unknown", "outcome"
 )
-_OWNER: Final = _several("who claims the job, or claimed it when it ended, exactly", "owner")
-_NAME: Final = _several("a job's name, exactly", "name")
-_UUID: Final = _several("a job's uuid, exactly", "uuid")
+_OWNER: Final = _several("who claims the job, or claimed it when it ended; an exact match", "owner")
+_NAME: Final = _several("a job's name; an exact match", "name")
+_UUID: Final = _several("a job's uuid; an exact match", "uuid")
 KIND: Final = _several(
     "what happened: posted, malformed, claimed, abandoned, edited, consumed, trashed, removed, "
     "ended, node_created or node_deleted",
     "kind",
 )
-_AGE: Final = _one("posted that long ago or more: seconds, or with s, m, h or d as in 5m", "age>")
+_AGE: Final = _one("posted at least this long ago: seconds, or with s, m, h or d as in 5m", "age>")
 _WAITING: Final = _one(
-    "has waited that long or more, unclaimed: seconds, or with s, m, h or d as in 5m", "waiting>"
+    "has been unclaimed for at least this long in total: seconds, or with s, m, h or d as in 5m",
+    "waiting>",
 )
 _RUNNING: Final = _one(
-    "has run that long or more, claimed: seconds, or with s, m, h or d as in 5m", "running>"
+    "has been claimed for at least this long in total: seconds, or with s, m, h or d as in 5m",
+    "running>",
 )
-_CLAIMS: Final = _one("was claimed so often or more often: a whole number", "claims>")
-_SINCE: Final = _one(f"there at that moment or later: {MOMENTS}", "since")
-_UNTIL: Final = _one(f"there at that moment or before: {MOMENTS}", "until")
+_CLAIMS: Final = _one("was claimed at least this many times: a whole number", "claims>")
+_SINCE: Final = _one(f"existed at this moment or later: {MOMENTS}", "since")
+_UNTIL: Final = _one(f"existed at this moment or before: {MOMENTS}", "until")
 _TEXT: Final = _one(
-    "a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs "
-    "also in the payload, for gaps only in the path",
+    "a text of 1 to 200 characters to find in path, name, uuid or owner, regardless of case; for "
+    "jobs also in the payload, for gaps only in the path",
     "q",
 )
 NOT_KIND: Final = _not(KIND)
@@ -122,7 +124,7 @@ class Asked(BaseModel):
             name = field.alias or key
             if field.default != [] and len(values := asked.getlist(name)) > 1:
                 told = ", ".join(shown(value) for value in values[:3])
-                raise UsageError(f"{name} is there {len(values)} times: {told}. Allowed: once.")
+                raise UsageError(f"{name} is given {len(values)} times: {told}. Allowed: once.")
 
     @classmethod
     @cache
@@ -214,12 +216,12 @@ class ListQuery(Query):
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(whole)] | None = Field(
         None,
         description=f"a whole number from 1 to {MAX_LIMIT}: how many entries, by default "
-        f"{DEFAULT_LIMIT}, and all of them as CSV or JSON lines",
+        f"{DEFAULT_LIMIT}, or all of them as CSV or JSON lines",
     )
-    cursor: str | None = Field(None, description="the value of next in the page before")
+    cursor: str | None = Field(None, description="the value of next in the previous page")
     sort: str = ""
     format: Literal["json", "csv", "jsonl"] | None = Field(
-        None, description="json, csv or jsonl; by default as the header Accept asks for"
+        None, description="json, csv or jsonl; by default the Accept header decides"
     )
 
     @property
@@ -235,7 +237,7 @@ class ListQuery(Query):
 
     @property
     def after(self) -> Place | None:
-        """The place behind which the page begins; None for the first page.
+        """The place after which the page begins; None for the first page.
 
         Raises UsageError if the cursor is not of this list.
         """
@@ -244,13 +246,13 @@ class ListQuery(Query):
         place = cursors.read(self.cursor, self._fingerprint, self._sorted_types)
         if place is None:
             raise UsageError(
-                f"cursor is {shown(self.cursor)}. Allowed: what stood in next of the page before, "
+                f"cursor is {shown(self.cursor)}. Allowed: the value of next in the previous page, "
                 "with the same filters and the same sort."
             )
         return place
 
     def cursor_behind(self, place: Place) -> str:
-        """Return the cursor of the page that begins behind ``place``."""
+        """Return the cursor of the page that begins after ``place``."""
         return cursors.written(self._fingerprint, place)
 
     @property
@@ -278,7 +280,7 @@ def sorting(*names: str) -> Any:
     If there is only one name, the list is sorted in one direction only.
     """
     if len(names) == 1:
-        return Field(names[0], description=f"{names[0]}: there is no other order")
+        return Field(names[0], description=f"{names[0]}, the only order")
     fields = ", ".join(name.removeprefix("-") for name in names)
     return Field(
         names[0],
@@ -295,7 +297,7 @@ def _refused(model: type[BaseModel], error: ValidationError) -> UsageError:
         meant = ""
         if f"{field}>" in allowed and not value.startswith("!"):
             given = value if sign else str(first["input"])
-            meant = f" Is {shown(f'{field}>={given}')} meant?"
+            meant = f" Did you mean {shown(f'{field}>={given}')}?"
         return UsageError(
             f"There is no parameter {shown(name)}.{meant} Allowed: {', '.join(allowed)}."
         )

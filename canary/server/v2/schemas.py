@@ -59,30 +59,31 @@ class Board(Answer):
     freshness_since: datetime | None
     watcher: str | None = Field(description="the worker that watches it")
     epoch: int | None = Field(description="the czxid of the watch job's lock")
-    revision: int = Field(description="how many changes of the board were recorded so far")
+    revision: int = Field(description="how many changes of the board have been recorded so far")
     watched_since: datetime | None
-    live_until: datetime | None = Field(description="up to when everything that happened is known")
-    drift: int = Field(description="how many differences from ZooKeeper were found so far")
+    live_until: datetime | None = Field(
+        description="everything that happened up to this moment is known"
+    )
+    drift: int = Field(description="how many differences from ZooKeeper have been found so far")
     clock_offset: float | None = Field(
-        description="by how many seconds ZooKeeper's clock is ahead of MongoDB's, negative if it is"
+        description="how many seconds ZooKeeper's clock is ahead of MongoDB's, negative if it is"
         " behind; null if not known yet"
     )
     clock_off: bool = Field(
-        description="whether that is more than 3 s: then times count by MongoDB's clock alone"
+        description="whether the clocks differ by more than 3 s: times then count by MongoDB's"
+        " clock alone"
     )
     unclaimed: int
     claimed: int
     ended: int = Field(description="jobs that ended within the window")
     oldest_unclaimed: float | None = Field(
-        description="for how many seconds the job has waited that waits longest"
+        description="how many seconds the longest-waiting unclaimed job has waited"
     )
     trash_collisions: int = Field(
         description="claimed jobs that TaskFlow can't trash, because a job with the same number"
         " but another uuid is in the trash"
     )
-    oldest_claimed: float | None = Field(
-        description="for how many seconds the claim has lasted that lasts longest"
-    )
+    oldest_claimed: float | None = Field(description="how many seconds the oldest claim has lasted")
     per_minute: PerMinute
     account: Account
 
@@ -98,18 +99,20 @@ class Job(Answer):
     outcome: OutcomeName | None
     owner: str | None = Field(description="who claims the job, or claimed it when it ended")
     posted_at: datetime
-    since: datetime = Field(description="when the job came into its state")
+    since: datetime = Field(description="when the job entered its state")
     claimed_at: datetime | None
     ended_at: datetime | None
     age: float = Field(description="seconds since the job was posted")
-    waiting: float | None = Field(description="seconds unclaimed, summed up; null if unknown")
-    running: float | None = Field(description="seconds claimed, summed up; null if never")
+    waiting: float | None = Field(description="total seconds unclaimed; null if unknown")
+    running: float | None = Field(
+        description="total seconds claimed; null if never claimed or unknown"
+    )
     claims: int = Field(description="how many claims of the job were seen")
     in_trash: str | None = Field(
         description="if the job is claimed: the uuid of a job with the same number in the trash"
     )
     malformed: str | None = Field(
-        description="why TaskFlow or Canary cannot read the payload; null if both can"
+        description="why TaskFlow or Canary cannot read the payload; null if both can read it"
     )
     truncated: bool = Field(description="whether the payload was cut")
     revision: int = Field(description="the board's revision at the job's last change")
@@ -154,12 +157,14 @@ class Change(Answer):
     seen_at: datetime
     moment: datetime = Field(
         description="when it happened by Canary's clock: `at`, corrected if ZooKeeper's clock is"
-        " off, or `seen_at` if there is no `at`. Durations count from it"
+        " off, or `seen_at` if there is no `at`. Durations are computed from it"
     )
     posted_at: datetime | None
     waiting: float | None = Field(description="seconds that the job had waited by then")
     running: float | None = Field(description="seconds that the job had run by then")
-    creates: int = Field(description="how many creates of the board's children it explains")
+    creates: int = Field(
+        description="how many creates of the board's children this change explains"
+    )
     deletes: int
     edit: Edit | None = Field(description="what was edited; null for all other kinds")
 
@@ -178,7 +183,7 @@ class LeftOut(Answer):
     """Changes of a job that the answer leaves out. A request with `after` returns them."""
 
     changes: int = Field(description="how many are left out")
-    after: int = Field(description="the revision behind which they come")
+    after: int = Field(description="the revision that they follow")
 
 
 class JobAnswer(Answer):
@@ -186,7 +191,7 @@ class JobAnswer(Answer):
 
     job: JobInFull
     changes: list[Change] = Field(
-        description="in order: all of them, or the first and the last ones, or those behind `after`"
+        description="in order: all of them, or the first and the last ones, or those after `after`"
     )
     truncated: bool = Field(description="whether changes are left out")
     left_out: LeftOut | None
@@ -221,8 +226,8 @@ class Stats(Answer):
     claimed: int
     ended: int
     per_minute: PerMinute
-    waiting: Quantiles = Field(description="unclaimed time, summed up to each claim")
-    running: Quantiles = Field(description="claimed time, summed up to each end")
+    waiting: Quantiles = Field(description="total time unclaimed, counted at each claim")
+    running: Quantiles = Field(description="total time claimed, counted at each end")
     backlog: int = Field(description="jobs that are unclaimed now")
     oldest_unclaimed: float | None
 

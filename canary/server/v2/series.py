@@ -66,15 +66,15 @@ class SeriesOfBoard(Answer):
     )
     jobs_claimed: list[int | None]
     waiting_p50: list[float | None] = Field(
-        description="unclaimed time in seconds, summed up to each claim"
+        description="total time unclaimed in seconds, counted at each claim"
     )
     waiting_p95: list[float | None]
     running_p50: list[float | None] = Field(
-        description="claimed time in seconds, summed up to each end"
+        description="total time claimed in seconds, counted at each end"
     )
     running_p95: list[float | None]
     gaps: list[Gap] = Field(
-        description="gaps of one reason within one step are given as one; `/v2/gaps` has each"
+        description="gaps with the same reason within one step are merged; `/v2/gaps` lists each"
     )
 
 
@@ -98,7 +98,7 @@ class SeriesList:
     def page(
         self, filters: Filters, moment: datetime, _: Sort, after: Place | None, limit: int
     ) -> list[tuple[Place, JSON]]:
-        """Return at most ``limit`` rows behind ``after``, each with its place."""
+        """Return at most ``limit`` rows that follow ``after``, each with its place."""
         behind = "" if after is None else after.identity
         boards = asked_boards(self.queries, filters, moment)
         boards = [board for board in boards if board.path > behind][:limit]

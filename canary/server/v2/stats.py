@@ -27,7 +27,7 @@ class StatsQuery(ListQuery):
 
     row: ClassVar[type[BaseModel]] = Stats
     group: Literal["path", "name", "owner"] = Field(
-        "path", description="path, name or owner: by what jobs are grouped"
+        "path", description="path, name or owner: what to group jobs by"
     )
     window: Seconds | None = Field(None, description=WINDOW)
     sort: Literal["group"] = sorting("group")
@@ -45,7 +45,7 @@ class Groups:
     def page(
         self, filters: Filters, moment: datetime, _: Sort, after: Place | None, limit: int
     ) -> list[tuple[Place, JSON]]:
-        """Return at most ``limit`` rows behind ``after``, each with its place."""
+        """Return at most ``limit`` rows that follow ``after``, each with its place."""
         since = moment - self.window
         behind = None if after is None else (None if after.value is None else str(after.value),)
         tallies = self.queries.tallies

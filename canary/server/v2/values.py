@@ -25,7 +25,7 @@ def board_path(text: str) -> str:
 
 def _searched(text: str) -> str:
     if re.search(r"[\x00-\x1f\x7f]", text):
-        raise ValueError("it has a control character in it")
+        raise ValueError("it contains a control character")
     return text
 
 

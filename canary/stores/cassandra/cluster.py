@@ -80,8 +80,9 @@ def ensure_schema(session: Any, options: CassandraOptions) -> None:
         return
     if not options.create_schema:
         raise StoreRefused(
-            f"Cassandra has no table {' or '.join(missing)} in the keyspace {keyspace}: an"
-            " administrator makes them, or a worker with [cassandra] create_schema = true"
+            f"Cassandra has no table {' or '.join(missing)} in the keyspace {keyspace}:"
+            " create the missing tables, or start canary-worker with"
+            " [cassandra] create_schema = true"
         )
     with errors_as_ours():
         if keyspace not in known:
@@ -109,7 +110,9 @@ def errors_as_ours() -> Iterator[None]:
             f"Cassandra does not answer: {_brief(error)}{_about_tls(causes)}"
         ) from error
     except (DriverException, ErrorMessage, ConnectionException, OSError) as error:
-        raise StoreUnavailable(f"Cassandra could not do it now: {_brief(error)}") from error
+        raise StoreUnavailable(
+            f"Cassandra could not complete the request: {_brief(error)}"
+        ) from error
 
 
 def _about_tls(causes: Sequence[object]) -> str:
@@ -119,7 +122,7 @@ def _about_tls(causes: Sequence[object]) -> str:
     """
     words = " ".join(str(cause) for cause in causes)
     if "CERTIFICATE_VERIFY_FAILED" in words:
-        return "; its certificate is not to be trusted: check [cassandra] ca_file"
+        return "; its certificate is not trusted: check [cassandra] ca_file"
     if "[SSL" in words:
         return "; check [cassandra] tls, ca_file, cert_file and key_file"
     return ""

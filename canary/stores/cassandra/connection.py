@@ -1,4 +1,4 @@
-"""Connections to Cassandra for the driver's event loop on asyncio, without two faults of its own.
+"""Connections to Cassandra on the driver's asyncio event loop, without two of its defects.
 
 In a process that was forked after the driver was imported, as a server's are, the driver's class
 makes a new event loop for each cluster but runs only the first. If the first try to connect had

@@ -3,7 +3,7 @@
 The collection ``dataset`` holds one document with a random number, created once. The mark is a hash
 of that document, of the collection's own uuid, and of the replica set's name. A restored dump
 contains the document, but its collection is another one. So an id that was given before a restore
-is recognised as such, and so is one of a database that was dropped and created anew.
+is recognised as such, and so is one of a database that was dropped and created again.
 
 Promises: processes that read the mark at the same time read the same one, whoever created it. If
 the document is removed or changed by hand, the mark changes. No position with this mark was ever
@@ -75,8 +75,8 @@ class DataSets:
             if getattr(refusal.__cause__, "code", None) != UNAUTHORIZED:
                 raise
             LOG.warning(
-                "the mark of this MongoDB's data cannot be written, so ids of the event stream are "
-                "valid for this process only: %s",
+                "Canary can't write its mark to the collection dataset, so ids of the event stream "
+                "are valid for this process only: %s",
                 refusal,
             )
 

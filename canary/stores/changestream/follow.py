@@ -92,7 +92,7 @@ class Feed:
         self._is_following = self._is_looking = False
         self._is_available = False
         self._why: str | None = None
-        self._closed = Complaint(LOG, "MongoDB's change stream is not open, it is tried again")
+        self._closed = Complaint(LOG, "MongoDB's change stream is not open; trying again")
         self._unread = Complaint(LOG, "the boards could not be read")
         self._look_now = threading.Event()
         self._is_ending = False

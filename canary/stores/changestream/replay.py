@@ -72,7 +72,7 @@ class Replay:
             with _errors_as_ours(), pymongo.timeout(CALL_LIMIT):
                 raw = self._stream.try_next()
                 if not self._stream.alive:
-                    raise PlaceLost("The database was dropped after that place")
+                    raise PlaceLost("The database was dropped after that position")
             if raw is None:
                 self._clock.sleep(PAUSE)  # MongoDB is not there yet
             elif event := self._event(raw):
@@ -84,11 +84,11 @@ class Replay:
 
     def _event(self, raw: Mapping[str, Any]) -> Event | None:
         if breaks(raw):
-            raise PlaceLost("A collection of Canary's was replaced after that place")
+            raise PlaceLost("A collection of Canary's was replaced after that position")
         try:
             return event_of(raw, self._mark)
         except Damaged as error:
-            raise PlaceLost(f"What comes after that place can't be told: {error}") from error
+            raise PlaceLost(f"What comes after that position can't be sent: {error}") from error
 
     def close(self) -> None:
         """Free what MongoDB holds for it. May be called again; raises nothing."""
@@ -104,15 +104,15 @@ def _check(database: Database[Document], position: str) -> None:
     """
     moment = timestamp_of(position)
     if moment is None:
-        raise PlaceLost("That was never a place in MongoDB's log")
+        raise PlaceLost("Not a position in MongoDB's log")
     with _errors_as_ours(), pymongo.timeout(CALL_LIMIT):
         dataset, present = find(database), latest(database)
     if dataset is not None and dataset.mark != mark_of(position):
-        raise PlaceLost("That is a place in the log of another MongoDB, or of before a restore")
+        raise PlaceLost("The position is from another MongoDB, or from before a restore")
     if dataset is not None and dataset.since is not None and moment < dataset.since:
-        raise PlaceLost("That place is older than this MongoDB's data")
+        raise PlaceLost("The position is older than this MongoDB's data")
     if present is not None and moment > present:
-        raise PlaceLost("That place is yet to come")
+        raise PlaceLost("The position is in the future")
 
 
 @contextmanager
@@ -122,7 +122,7 @@ def _errors_as_ours() -> Iterator[None]:
             yield
     except StoreRefused as refusal:
         if isinstance(refusal.__cause__, Exception) and not may_pass(refusal.__cause__):
-            raise PlaceLost(f"MongoDB cannot go on from that place: {refusal}") from refusal
+            raise PlaceLost(f"MongoDB cannot continue from that position: {refusal}") from refusal
         raise
     except BSONError as error:
-        raise PlaceLost(f"What comes after that place cannot be read: {error}") from error
+        raise PlaceLost(f"What comes after that position cannot be read: {error}") from error

@@ -122,11 +122,11 @@ def connect(options: MongoOptions, *, begin: bool = True) -> Database[Document]:
         # Without the driver's words, and not chained to its error: it quotes what it could not
         # parse, and that may be a part of the password.
         problem = (
-            "[mongo] uri is no valid URI of MongoDB: write mongodb://host:port/ and give user and"
-            " password by their own options, or percent-encode them"
+            "[mongo] uri is not a valid MongoDB URI: write mongodb://host:port/, and set [mongo]"
+            " username and password, or percent-encode the user and password in the URI"
         )
     except PyMongoError as error:
-        problem = f"The options of [mongo] make no client: {_brief(error)}"
+        problem = f"The options of [mongo] are not valid: {_brief(error)}"
     except OSError as error:
         problem = f"The files that [mongo] uri names can't be read: {error}"
     raise StoreRefused(problem)
@@ -148,11 +148,13 @@ def errors_as_ours() -> Iterator[None]:
         ) from error
     except OperationFailure as error:
         if is_passing(error):
-            raise StoreUnavailable(f"MongoDB could not do it now: {_brief(error)}") from error
+            raise StoreUnavailable(
+                f"MongoDB could not complete the request: {_brief(error)}"
+            ) from error
         raise StoreRefused(_refusal(error)) from error
     except (ConfigurationError, InvalidOperation) as error:
         raise StoreRefused(
-            f"MongoDB can't be used so: {_brief(error)}; check the options of [mongo]"
+            f"MongoDB can't be used with these options: {_brief(error)}; check [mongo]"
         ) from error
     except PyMongoError as error:
         if error.timeout:
@@ -162,7 +164,7 @@ def errors_as_ours() -> Iterator[None]:
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Bound all calls of MongoDB in the ``with`` together, beside the option's bound on each."""
+    """Bound the total time of all MongoDB calls in the ``with``; each keeps its own limit, too."""
     if math.isinf(seconds):
         yield
     else:
@@ -255,7 +257,7 @@ def _about_tls(error: PyMongoError) -> str:
     """Return what to do if TLS is the problem."""
     words = str(error)
     if "CERTIFICATE_VERIFY_FAILED" in words:
-        return "; its certificate is not to be trusted: check [mongo] ca_file"
+        return "; its certificate is not trusted: check [mongo] ca_file"
     if "[SSL" in words or "SSL handshake failed" in words:
         return "; check [mongo] tls, ca_file and cert_key_file"
     return ""

@@ -44,8 +44,8 @@ def without_own(uri: str) -> str:
         return uri
     if "@" in query or "/" in address.partition("://")[2].rpartition("@")[0]:
         raise _wrong(
-            "is no valid URI of MongoDB: a user or password in it must be percent-encoded; it is"
-            " better given by [mongo] username and password"
+            "is not a valid MongoDB URI: percent-encode the user and the password in it, or set"
+            " [mongo] username and password"
         )
     kept: list[str] = []
     own: list[str] = []
@@ -59,28 +59,28 @@ def without_own(uri: str) -> str:
         names = ", ".join(sorted({pair.partition("=")[0] for pair in own}))
         LOG.warning("%s: %s is ignored, because Canary sets it itself", OPTION, names)
     if problem := _problem("&".join(kept)):
-        raise _wrong(f"has options that do not go together: {problem}. Take out one of them")
+        raise _wrong(f"has options that exclude each other: {problem}. Remove one of them")
     return f"{address}?{'&'.join(kept)}" if kept else address
 
 
 def _check(name: str, equals: str, value: str) -> None:
     if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,63}", name):
-        raise _wrong("has something behind the ? that is no option: write name=value, joined by &")
+        raise _wrong("has text after the ? that is not an option: write name=value, joined by &")
     if name.lower() not in _KNOWN:
         near = difflib.get_close_matches(name.lower(), _KNOWN, n=1)
         meant = f" (did you mean {near[0]}?)" if near else ""
-        raise _wrong(
-            f"has an option that MongoDB's driver does not know: {name}{meant}. Take it out"
-        )
+        raise _wrong(f"has an option that MongoDB's driver does not know: {name}{meant}. Remove it")
     if name.lower() in OWN:
         return  # the value is not used
     if not equals or not value:
-        raise _wrong(f"has the option {name} without a value. Write {name}=VALUE, or take it out")
+        raise _wrong(f"has the option {name} without a value. Write {name}=VALUE, or remove it")
     problem = _problem(f"{name}={value}")
     if problem is not None:
         is_told = name.lower() not in _SECRET and value.lower() not in problem.lower()
         told = f" ({problem})" if is_told else ""
-        raise _wrong(f"has a value of {name} that MongoDB's driver does not take{told}. Mend it")
+        raise _wrong(
+            f"has a value of {name} that MongoDB's driver does not accept{told}. Correct it"
+        )
 
 
 def _problem(query: str) -> str | None:

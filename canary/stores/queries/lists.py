@@ -128,7 +128,7 @@ class Lists:
 
         On the board at ``path``, ``name`` may also be the name of a job's znode: not every job has
         a uuid that could be read. If no job has that uuid, the jobs that had it until an edit are
-        returned. ``znode`` is the name of a znode and nothing else. A board that was created anew
+        returned. ``znode`` is the name of a znode and nothing else. A board that was created again
         uses names again: ``posted_at`` distinguishes the jobs that had one.
         """
         then: Document = {} if posted_at is None else {"posted_at": posted_at}

@@ -122,7 +122,7 @@ class LiveBoard:
                 self._insert(part, made)
             except (BSONError, OverflowError, UnicodeError) as error:
                 reason = f"{type(error).__name__}: {str(error)[:100]}"
-                raise StoreRefused(f"MongoDB can't hold what is to be written: {reason}") from error
+                raise StoreRefused(f"MongoDB can't store these changes: {reason}") from error
 
         def written() -> None:
             self.revision += len(part.changes)
@@ -200,7 +200,9 @@ class LiveBoard:
                 self._fence.commit(update, insert, written)
         except Moved:
             self._fence.catch_up()
-            raise StoreUnavailable(f"{self.path}: was written meanwhile, mended later") from None
+            raise StoreUnavailable(
+                f"{self.path}: was written in the meantime; it will be repaired later"
+            ) from None
 
     def release(
         self,
@@ -231,7 +233,7 @@ class LiveBoard:
             with errors_as_ours():
                 self._fence.change([{"$set": fields}])
         except Fenced as fenced:
-            LOG.debug("there is nothing to release: %s", fenced, extra={"board": self.path})
+            LOG.debug("the board need not be released: %s", fenced, extra={"board": self.path})
         # Not if that failed: as long as the document names the session, nobody else may get it from
         # pymongo's pool, or the next taker would kill it while it is in use.
         self._session.end_session()
@@ -272,7 +274,7 @@ class LiveBoard:
         if smaller is None:
             return False
         LOG.warning(
-            "%d changes cannot be written in one transaction, trying fewer: %s",
+            "%d changes cannot be written in one transaction; trying fewer: %s",
             len(part.changes),
             error,
             extra={"board": self.path, "epoch": self.epoch, "revision": self.revision},

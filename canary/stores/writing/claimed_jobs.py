@@ -1,4 +1,4 @@
-"""The claimed jobs of a board, and what is recorded of them beside the board's own writes.
+"""The claimed jobs of a board, and what is recorded of them apart from the board's own writes.
 
 These writes are not fenced: they record what is in the trash, whoever reads it, and no account
 depends on them.

@@ -140,7 +140,9 @@ class Fence:
         with errors_as_ours():
             found = boards.find_one({"_id": self.path}, [*self.mine, "writes"])
         if self._recognise(found) == self._known:
-            raise StoreUnavailable(f"{self.path}: MongoDB took back a write, it has a new primary")
+            raise StoreUnavailable(
+                f"{self.path}: MongoDB has a new primary, which rolled back a write"
+            )
         self._go_on_from(found)
 
     def check(self, found: Document | None) -> None:
@@ -150,7 +152,7 @@ class Fence:
         """
         number = self._recognise(found)
         if number is not None and number < self._known:
-            raise StoreUnavailable(f"{self.path}: MongoDB answers as of before the last write")
+            raise StoreUnavailable(f"{self.path}: MongoDB returned data from before the last write")
         self._go_on_from(found)
 
     def _try(self, stages: Sequence[Document]) -> None:
@@ -181,8 +183,8 @@ class Fence:
             self._settle(number)
         else:
             raise Fenced(
-                f"{self.path}: its document is at write {number}, left at {self._known}:"
-                " somebody else wrote under this worker's epoch"
+                f"{self.path}: its document is at write {number}, not {self._known} as this worker"
+                " left it: something else wrote under this worker's epoch"
             )
 
     def _settle(self, number: int) -> None:
@@ -198,8 +200,8 @@ class Fence:
         """Put the counter back into a document from which somebody removed it."""
         if self._doubt is not None:
             raise Fenced(
-                f"{self.path}: its document has no counter of writes any more, and whether the last"
-                " one was done can't be told without: the board is to be taken anew"
+                f"{self.path}: the counter of writes is missing from its document, so it is not"
+                " known whether the last write succeeded: the board has to be taken again"
             )
         self._last += 1
         stages: list[Document] = [
@@ -208,8 +210,10 @@ class Fence:
         with errors_as_ours():
             found = self._boards.update_one(self.mine | NO_COUNTER, stages)
         if found.matched_count == 0:
-            raise StoreUnavailable(f"{self.path}: somebody else changes its counter of writes")
-        LOG.error("%s was missing in MongoDB and is restored", COUNTER, extra={"board": self.path})
+            raise StoreUnavailable(f"{self.path}: something else changes its counter of writes")
+        LOG.error(
+            "%s was missing in MongoDB and has been restored", COUNTER, extra={"board": self.path}
+        )
         self.mended.append(COUNTER)
         self._known = self._last
 

@@ -49,7 +49,7 @@ def job_key(job: Job) -> JobKey:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a comparison of a board's memory with ZooKeeper found beside the state.
+    """What a comparison of a board's memory with ZooKeeper found in addition to the state.
 
     ``sizes`` are the data sizes of jobs in bytes. ``since`` is when everything was last known to be
     right. ``payloads`` are those that were read for a repair, None if a job's can't be read any
@@ -202,7 +202,7 @@ class Differences:
                 "payload": payload_document(payload),
             }
             replacing = ReplaceOne({"_id": name}, whole, upsert=True)
-            words = [f"{job.name} is not stored as on the board"]
+            words = [f"{job.name} is not stored as a job on the board"]
             yield Repair(words, [replacing], histories={name: history}), _weight(payload)
         for name, job in self._bare.items():
             payload = payloads.get(job_key(job))
@@ -221,7 +221,9 @@ class Differences:
         name, history = document["_id"], self._history(job, session)
         fields = difference(document, expected(self._path, self._incarnation, job, history))
         if fields:
-            words = [f"{job.name} is {job.state.value} otherwise: {', '.join(sorted(fields))}"]
+            words = [
+                f"{job.name}, which is {job.state.value}, differs in {', '.join(sorted(fields))}"
+            ]
             setting = UpdateOne({"_id": name}, {"$set": fields})
             self._wrong.append(Repair(words, [setting], histories={name: history}))
         payload = document.get("payload")

@@ -129,7 +129,9 @@ class LiveStore:
             if before and board:
                 self._make_sure(board, is_mine, was_registered=before["registered"], now=now)
                 return board
-        raise StoreUnavailable(f"{path}: its document can't be had, others write it all the time")
+        raise StoreUnavailable(
+            f"{path}: can't take the board, because other workers keep changing its document"
+        )
 
     def _prepare(self, path: str, is_mine: Callable[[], bool], now: datetime) -> Document | None:
         """Return the document of a board that may be taken, and stop its writer.
@@ -180,7 +182,9 @@ class LiveStore:
             if "writes" in before:
                 counts["drift"] = Int64(1)
                 LOG.error(
-                    "%s was missing in MongoDB and is restored", COUNTER, extra={"board": path}
+                    "%s was missing in MongoDB and has been restored",
+                    COUNTER,
+                    extra={"board": path},
                 )
         try:
             with pymongo.timeout(TRY_TIMEOUT):
@@ -227,7 +231,9 @@ class LiveStore:
             except StoreError as error:
                 extra = {"board": board.path, "epoch": board.epoch}
                 LOG.warning(
-                    "the board may be shown as registered though it is not: %s", error, extra=extra
+                    "the board may be shown as registered although it is not: %s",
+                    error,
+                    extra=extra,
                 )
             raise
 

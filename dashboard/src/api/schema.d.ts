@@ -28,7 +28,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List jobs: those on boards, and those that ended within their time to live. */
+        /** List the jobs on boards, and ended jobs that are still kept. */
         get: operations["v2_jobs_answer_v2_jobs_get"];
         put?: never;
         post?: never;
@@ -47,7 +47,7 @@ export interface paths {
         };
         /**
          * Return one job with its payload and its changes.
-         * @description <br/>If there are several such jobs, this is the last that was posted, and others names the rest.
+         * @description <br/>If several jobs match, this is the one that was posted last, and `others` names the rest.
          */
         get: operations["v2_jobs_one_v2_jobs__whatever_uuid__get"];
         put?: never;
@@ -67,7 +67,7 @@ export interface paths {
         };
         /**
          * Return one job as /v2/jobs/{uuid} does, by its uuid or by its board and znode.
-         * @description <br/>Some proxies change a path with a uuid in it that contains slashes, dots or a question mark.
+         * @description <br/>Use it for uuids with slashes, dots or a question mark, which some proxies change in paths.
          */
         get: operations["v2_jobs_this_one_v2_job_get"];
         put?: never;
@@ -85,7 +85,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List changes, within their time to live; since and until apply to seen_at. */
+        /** List the changes that are still kept; since and until apply to seen_at. */
         get: operations["v2_changes_answer_v2_changes_get"];
         put?: never;
         post?: never;
@@ -188,8 +188,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Stream what happens, from now on or from the client's last id, without an end.
-         * @description <br/>Filters apply to changes and gaps as in their lists. To board events only path applies. All<br/>other events are sent to every client.
+         * Stream what happens, from now on or from the client's last id. The stream does not end.
+         * @description <br/>Filters apply to changes and gaps as in their lists. Board events are filtered by path only.<br/>All other events are sent to every client.
          */
         get: operations["v2_stream_answer_v2_stream_get"];
         put?: never;
@@ -263,29 +263,29 @@ export interface components {
             epoch: number | null;
             /**
              * Revision
-             * @description how many changes of the board were recorded so far
+             * @description how many changes of the board have been recorded so far
              */
             revision: number;
             /** Watched Since */
             watched_since: string | null;
             /**
              * Live Until
-             * @description up to when everything that happened is known
+             * @description everything that happened up to this moment is known
              */
             live_until: string | null;
             /**
              * Drift
-             * @description how many differences from ZooKeeper were found so far
+             * @description how many differences from ZooKeeper have been found so far
              */
             drift: number;
             /**
              * Clock Offset
-             * @description by how many seconds ZooKeeper's clock is ahead of MongoDB's, negative if it is behind; null if not known yet
+             * @description how many seconds ZooKeeper's clock is ahead of MongoDB's, negative if it is behind; null if not known yet
              */
             clock_offset: number | null;
             /**
              * Clock Off
-             * @description whether that is more than 3 s: then times count by MongoDB's clock alone
+             * @description whether the clocks differ by more than 3 s: times then count by MongoDB's clock alone
              */
             clock_off: boolean;
             /** Unclaimed */
@@ -299,7 +299,7 @@ export interface components {
             ended: number;
             /**
              * Oldest Unclaimed
-             * @description for how many seconds the job has waited that waits longest
+             * @description how many seconds the longest-waiting unclaimed job has waited
              */
             oldest_unclaimed: number | null;
             /**
@@ -309,7 +309,7 @@ export interface components {
             trash_collisions: number;
             /**
              * Oldest Claimed
-             * @description for how many seconds the claim has lasted that lasts longest
+             * @description how many seconds the oldest claim has lasted
              */
             oldest_claimed: number | null;
             per_minute: components["schemas"]["PerMinute"];
@@ -381,7 +381,7 @@ export interface components {
             /**
              * Since
              * Format: date-time
-             * @description when the job came into its state
+             * @description when the job entered its state
              */
             since: string;
             /** Claimed At */
@@ -395,12 +395,12 @@ export interface components {
             age: number;
             /**
              * Waiting
-             * @description seconds unclaimed, summed up; null if unknown
+             * @description total seconds unclaimed; null if unknown
              */
             waiting: number | null;
             /**
              * Running
-             * @description seconds claimed, summed up; null if never
+             * @description total seconds claimed; null if never claimed or unknown
              */
             running: number | null;
             /**
@@ -415,7 +415,7 @@ export interface components {
             in_trash: string | null;
             /**
              * Malformed
-             * @description why TaskFlow or Canary cannot read the payload; null if both can
+             * @description why TaskFlow or Canary cannot read the payload; null if both can read it
              */
             malformed: string | null;
             /**
@@ -437,7 +437,7 @@ export interface components {
             job: components["schemas"]["JobInFull"];
             /**
              * Changes
-             * @description in order: all of them, or the first and the last ones, or those behind `after`
+             * @description in order: all of them, or the first and the last ones, or those after `after`
              */
             changes: components["schemas"]["Change"][];
             /**
@@ -504,7 +504,7 @@ export interface components {
             /**
              * Moment
              * Format: date-time
-             * @description when it happened by Canary's clock: `at`, corrected if ZooKeeper's clock is off, or `seen_at` if there is no `at`. Durations count from it
+             * @description when it happened by Canary's clock: `at`, corrected if ZooKeeper's clock is off, or `seen_at` if there is no `at`. Durations are computed from it
              */
             moment: string;
             /** Posted At */
@@ -521,7 +521,7 @@ export interface components {
             running: number | null;
             /**
              * Creates
-             * @description how many creates of the board's children it explains
+             * @description how many creates of the board's children this change explains
              */
             creates: number;
             /** Deletes */
@@ -663,7 +663,7 @@ export interface components {
             /**
              * Since
              * Format: date-time
-             * @description when the job came into its state
+             * @description when the job entered its state
              */
             since: string;
             /** Claimed At */
@@ -677,12 +677,12 @@ export interface components {
             age: number;
             /**
              * Waiting
-             * @description seconds unclaimed, summed up; null if unknown
+             * @description total seconds unclaimed; null if unknown
              */
             waiting: number | null;
             /**
              * Running
-             * @description seconds claimed, summed up; null if never
+             * @description total seconds claimed; null if never claimed or unknown
              */
             running: number | null;
             /**
@@ -697,7 +697,7 @@ export interface components {
             in_trash: string | null;
             /**
              * Malformed
-             * @description why TaskFlow or Canary cannot read the payload; null if both can
+             * @description why TaskFlow or Canary cannot read the payload; null if both can read it
              */
             malformed: string | null;
             /**
@@ -755,7 +755,7 @@ export interface components {
             changes: number;
             /**
              * After
-             * @description the revision behind which they come
+             * @description the revision that they follow
              */
             after: number;
         };
@@ -853,7 +853,7 @@ export interface components {
             name: string | null;
             /**
              * Owner
-             * @description the owner that its claims name
+             * @description the owner in its claims
              */
             owner: string | null;
             /** Path */
@@ -951,9 +951,9 @@ export interface components {
             /** Ended */
             ended: number;
             per_minute: components["schemas"]["PerMinute"];
-            /** @description unclaimed time, summed up to each claim */
+            /** @description total time unclaimed, counted at each claim */
             waiting: components["schemas"]["Quantiles"];
-            /** @description claimed time, summed up to each end */
+            /** @description total time claimed, counted at each end */
             running: components["schemas"]["Quantiles"];
             /**
              * Backlog
@@ -1012,21 +1012,21 @@ export interface components {
             jobs_claimed: (number | null)[];
             /**
              * Waiting P50
-             * @description unclaimed time in seconds, summed up to each claim
+             * @description total time unclaimed in seconds, counted at each claim
              */
             waiting_p50: (number | null)[];
             /** Waiting P95 */
             waiting_p95: (number | null)[];
             /**
              * Running P50
-             * @description claimed time in seconds, summed up to each end
+             * @description total time claimed in seconds, counted at each end
              */
             running_p50: (number | null)[];
             /** Running P95 */
             running_p95: (number | null)[];
             /**
              * Gaps
-             * @description gaps of one reason within one step are given as one; `/v2/gaps` has each
+             * @description gaps with the same reason within one step are merged; `/v2/gaps` lists each
              */
             gaps: components["schemas"]["Gap"][];
         };
@@ -1063,7 +1063,7 @@ export interface components {
             interval: number;
             /**
              * Oldest
-             * @description the oldest of the boards' last checkpoints
+             * @description when the oldest of the boards' last checkpoints was written
              */
             oldest: string | null;
         };
@@ -1086,7 +1086,7 @@ export interface components {
             /**
              * Seen At
              * Format: date-time
-             * @description when its last heartbeat came
+             * @description when its last heartbeat was received
              */
             seen_at: string;
             /** Alive */
@@ -1098,12 +1098,12 @@ export interface components {
             boards: number;
             /**
              * Behind
-             * @description for how many boards something waits to be read or stored
+             * @description for how many boards changes wait to be read or stored
              */
             behind: number;
             /**
              * Until
-             * @description up to when everything of its other boards is stored
+             * @description everything that happened on its other boards up to this moment is stored
              */
             until: string | null;
             /**
@@ -1157,55 +1157,55 @@ export interface operations {
                 outcome?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
                 /** @description NOT outcome: how a job ended: consumed, trashed, removed, board_deleted or unknown. Several values: any of them, at most 100 */
                 "outcome!"?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
-                /** @description who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
+                /** @description who claims the job, or claimed it when it ended; an exact match. Several values: any of them, at most 100 */
                 owner?: string[];
-                /** @description NOT owner: who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
+                /** @description NOT owner: who claims the job, or claimed it when it ended; an exact match. Several values: any of them, at most 100 */
                 "owner!"?: string[];
-                /** @description a job's name, exactly. Several values: any of them, at most 100 */
+                /** @description a job's name; an exact match. Several values: any of them, at most 100 */
                 name?: string[];
-                /** @description NOT name: a job's name, exactly. Several values: any of them, at most 100 */
+                /** @description NOT name: a job's name; an exact match. Several values: any of them, at most 100 */
                 "name!"?: string[];
-                /** @description a job's uuid, exactly. Several values: any of them, at most 100 */
+                /** @description a job's uuid; an exact match. Several values: any of them, at most 100 */
                 uuid?: string[];
-                /** @description NOT uuid: a job's uuid, exactly. Several values: any of them, at most 100 */
+                /** @description NOT uuid: a job's uuid; an exact match. Several values: any of them, at most 100 */
                 "uuid!"?: string[];
-                /** @description posted that long ago or more: seconds, or with s, m, h or d as in 5m */
+                /** @description posted at least this long ago: seconds, or with s, m, h or d as in 5m */
                 "age>"?: string;
-                /** @description NOT age>: posted that long ago or more: seconds, or with s, m, h or d as in 5m */
+                /** @description NOT age>: posted at least this long ago: seconds, or with s, m, h or d as in 5m */
                 "age>!"?: string;
-                /** @description has waited that long or more, unclaimed: seconds, or with s, m, h or d as in 5m */
+                /** @description has been unclaimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "waiting>"?: string;
-                /** @description NOT waiting>: has waited that long or more, unclaimed: seconds, or with s, m, h or d as in 5m */
+                /** @description NOT waiting>: has been unclaimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "waiting>!"?: string;
-                /** @description has run that long or more, claimed: seconds, or with s, m, h or d as in 5m */
+                /** @description has been claimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "running>"?: string;
-                /** @description NOT running>: has run that long or more, claimed: seconds, or with s, m, h or d as in 5m */
+                /** @description NOT running>: has been claimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "running>!"?: string;
-                /** @description was claimed so often or more often: a whole number */
+                /** @description was claimed at least this many times: a whole number */
                 "claims>"?: number;
-                /** @description NOT claims>: was claimed so often or more often: a whole number */
+                /** @description NOT claims>: was claimed at least this many times: a whole number */
                 "claims>!"?: number;
-                /** @description there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description existed at this moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 since?: string;
-                /** @description NOT since: there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description NOT since: existed at this moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "since!"?: string;
-                /** @description there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description existed at this moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 until?: string;
-                /** @description NOT until: there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description NOT until: existed at this moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "until!"?: string;
-                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
+                /** @description a text of 1 to 200 characters to find in path, name, uuid or owner, regardless of case; for jobs also in the payload, for gaps only in the path */
                 q?: string;
-                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
+                /** @description NOT q: a text of 1 to 200 characters to find in path, name, uuid or owner, regardless of case; for jobs also in the payload, for gaps only in the path */
                 "q!"?: string;
-                /** @description a whole number from 1 to 1000: how many entries, by default 100, and all of them as CSV or JSON lines */
+                /** @description a whole number from 1 to 1000: how many entries, by default 100, or all of them as CSV or JSON lines */
                 limit?: number;
-                /** @description the value of next in the page before */
+                /** @description the value of next in the previous page */
                 cursor?: string;
                 /** @description one of path, freshness, freshness_since, unclaimed, claimed, ended, oldest_unclaimed, oldest_claimed; with - before it for descending; by default path */
                 sort?: "path" | "-path" | "freshness" | "-freshness" | "freshness_since" | "-freshness_since" | "unclaimed" | "-unclaimed" | "claimed" | "-claimed" | "ended" | "-ended" | "oldest_unclaimed" | "-oldest_unclaimed" | "oldest_claimed" | "-oldest_claimed";
-                /** @description json, csv or jsonl; by default as the header Accept asks for */
+                /** @description json, csv or jsonl; by default the Accept header decides */
                 format?: "json" | "csv" | "jsonl";
-                /** @description how long to count back: seconds, or with s, m, h or d; by default [canary] interval */
+                /** @description how far back to count: seconds, or with s, m, h or d; by default [canary] interval */
                 window?: string;
             };
             header?: never;
@@ -1332,53 +1332,53 @@ export interface operations {
                 outcome?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
                 /** @description NOT outcome: how a job ended: consumed, trashed, removed, board_deleted or unknown. Several values: any of them, at most 100 */
                 "outcome!"?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
-                /** @description who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
+                /** @description who claims the job, or claimed it when it ended; an exact match. Several values: any of them, at most 100 */
                 owner?: string[];
-                /** @description NOT owner: who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
+                /** @description NOT owner: who claims the job, or claimed it when it ended; an exact match. Several values: any of them, at most 100 */
                 "owner!"?: string[];
-                /** @description a job's name, exactly. Several values: any of them, at most 100 */
+                /** @description a job's name; an exact match. Several values: any of them, at most 100 */
                 name?: string[];
-                /** @description NOT name: a job's name, exactly. Several values: any of them, at most 100 */
+                /** @description NOT name: a job's name; an exact match. Several values: any of them, at most 100 */
                 "name!"?: string[];
-                /** @description a job's uuid, exactly. Several values: any of them, at most 100 */
+                /** @description a job's uuid; an exact match. Several values: any of them, at most 100 */
                 uuid?: string[];
-                /** @description NOT uuid: a job's uuid, exactly. Several values: any of them, at most 100 */
+                /** @description NOT uuid: a job's uuid; an exact match. Several values: any of them, at most 100 */
                 "uuid!"?: string[];
-                /** @description posted that long ago or more: seconds, or with s, m, h or d as in 5m */
+                /** @description posted at least this long ago: seconds, or with s, m, h or d as in 5m */
                 "age>"?: string;
-                /** @description NOT age>: posted that long ago or more: seconds, or with s, m, h or d as in 5m */
+                /** @description NOT age>: posted at least this long ago: seconds, or with s, m, h or d as in 5m */
                 "age>!"?: string;
-                /** @description has waited that long or more, unclaimed: seconds, or with s, m, h or d as in 5m */
+                /** @description has been unclaimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "waiting>"?: string;
-                /** @description NOT waiting>: has waited that long or more, unclaimed: seconds, or with s, m, h or d as in 5m */
+                /** @description NOT waiting>: has been unclaimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "waiting>!"?: string;
-                /** @description has run that long or more, claimed: seconds, or with s, m, h or d as in 5m */
+                /** @description has been claimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "running>"?: string;
-                /** @description NOT running>: has run that long or more, claimed: seconds, or with s, m, h or d as in 5m */
+                /** @description NOT running>: has been claimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "running>!"?: string;
-                /** @description was claimed so often or more often: a whole number */
+                /** @description was claimed at least this many times: a whole number */
                 "claims>"?: number;
-                /** @description NOT claims>: was claimed so often or more often: a whole number */
+                /** @description NOT claims>: was claimed at least this many times: a whole number */
                 "claims>!"?: number;
-                /** @description there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description existed at this moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 since?: string;
-                /** @description NOT since: there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description NOT since: existed at this moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "since!"?: string;
-                /** @description there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description existed at this moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 until?: string;
-                /** @description NOT until: there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description NOT until: existed at this moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "until!"?: string;
-                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
+                /** @description a text of 1 to 200 characters to find in path, name, uuid or owner, regardless of case; for jobs also in the payload, for gaps only in the path */
                 q?: string;
-                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
+                /** @description NOT q: a text of 1 to 200 characters to find in path, name, uuid or owner, regardless of case; for jobs also in the payload, for gaps only in the path */
                 "q!"?: string;
-                /** @description a whole number from 1 to 1000: how many entries, by default 100, and all of them as CSV or JSON lines */
+                /** @description a whole number from 1 to 1000: how many entries, by default 100, or all of them as CSV or JSON lines */
                 limit?: number;
-                /** @description the value of next in the page before */
+                /** @description the value of next in the previous page */
                 cursor?: string;
                 /** @description one of posted_at, since, ended_at, name, path, owner, state, uuid, claims; with - before it for descending; by default -posted_at */
                 sort?: "-posted_at" | "posted_at" | "-since" | "since" | "-ended_at" | "ended_at" | "name" | "-name" | "path" | "-path" | "owner" | "-owner" | "state" | "-state" | "uuid" | "-uuid" | "claims" | "-claims";
-                /** @description json, csv or jsonl; by default as the header Accept asks for */
+                /** @description json, csv or jsonl; by default the Accept header decides */
                 format?: "json" | "csv" | "jsonl";
             };
             header?: never;
@@ -1495,11 +1495,11 @@ export interface operations {
             query?: {
                 /** @description a board's path, such as /taskflow/jobs */
                 path?: string;
-                /** @description when the job was posted, as in others: a board that was deleted and created again reuses the names of its znodes */
+                /** @description when the job was posted, as in `others`: a board that was deleted and created again reuses the names of its znodes */
                 posted_at?: string;
                 /** @description a whole number from 1 to 10000: how many changes at most, by default 1000 */
                 limit?: number;
-                /** @description a revision, as in left_out of another answer: only changes behind it */
+                /** @description a revision, as in `left_out` of another answer: only changes after it */
                 after?: number;
             };
             header?: never;
@@ -1635,15 +1635,15 @@ export interface operations {
             query?: {
                 /** @description a board's path, such as /taskflow/jobs */
                 path?: string;
-                /** @description when the job was posted, as in others: a board that was deleted and created again reuses the names of its znodes */
+                /** @description when the job was posted, as in `others`: a board that was deleted and created again reuses the names of its znodes */
                 posted_at?: string;
                 /** @description a whole number from 1 to 10000: how many changes at most, by default 1000 */
                 limit?: number;
-                /** @description a revision, as in left_out of another answer: only changes behind it */
+                /** @description a revision, as in `left_out` of another answer: only changes after it */
                 after?: number;
                 /** @description the job's uuid; with path, the name of its znode works as well */
                 uuid?: string;
-                /** @description with path, the name of the job's znode, exactly */
+                /** @description with path, the exact name of the job's znode */
                 znode?: string;
             };
             header?: never;
@@ -1786,53 +1786,53 @@ export interface operations {
                 outcome?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
                 /** @description NOT outcome: how a job ended: consumed, trashed, removed, board_deleted or unknown. Several values: any of them, at most 100 */
                 "outcome!"?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
-                /** @description who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
+                /** @description who claims the job, or claimed it when it ended; an exact match. Several values: any of them, at most 100 */
                 owner?: string[];
-                /** @description NOT owner: who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
+                /** @description NOT owner: who claims the job, or claimed it when it ended; an exact match. Several values: any of them, at most 100 */
                 "owner!"?: string[];
-                /** @description a job's name, exactly. Several values: any of them, at most 100 */
+                /** @description a job's name; an exact match. Several values: any of them, at most 100 */
                 name?: string[];
-                /** @description NOT name: a job's name, exactly. Several values: any of them, at most 100 */
+                /** @description NOT name: a job's name; an exact match. Several values: any of them, at most 100 */
                 "name!"?: string[];
-                /** @description a job's uuid, exactly. Several values: any of them, at most 100 */
+                /** @description a job's uuid; an exact match. Several values: any of them, at most 100 */
                 uuid?: string[];
-                /** @description NOT uuid: a job's uuid, exactly. Several values: any of them, at most 100 */
+                /** @description NOT uuid: a job's uuid; an exact match. Several values: any of them, at most 100 */
                 "uuid!"?: string[];
-                /** @description posted that long ago or more: seconds, or with s, m, h or d as in 5m */
+                /** @description posted at least this long ago: seconds, or with s, m, h or d as in 5m */
                 "age>"?: string;
-                /** @description NOT age>: posted that long ago or more: seconds, or with s, m, h or d as in 5m */
+                /** @description NOT age>: posted at least this long ago: seconds, or with s, m, h or d as in 5m */
                 "age>!"?: string;
-                /** @description has waited that long or more, unclaimed: seconds, or with s, m, h or d as in 5m */
+                /** @description has been unclaimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "waiting>"?: string;
-                /** @description NOT waiting>: has waited that long or more, unclaimed: seconds, or with s, m, h or d as in 5m */
+                /** @description NOT waiting>: has been unclaimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "waiting>!"?: string;
-                /** @description has run that long or more, claimed: seconds, or with s, m, h or d as in 5m */
+                /** @description has been claimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "running>"?: string;
-                /** @description NOT running>: has run that long or more, claimed: seconds, or with s, m, h or d as in 5m */
+                /** @description NOT running>: has been claimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "running>!"?: string;
-                /** @description was claimed so often or more often: a whole number */
+                /** @description was claimed at least this many times: a whole number */
                 "claims>"?: number;
-                /** @description NOT claims>: was claimed so often or more often: a whole number */
+                /** @description NOT claims>: was claimed at least this many times: a whole number */
                 "claims>!"?: number;
-                /** @description there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description existed at this moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 since?: string;
-                /** @description NOT since: there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description NOT since: existed at this moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "since!"?: string;
-                /** @description there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description existed at this moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 until?: string;
-                /** @description NOT until: there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description NOT until: existed at this moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "until!"?: string;
-                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
+                /** @description a text of 1 to 200 characters to find in path, name, uuid or owner, regardless of case; for jobs also in the payload, for gaps only in the path */
                 q?: string;
-                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
+                /** @description NOT q: a text of 1 to 200 characters to find in path, name, uuid or owner, regardless of case; for jobs also in the payload, for gaps only in the path */
                 "q!"?: string;
-                /** @description a whole number from 1 to 1000: how many entries, by default 100, and all of them as CSV or JSON lines */
+                /** @description a whole number from 1 to 1000: how many entries, by default 100, or all of them as CSV or JSON lines */
                 limit?: number;
-                /** @description the value of next in the page before */
+                /** @description the value of next in the previous page */
                 cursor?: string;
-                /** @description one of seen_at, seen_at, revision; with - before it for descending; by default -seen_at */
+                /** @description one of seen_at, revision; with - before it for descending; by default -seen_at */
                 sort?: "-seen_at" | "seen_at" | "revision" | "-revision";
-                /** @description json, csv or jsonl; by default as the header Accept asks for */
+                /** @description json, csv or jsonl; by default the Accept header decides */
                 format?: "json" | "csv" | "jsonl";
                 /** @description what happened: posted, malformed, claimed, abandoned, edited, consumed, trashed, removed, ended, node_created or node_deleted. Several values: any of them, at most 100 */
                 kind?: ("posted" | "malformed" | "claimed" | "abandoned" | "edited" | "consumed" | "trashed" | "removed" | "ended" | "node_created" | "node_deleted")[];
@@ -1963,53 +1963,53 @@ export interface operations {
                 outcome?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
                 /** @description NOT outcome: how a job ended: consumed, trashed, removed, board_deleted or unknown. Several values: any of them, at most 100 */
                 "outcome!"?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
-                /** @description who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
+                /** @description who claims the job, or claimed it when it ended; an exact match. Several values: any of them, at most 100 */
                 owner?: string[];
-                /** @description NOT owner: who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
+                /** @description NOT owner: who claims the job, or claimed it when it ended; an exact match. Several values: any of them, at most 100 */
                 "owner!"?: string[];
-                /** @description a job's name, exactly. Several values: any of them, at most 100 */
+                /** @description a job's name; an exact match. Several values: any of them, at most 100 */
                 name?: string[];
-                /** @description NOT name: a job's name, exactly. Several values: any of them, at most 100 */
+                /** @description NOT name: a job's name; an exact match. Several values: any of them, at most 100 */
                 "name!"?: string[];
-                /** @description a job's uuid, exactly. Several values: any of them, at most 100 */
+                /** @description a job's uuid; an exact match. Several values: any of them, at most 100 */
                 uuid?: string[];
-                /** @description NOT uuid: a job's uuid, exactly. Several values: any of them, at most 100 */
+                /** @description NOT uuid: a job's uuid; an exact match. Several values: any of them, at most 100 */
                 "uuid!"?: string[];
-                /** @description posted that long ago or more: seconds, or with s, m, h or d as in 5m */
+                /** @description posted at least this long ago: seconds, or with s, m, h or d as in 5m */
                 "age>"?: string;
-                /** @description NOT age>: posted that long ago or more: seconds, or with s, m, h or d as in 5m */
+                /** @description NOT age>: posted at least this long ago: seconds, or with s, m, h or d as in 5m */
                 "age>!"?: string;
-                /** @description has waited that long or more, unclaimed: seconds, or with s, m, h or d as in 5m */
+                /** @description has been unclaimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "waiting>"?: string;
-                /** @description NOT waiting>: has waited that long or more, unclaimed: seconds, or with s, m, h or d as in 5m */
+                /** @description NOT waiting>: has been unclaimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "waiting>!"?: string;
-                /** @description has run that long or more, claimed: seconds, or with s, m, h or d as in 5m */
+                /** @description has been claimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "running>"?: string;
-                /** @description NOT running>: has run that long or more, claimed: seconds, or with s, m, h or d as in 5m */
+                /** @description NOT running>: has been claimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "running>!"?: string;
-                /** @description was claimed so often or more often: a whole number */
+                /** @description was claimed at least this many times: a whole number */
                 "claims>"?: number;
-                /** @description NOT claims>: was claimed so often or more often: a whole number */
+                /** @description NOT claims>: was claimed at least this many times: a whole number */
                 "claims>!"?: number;
-                /** @description there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description existed at this moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 since?: string;
-                /** @description NOT since: there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description NOT since: existed at this moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "since!"?: string;
-                /** @description there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description existed at this moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 until?: string;
-                /** @description NOT until: there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description NOT until: existed at this moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "until!"?: string;
-                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
+                /** @description a text of 1 to 200 characters to find in path, name, uuid or owner, regardless of case; for jobs also in the payload, for gaps only in the path */
                 q?: string;
-                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
+                /** @description NOT q: a text of 1 to 200 characters to find in path, name, uuid or owner, regardless of case; for jobs also in the payload, for gaps only in the path */
                 "q!"?: string;
-                /** @description a whole number from 1 to 1000: how many entries, by default 100, and all of them as CSV or JSON lines */
+                /** @description a whole number from 1 to 1000: how many entries, by default 100, or all of them as CSV or JSON lines */
                 limit?: number;
-                /** @description the value of next in the page before */
+                /** @description the value of next in the previous page */
                 cursor?: string;
-                /** @description one of to, to, from; with - before it for descending; by default -to */
+                /** @description one of to, from; with - before it for descending; by default -to */
                 sort?: "-to" | "to" | "-from" | "from";
-                /** @description json, csv or jsonl; by default as the header Accept asks for */
+                /** @description json, csv or jsonl; by default the Accept header decides */
                 format?: "json" | "csv" | "jsonl";
             };
             header?: never;
@@ -2136,53 +2136,53 @@ export interface operations {
                 outcome?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
                 /** @description NOT outcome: how a job ended: consumed, trashed, removed, board_deleted or unknown. Several values: any of them, at most 100 */
                 "outcome!"?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
-                /** @description who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
+                /** @description who claims the job, or claimed it when it ended; an exact match. Several values: any of them, at most 100 */
                 owner?: string[];
-                /** @description NOT owner: who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
+                /** @description NOT owner: who claims the job, or claimed it when it ended; an exact match. Several values: any of them, at most 100 */
                 "owner!"?: string[];
-                /** @description a job's name, exactly. Several values: any of them, at most 100 */
+                /** @description a job's name; an exact match. Several values: any of them, at most 100 */
                 name?: string[];
-                /** @description NOT name: a job's name, exactly. Several values: any of them, at most 100 */
+                /** @description NOT name: a job's name; an exact match. Several values: any of them, at most 100 */
                 "name!"?: string[];
-                /** @description a job's uuid, exactly. Several values: any of them, at most 100 */
+                /** @description a job's uuid; an exact match. Several values: any of them, at most 100 */
                 uuid?: string[];
-                /** @description NOT uuid: a job's uuid, exactly. Several values: any of them, at most 100 */
+                /** @description NOT uuid: a job's uuid; an exact match. Several values: any of them, at most 100 */
                 "uuid!"?: string[];
-                /** @description posted that long ago or more: seconds, or with s, m, h or d as in 5m */
+                /** @description posted at least this long ago: seconds, or with s, m, h or d as in 5m */
                 "age>"?: string;
-                /** @description NOT age>: posted that long ago or more: seconds, or with s, m, h or d as in 5m */
+                /** @description NOT age>: posted at least this long ago: seconds, or with s, m, h or d as in 5m */
                 "age>!"?: string;
-                /** @description has waited that long or more, unclaimed: seconds, or with s, m, h or d as in 5m */
+                /** @description has been unclaimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "waiting>"?: string;
-                /** @description NOT waiting>: has waited that long or more, unclaimed: seconds, or with s, m, h or d as in 5m */
+                /** @description NOT waiting>: has been unclaimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "waiting>!"?: string;
-                /** @description has run that long or more, claimed: seconds, or with s, m, h or d as in 5m */
+                /** @description has been claimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "running>"?: string;
-                /** @description NOT running>: has run that long or more, claimed: seconds, or with s, m, h or d as in 5m */
+                /** @description NOT running>: has been claimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "running>!"?: string;
-                /** @description was claimed so often or more often: a whole number */
+                /** @description was claimed at least this many times: a whole number */
                 "claims>"?: number;
-                /** @description NOT claims>: was claimed so often or more often: a whole number */
+                /** @description NOT claims>: was claimed at least this many times: a whole number */
                 "claims>!"?: number;
-                /** @description there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description existed at this moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 since?: string;
-                /** @description NOT since: there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description NOT since: existed at this moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "since!"?: string;
-                /** @description there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description existed at this moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 until?: string;
-                /** @description NOT until: there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description NOT until: existed at this moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "until!"?: string;
-                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
+                /** @description a text of 1 to 200 characters to find in path, name, uuid or owner, regardless of case; for jobs also in the payload, for gaps only in the path */
                 q?: string;
-                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
+                /** @description NOT q: a text of 1 to 200 characters to find in path, name, uuid or owner, regardless of case; for jobs also in the payload, for gaps only in the path */
                 "q!"?: string;
-                /** @description a whole number from 1 to 1000: how many entries, by default 100, and all of them as CSV or JSON lines */
+                /** @description a whole number from 1 to 1000: how many entries, by default 100, or all of them as CSV or JSON lines */
                 limit?: number;
-                /** @description the value of next in the page before */
+                /** @description the value of next in the previous page */
                 cursor?: string;
                 /** @description one of path, name, owner, since, alive, holder; with - before it for descending; by default path */
                 sort?: "path" | "-path" | "name" | "-name" | "owner" | "-owner" | "since" | "-since" | "alive" | "-alive" | "holder" | "-holder";
-                /** @description json, csv or jsonl; by default as the header Accept asks for */
+                /** @description json, csv or jsonl; by default the Accept header decides */
                 format?: "json" | "csv" | "jsonl";
             };
             header?: never;
@@ -2309,57 +2309,57 @@ export interface operations {
                 outcome?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
                 /** @description NOT outcome: how a job ended: consumed, trashed, removed, board_deleted or unknown. Several values: any of them, at most 100 */
                 "outcome!"?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
-                /** @description who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
+                /** @description who claims the job, or claimed it when it ended; an exact match. Several values: any of them, at most 100 */
                 owner?: string[];
-                /** @description NOT owner: who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
+                /** @description NOT owner: who claims the job, or claimed it when it ended; an exact match. Several values: any of them, at most 100 */
                 "owner!"?: string[];
-                /** @description a job's name, exactly. Several values: any of them, at most 100 */
+                /** @description a job's name; an exact match. Several values: any of them, at most 100 */
                 name?: string[];
-                /** @description NOT name: a job's name, exactly. Several values: any of them, at most 100 */
+                /** @description NOT name: a job's name; an exact match. Several values: any of them, at most 100 */
                 "name!"?: string[];
-                /** @description a job's uuid, exactly. Several values: any of them, at most 100 */
+                /** @description a job's uuid; an exact match. Several values: any of them, at most 100 */
                 uuid?: string[];
-                /** @description NOT uuid: a job's uuid, exactly. Several values: any of them, at most 100 */
+                /** @description NOT uuid: a job's uuid; an exact match. Several values: any of them, at most 100 */
                 "uuid!"?: string[];
-                /** @description posted that long ago or more: seconds, or with s, m, h or d as in 5m */
+                /** @description posted at least this long ago: seconds, or with s, m, h or d as in 5m */
                 "age>"?: string;
-                /** @description NOT age>: posted that long ago or more: seconds, or with s, m, h or d as in 5m */
+                /** @description NOT age>: posted at least this long ago: seconds, or with s, m, h or d as in 5m */
                 "age>!"?: string;
-                /** @description has waited that long or more, unclaimed: seconds, or with s, m, h or d as in 5m */
+                /** @description has been unclaimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "waiting>"?: string;
-                /** @description NOT waiting>: has waited that long or more, unclaimed: seconds, or with s, m, h or d as in 5m */
+                /** @description NOT waiting>: has been unclaimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "waiting>!"?: string;
-                /** @description has run that long or more, claimed: seconds, or with s, m, h or d as in 5m */
+                /** @description has been claimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "running>"?: string;
-                /** @description NOT running>: has run that long or more, claimed: seconds, or with s, m, h or d as in 5m */
+                /** @description NOT running>: has been claimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "running>!"?: string;
-                /** @description was claimed so often or more often: a whole number */
+                /** @description was claimed at least this many times: a whole number */
                 "claims>"?: number;
-                /** @description NOT claims>: was claimed so often or more often: a whole number */
+                /** @description NOT claims>: was claimed at least this many times: a whole number */
                 "claims>!"?: number;
-                /** @description there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description existed at this moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 since?: string;
-                /** @description NOT since: there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description NOT since: existed at this moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "since!"?: string;
-                /** @description there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description existed at this moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 until?: string;
-                /** @description NOT until: there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description NOT until: existed at this moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "until!"?: string;
-                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
+                /** @description a text of 1 to 200 characters to find in path, name, uuid or owner, regardless of case; for jobs also in the payload, for gaps only in the path */
                 q?: string;
-                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
+                /** @description NOT q: a text of 1 to 200 characters to find in path, name, uuid or owner, regardless of case; for jobs also in the payload, for gaps only in the path */
                 "q!"?: string;
-                /** @description a whole number from 1 to 1000: how many entries, by default 100, and all of them as CSV or JSON lines */
+                /** @description a whole number from 1 to 1000: how many entries, by default 100, or all of them as CSV or JSON lines */
                 limit?: number;
-                /** @description the value of next in the page before */
+                /** @description the value of next in the previous page */
                 cursor?: string;
-                /** @description group: there is no other order */
+                /** @description group, the only order */
                 sort?: "group";
-                /** @description json, csv or jsonl; by default as the header Accept asks for */
+                /** @description json, csv or jsonl; by default the Accept header decides */
                 format?: "json" | "csv" | "jsonl";
-                /** @description path, name or owner: by what jobs are grouped */
+                /** @description path, name or owner: what to group jobs by */
                 group?: "path" | "name" | "owner";
-                /** @description how long to count back: seconds, or with s, m, h or d; by default [canary] interval */
+                /** @description how far back to count: seconds, or with s, m, h or d; by default [canary] interval */
                 window?: string;
             };
             header?: never;
@@ -2486,55 +2486,55 @@ export interface operations {
                 outcome?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
                 /** @description NOT outcome: how a job ended: consumed, trashed, removed, board_deleted or unknown. Several values: any of them, at most 100 */
                 "outcome!"?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
-                /** @description who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
+                /** @description who claims the job, or claimed it when it ended; an exact match. Several values: any of them, at most 100 */
                 owner?: string[];
-                /** @description NOT owner: who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
+                /** @description NOT owner: who claims the job, or claimed it when it ended; an exact match. Several values: any of them, at most 100 */
                 "owner!"?: string[];
-                /** @description a job's name, exactly. Several values: any of them, at most 100 */
+                /** @description a job's name; an exact match. Several values: any of them, at most 100 */
                 name?: string[];
-                /** @description NOT name: a job's name, exactly. Several values: any of them, at most 100 */
+                /** @description NOT name: a job's name; an exact match. Several values: any of them, at most 100 */
                 "name!"?: string[];
-                /** @description a job's uuid, exactly. Several values: any of them, at most 100 */
+                /** @description a job's uuid; an exact match. Several values: any of them, at most 100 */
                 uuid?: string[];
-                /** @description NOT uuid: a job's uuid, exactly. Several values: any of them, at most 100 */
+                /** @description NOT uuid: a job's uuid; an exact match. Several values: any of them, at most 100 */
                 "uuid!"?: string[];
-                /** @description posted that long ago or more: seconds, or with s, m, h or d as in 5m */
+                /** @description posted at least this long ago: seconds, or with s, m, h or d as in 5m */
                 "age>"?: string;
-                /** @description NOT age>: posted that long ago or more: seconds, or with s, m, h or d as in 5m */
+                /** @description NOT age>: posted at least this long ago: seconds, or with s, m, h or d as in 5m */
                 "age>!"?: string;
-                /** @description has waited that long or more, unclaimed: seconds, or with s, m, h or d as in 5m */
+                /** @description has been unclaimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "waiting>"?: string;
-                /** @description NOT waiting>: has waited that long or more, unclaimed: seconds, or with s, m, h or d as in 5m */
+                /** @description NOT waiting>: has been unclaimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "waiting>!"?: string;
-                /** @description has run that long or more, claimed: seconds, or with s, m, h or d as in 5m */
+                /** @description has been claimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "running>"?: string;
-                /** @description NOT running>: has run that long or more, claimed: seconds, or with s, m, h or d as in 5m */
+                /** @description NOT running>: has been claimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "running>!"?: string;
-                /** @description was claimed so often or more often: a whole number */
+                /** @description was claimed at least this many times: a whole number */
                 "claims>"?: number;
-                /** @description NOT claims>: was claimed so often or more often: a whole number */
+                /** @description NOT claims>: was claimed at least this many times: a whole number */
                 "claims>!"?: number;
-                /** @description there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description existed at this moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 since?: string;
-                /** @description NOT since: there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description NOT since: existed at this moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "since!"?: string;
-                /** @description there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description existed at this moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 until?: string;
-                /** @description NOT until: there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description NOT until: existed at this moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "until!"?: string;
-                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
+                /** @description a text of 1 to 200 characters to find in path, name, uuid or owner, regardless of case; for jobs also in the payload, for gaps only in the path */
                 q?: string;
-                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
+                /** @description NOT q: a text of 1 to 200 characters to find in path, name, uuid or owner, regardless of case; for jobs also in the payload, for gaps only in the path */
                 "q!"?: string;
-                /** @description a whole number from 1 to 1000: how many entries, by default 100, and all of them as CSV or JSON lines */
+                /** @description a whole number from 1 to 1000: how many entries, by default 100, or all of them as CSV or JSON lines */
                 limit?: number;
-                /** @description the value of next in the page before */
+                /** @description the value of next in the previous page */
                 cursor?: string;
-                /** @description path: there is no other order */
+                /** @description path, the only order */
                 sort?: "path";
-                /** @description json, csv or jsonl; by default as the header Accept asks for */
+                /** @description json, csv or jsonl; by default the Accept header decides */
                 format?: "json" | "csv" | "jsonl";
-                /** @description how long to count back: seconds, or with s, m, h or d; by default [canary] interval */
+                /** @description how far back to count: seconds, or with s, m, h or d; by default [canary] interval */
                 window?: string;
                 /** @description the number of steps, 1 to 600 */
                 steps?: number;
@@ -2773,45 +2773,45 @@ export interface operations {
                 outcome?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
                 /** @description NOT outcome: how a job ended: consumed, trashed, removed, board_deleted or unknown. Several values: any of them, at most 100 */
                 "outcome!"?: ("consumed" | "trashed" | "removed" | "board_deleted" | "unknown")[];
-                /** @description who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
+                /** @description who claims the job, or claimed it when it ended; an exact match. Several values: any of them, at most 100 */
                 owner?: string[];
-                /** @description NOT owner: who claims the job, or claimed it when it ended, exactly. Several values: any of them, at most 100 */
+                /** @description NOT owner: who claims the job, or claimed it when it ended; an exact match. Several values: any of them, at most 100 */
                 "owner!"?: string[];
-                /** @description a job's name, exactly. Several values: any of them, at most 100 */
+                /** @description a job's name; an exact match. Several values: any of them, at most 100 */
                 name?: string[];
-                /** @description NOT name: a job's name, exactly. Several values: any of them, at most 100 */
+                /** @description NOT name: a job's name; an exact match. Several values: any of them, at most 100 */
                 "name!"?: string[];
-                /** @description a job's uuid, exactly. Several values: any of them, at most 100 */
+                /** @description a job's uuid; an exact match. Several values: any of them, at most 100 */
                 uuid?: string[];
-                /** @description NOT uuid: a job's uuid, exactly. Several values: any of them, at most 100 */
+                /** @description NOT uuid: a job's uuid; an exact match. Several values: any of them, at most 100 */
                 "uuid!"?: string[];
-                /** @description posted that long ago or more: seconds, or with s, m, h or d as in 5m */
+                /** @description posted at least this long ago: seconds, or with s, m, h or d as in 5m */
                 "age>"?: string;
-                /** @description NOT age>: posted that long ago or more: seconds, or with s, m, h or d as in 5m */
+                /** @description NOT age>: posted at least this long ago: seconds, or with s, m, h or d as in 5m */
                 "age>!"?: string;
-                /** @description has waited that long or more, unclaimed: seconds, or with s, m, h or d as in 5m */
+                /** @description has been unclaimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "waiting>"?: string;
-                /** @description NOT waiting>: has waited that long or more, unclaimed: seconds, or with s, m, h or d as in 5m */
+                /** @description NOT waiting>: has been unclaimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "waiting>!"?: string;
-                /** @description has run that long or more, claimed: seconds, or with s, m, h or d as in 5m */
+                /** @description has been claimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "running>"?: string;
-                /** @description NOT running>: has run that long or more, claimed: seconds, or with s, m, h or d as in 5m */
+                /** @description NOT running>: has been claimed for at least this long in total: seconds, or with s, m, h or d as in 5m */
                 "running>!"?: string;
-                /** @description was claimed so often or more often: a whole number */
+                /** @description was claimed at least this many times: a whole number */
                 "claims>"?: number;
-                /** @description NOT claims>: was claimed so often or more often: a whole number */
+                /** @description NOT claims>: was claimed at least this many times: a whole number */
                 "claims>!"?: number;
-                /** @description there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description existed at this moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 since?: string;
-                /** @description NOT since: there at that moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description NOT since: existed at this moment or later: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "since!"?: string;
-                /** @description there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description existed at this moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 until?: string;
-                /** @description NOT until: there at that moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
+                /** @description NOT until: existed at this moment or before: ISO 8601 with its zone, as in 2026-11-30T18:00Z, or seconds since 1970 */
                 "until!"?: string;
-                /** @description a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
+                /** @description a text of 1 to 200 characters to find in path, name, uuid or owner, regardless of case; for jobs also in the payload, for gaps only in the path */
                 q?: string;
-                /** @description NOT q: a text of 1 to 200 characters, in any case, that is in path, name, uuid or owner; for jobs also in the payload, for gaps only in the path */
+                /** @description NOT q: a text of 1 to 200 characters to find in path, name, uuid or owner, regardless of case; for jobs also in the payload, for gaps only in the path */
                 "q!"?: string;
                 /** @description what happened: posted, malformed, claimed, abandoned, edited, consumed, trashed, removed, ended, node_created or node_deleted. Several values: any of them, at most 100 */
                 kind?: ("posted" | "malformed" | "claimed" | "abandoned" | "edited" | "consumed" | "trashed" | "removed" | "ended" | "node_created" | "node_deleted")[];
@@ -2829,7 +2829,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description events without an end, as server-sent events or as one JSON object a line */
+            /** @description an endless stream of events: server-sent events, or one JSON object per line */
             200: {
                 headers: {
                     [name: string]: unknown;
