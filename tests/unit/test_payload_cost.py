@@ -2,7 +2,6 @@
 
 import gc
 import json
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
@@ -16,13 +15,13 @@ from canary.logs.output import redact
 from canary.model.conductors import conductor
 from canary.model.payload.masking import Masker
 from canary.model.payload.payload import MAX_TEXT, decode, decoding, owner
+from tests.unit.cost import cost, costs_less, steps_are_shorter
 from tests.unit.test_payload import PROPERTY, check
 
 SIZE = 1_000_000  # bytes: as much as ZooKeeper takes
 LEAST = 0.02  # seconds of a processor, below which nothing is said about a ratio
 A_BYTE = 5e-6  # seconds of a processor: a pure Python decoder's, where a machine is slow
 A_STEP = 0.05  # seconds that nothing else may wait for
-END = object()
 
 
 def holding(details: str | bytes) -> bytes:
@@ -129,29 +128,6 @@ def _without_the_collector() -> Iterator[None]:
     gc.unfreeze()
 
 
-def cost(work: Callable[[], object]) -> float:
-    """Return how many seconds of a processor it takes."""
-    begun = time.thread_time()
-    work()
-    return time.thread_time() - begun
-
-
-def costs_less(work: Callable[[], object], limit: float) -> bool:
-    """Return whether it takes less than ``limit`` seconds of a processor, at its best of two."""
-    return cost(work) < limit or cost(work) < limit
-
-
-def longest_step(steps: Iterator[object]) -> float:
-    """Return how many seconds of a processor the longest step takes."""
-    longest = 0.0
-    is_done = False
-    while not is_done:
-        begun = time.thread_time()
-        is_done = next(steps, END) is END
-        longest = max(longest, time.thread_time() - begun)
-    return longest
-
-
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 def test_a_payload_costs_what_its_size_is(make: Callable[[int], bytes]) -> None:
     small, large = make(SIZE // 32), make(SIZE // 8)
@@ -164,8 +140,7 @@ def test_a_payload_costs_what_its_size_is(make: Callable[[int], bytes]) -> None:
 @pytest.mark.parametrize("name", [name for name in MAKERS if not name.startswith("text ")])
 def test_no_step_of_the_largest_payload_holds_up_the_loop(name: str) -> None:
     raw = MAKERS[name](SIZE)
-    # What is long once and short the next time was the machine, not the step.
-    assert longest_step(decoding(raw)) < A_STEP or longest_step(decoding(raw)) < A_STEP
+    assert steps_are_shorter(lambda: decoding(raw), A_STEP)
 
 
 @settings(PROPERTY, max_examples=60)
