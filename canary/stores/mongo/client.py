@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import pymongo
-from pymongo import ASCENDING, MongoClient
+from pymongo import ASCENDING, IndexModel, MongoClient
 from pymongo.database import Database
 from pymongo.errors import (
     AutoReconnect,
@@ -185,11 +185,10 @@ def ensure_schema(database: Database[Document], options: MongoOptions) -> None:
                 # A transaction need not, and on old servers could not, create a collection.
                 _create_collection(database, name)
         for name, indexes in INDEX_KEYS.items():
-            for keys in indexes:
-                database[name].create_index([(key, ASCENDING) for key in keys])
-        for name, sparse in SPARSE_KEYS.items():
-            for key in sparse:
-                database[name].create_index([(key, ASCENDING)], sparse=True)
+            models = [IndexModel([(key, ASCENDING) for key in keys]) for keys in indexes]
+            sparse = SPARSE_KEYS.get(name, [])
+            models += [IndexModel([(key, ASCENDING)], sparse=True) for key in sparse]
+            database[name].create_indexes(models)
         lives = {"jobs": options.ended_job_ttl, "changes": options.change_ttl}
         for name, field in TTL_FIELDS.items():
             _ensure_ttl(database, name, field, lives.get(name, options.change_ttl))
