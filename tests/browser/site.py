@@ -14,10 +14,12 @@ import psutil
 import requests
 from kazoo.client import KazooClient
 
+from tests import programs
 from tests.asking import ask, is_ready
 from tests.integration.boards import register
-from tests.integration.conftest import COMMANDS, STOP_TIMEOUT
+from tests.integration.conftest import STOP_TIMEOUT
 from tests.ports import free_port
+from tests.programs import Process
 from tests.waiting import eventually
 
 START = 60.0  # seconds for a program to be there, on a busy machine
@@ -42,7 +44,7 @@ class Site:
             **options,
         }
         self._folder = folder
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._running: dict[str, Process] = {}
         self._boards = 0
 
     def __enter__(self) -> "Site":
@@ -63,9 +65,7 @@ class Site:
     def start(self, name: str) -> None:
         """Start a program of Canary's."""
         with (self._folder / f"{name}.log").open("ab") as log:
-            self._running[name] = subprocess.Popen(
-                [COMMANDS / name], env=self.environment, stdout=log, stderr=subprocess.STDOUT
-            )
+            self._running[name] = programs.start(name, [], self.environment, log, log)
 
     def stop(self, name: str, *, is_killed: bool = False) -> None:
         """End it; what is killed, with all its processes, which would outlive it for a while."""
@@ -135,6 +135,6 @@ class Site:
         eventually(is_live, START, f"{path} is live")
 
 
-def _family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+def _family(process: Process) -> list[psutil.Process]:
     first = psutil.Process(process.pid)
     return [first, *first.children(recursive=True)]

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,10 +15,10 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from canary.config import Config, load
-from tests import unchanged
+from tests import programs, unchanged
 from tests.integration.proxy import Proxy
+from tests.programs import Process
 
-COMMANDS = Path(sys.executable).parent  # where the console scripts of this environment are
 #: Seconds, all that the dev stack's ZooKeeper grants: a machine that stands still for a few of them
 #: ends no session that is not to end.
 SESSION_TIMEOUT = 10.0
@@ -106,7 +105,7 @@ def proxy() -> Iterator[Proxy]:
 class Command:
     """One of Canary's programs, running."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, process: Process, log: Path) -> None:
         self.process, self.log = process, log
 
     @property
@@ -136,13 +135,7 @@ def spawn(environment: dict[str, str], tmp_path: Path) -> Iterator[Spawn]:
     def start(name: str, *words: str, **variables: str) -> Command:
         log = tmp_path / f"{len(started)}-{Path(name).name}.log"
         with log.open("wb") as output:
-            process = subprocess.Popen(
-                [COMMANDS / name, *words],
-                env={**environment, **variables},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
+            process = programs.start(name, words, {**environment, **variables}, output, output)
         started.append(Command(process, log))
         return started[-1]
 
@@ -163,14 +156,6 @@ def run(environment: dict[str, str]) -> Callable[..., "subprocess.CompletedProce
     """Run a console script to its end, such as ``run("canary-producer", "add", "/x")``."""
 
     def start(name: str, *words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [COMMANDS / name, *words],
-            env={**environment, **variables},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return programs.run(name, words, {**environment, **variables}, timeout=60)
 
     return start

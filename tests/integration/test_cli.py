@@ -20,11 +20,12 @@ from pymongo.database import Database
 
 from canary.server.auth import tokens
 from tests.integration.boards import STOOD_STILL, claim, post, posting, register
-from tests.integration.conftest import COMMANDS, Command, Spawn
+from tests.integration.conftest import Command, Spawn
 from tests.integration.terminal import Terminal
 from tests.integration.test_protection import PASSWORD, line_of
 from tests.integration.test_server import Server
 from tests.integration.written_board import WrittenBoard, ago, claimed, ended, now, posted
+from tests.programs import COMMANDS
 from tests.waiting import eventually
 
 OPERATIONS = 60

@@ -8,9 +8,10 @@ import pytest
 from pymongo.database import Database
 
 from canary.model.freshness import Freshness
-from tests.integration.conftest import COMMANDS, Spawn
+from tests.integration.conftest import Spawn
 from tests.integration.test_server import Server
 from tests.integration.written_board import WrittenBoard, ago, now, posted
+from tests.programs import COMMANDS
 from tests.waiting import eventually
 
 

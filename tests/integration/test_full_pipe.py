@@ -15,9 +15,9 @@ from pymongo.database import Database
 
 from canary.logs.writer import QUEUE_LIMIT
 from tests.integration.boards import mirrored, on_board, posting, register
-from tests.integration.conftest import COMMANDS
 from tests.integration.full_pipe import Unread, unread
 from tests.ports import free_port
+from tests.programs import COMMANDS
 from tests.scraping import Scrape
 from tests.waiting import eventually
 

@@ -15,8 +15,9 @@ from pymongo.database import Database
 from canary.config import Config
 from canary.stores.mongo.client import connect, ensure_schema
 from canary.stores.mongo.documents import Document
-from tests.integration.conftest import COMMANDS, Spawn
+from tests.integration.conftest import Spawn
 from tests.integration.written_board import WrittenBoard, ago, claimed, ended, posted
+from tests.programs import COMMANDS
 from tests.waiting import eventually
 
 EXAMPLES = os.environ.get("OPENAPI_EXAMPLES", "25")  # an operation

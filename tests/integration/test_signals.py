@@ -14,8 +14,9 @@ from kazoo.client import KazooClient
 from pymongo.database import Database
 
 from tests.integration.boards import mirrored, post, register
-from tests.integration.conftest import COMMANDS, Command, Spawn
+from tests.integration.conftest import Command, Spawn
 from tests.ports import free_port
+from tests.programs import COMMANDS
 from tests.waiting import eventually, throughout
 
 END = 10.0  # seconds in which a worker has promised to end
