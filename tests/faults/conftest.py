@@ -19,10 +19,17 @@ from tests.integration.conftest import (  # noqa: E402, F401 -- fixtures
     corner,
     database,
     environment,
+    fresh,
     run,
     spawn,
     zookeeper,
 )
+
+
+@pytest.fixture
+def lent(fresh: str) -> str:  # noqa: F811 -- the fixture
+    """A database of its own: one that was restored or frozen is not lent to another test."""
+    return fresh
 
 
 @pytest.fixture

@@ -15,7 +15,9 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from canary.config import Config, load
+from canary.stores.mongo.client import connect
 from tests import programs, unchanged
+from tests.integration.databases import Databases
 from tests.integration.proxy import Proxy
 from tests.programs import Process
 
@@ -50,13 +52,35 @@ def corner() -> str:
     return f"t{uuid.uuid4().hex[:12]}"
 
 
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """Databases of MongoDB, for one test each at a time."""
+    with Databases(os.environ["OS_MONGO__URI"]) as databases:
+        yield databases
+
+
 @pytest.fixture
-def environment(corner: str) -> dict[str, str]:
+def lent(databases: Databases) -> Iterator[str]:
+    """The name of an empty database that has Canary's collections and indexes."""
+    with databases.lent() as name:
+        yield name
+
+
+@pytest.fixture
+def fresh(corner: str) -> Iterator[str]:
+    """The name of a database that is not there, for a module's ``lent``; dropped at the end."""
+    yield corner
+    with MongoClient[dict[str, Any]](os.environ["OS_MONGO__URI"]) as client:
+        client.drop_database(corner)
+
+
+@pytest.fixture
+def environment(corner: str, lent: str) -> dict[str, str]:
     """The environment that gives Canary's commands a corner of their own."""
     return {
         **os.environ,
         "OS_CANARY__JOBBOARD": f"/{corner}/canary/jobs",
-        "OS_MONGO__DATABASE": corner,
+        "OS_MONGO__DATABASE": lent,
         "OS_CASSANDRA__KEYSPACE": corner,
         "OS_CASSANDRA__ENABLED": "false",
         "OS_ZOOKEEPER__SESSION_TIMEOUT": str(SESSION_TIMEOUT),
@@ -88,11 +112,19 @@ def zookeeper() -> Iterator[KazooClient]:
 
 @pytest.fixture
 def database(config: Config) -> Iterator[Database[dict[str, Any]]]:
-    """The test's database in MongoDB, dropped at the end."""
+    """The test's database in MongoDB."""
     client: MongoClient[dict[str, Any]] = MongoClient(config.mongo.uri, tz_aware=True)
     yield client[config.mongo.database]
-    client.drop_database(config.mongo.database)
     client.close()
+
+
+@pytest.fixture
+def connected(config: Config) -> Iterator[Database[dict[str, Any]]]:
+    """The test's database as Canary's programs connect to it."""
+    connected = connect(config.mongo)
+    connected.command("ping")  # its threads are there before a test counts those that it starts
+    yield connected
+    connected.client.close()
 
 
 @pytest.fixture

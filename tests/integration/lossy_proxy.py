@@ -9,9 +9,14 @@ from gevent import socket
 from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
+from pymongo import MongoClient
+from pymongo.database import Database
 
 CHUNK = 65536
 END_LIMIT = 30.0  # seconds for all greenlets to end
+#: Seconds until a client that gets no connection gives up, and one whose answer does not come: on a
+#: busy machine a large transaction takes a second or two.
+SELECTION_LIMIT, ANSWER_LIMIT = 0.7, 20.0
 COMMIT = b"commitTransaction\0"
 UPDATE = b"\x02update\0\x07\0\0\0boards\0"  # of a board's document, as BSON has it
 
@@ -39,6 +44,17 @@ class LossyProxy:
     @property
     def uri(self) -> str:
         return f"mongodb://127.0.0.1:{self._server.server_port}/?directConnection=true"
+
+    def connect(self, name: str) -> Database[dict[str, Any]]:
+        """Return a database as Canary's programs have it, through the proxy; to be closed."""
+        client: MongoClient[dict[str, Any]] = MongoClient(
+            self.uri,
+            tz_aware=True,
+            w="majority",
+            socketTimeoutMS=int(ANSWER_LIMIT * 1000),
+            serverSelectionTimeoutMS=int(SELECTION_LIMIT * 1000),
+        )
+        return client[name]
 
     def start(self) -> None:
         self._server.start()

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from bson import CodecOptions
@@ -17,6 +16,7 @@ from canary.stores.mongo.documents import Document
 from canary.stores.writing.board_writer import LiveBoard
 from canary.stores.writing.take import LiveStore
 from tests.board_contract import NOW, PATH, BoardContract, Lost, Store, Stored
+from tests.integration.databases import empty
 from tests.integration.lossy_proxy import Lose, LossyProxy
 
 FOREVER = 2**31 - 1  # seconds: what the tests write is old
@@ -77,15 +77,14 @@ def database(options: MongoOptions) -> Iterator[Database[Document]]:
 class TestMongoBoard(BoardContract):
     @pytest.fixture
     def store(self, options: MongoOptions, database: Database[Document]) -> Iterator[MongoStore]:
-        for name in database.list_collection_names():
-            database[name].delete_many({})
+        empty(database)
         with MongoClient[Document](options.uri) as client:
             client.admin.command("ping")
             address = client.address
         assert address is not None
         proxy = LossyProxy(*address)
         proxy.start()
-        far = connect(replace(options, uri=proxy.uri, timeout=1.0))
+        far = proxy.connect(options.database)
         try:
             yield MongoStore(database, LiveStore(far, "far"), proxy)
         finally:

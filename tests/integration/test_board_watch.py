@@ -12,8 +12,6 @@ from pymongo.database import Database
 
 from canary.config import Config
 from canary.errors import Fenced, ZooKeeperUnavailable
-from canary.stores.mongo.client import connect as connect_mongodb
-from canary.stores.mongo.client import ensure_schema
 from canary.stores.writing.batches import BATCH_CHANGES
 from canary.stores.writing.board_writer import LiveBoard
 from canary.stores.writing.take import LiveStore
@@ -46,12 +44,8 @@ def client(config: Config, proxy: Proxy, session_timeout: float) -> Iterator[Cli
 
 
 @pytest.fixture
-def store(config: Config, database: Mongo) -> Iterator[LiveStore]:
-    assert database.name == config.mongo.database
-    used = connect_mongodb(config.mongo)
-    ensure_schema(used, config.mongo)
-    yield LiveStore(used, "test")
-    used.client.close()
+def store(connected: Mongo) -> LiveStore:
+    return LiveStore(connected, "test")
 
 
 @pytest.fixture

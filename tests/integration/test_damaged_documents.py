@@ -7,7 +7,7 @@ value of another type.
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any, get_args
@@ -28,7 +28,6 @@ from canary.server.v2.changes import ChangesQuery
 from canary.server.v2.gaps import GapsQuery
 from canary.server.v2.jobs import JobsQuery
 from canary.server.v2.query import ListQuery
-from canary.stores.mongo.client import connect, ensure_schema
 from canary.stores.mongo.documents import Document
 from canary.stores.queries import filtering
 from canary.stores.queries.jobs_at import Queries
@@ -102,11 +101,8 @@ def unread(number: int) -> Change:
 
 
 @pytest.fixture
-def documents(database: Database[Document], config: Config) -> dict[str, list[Document]]:
+def documents(database: Database[Document]) -> dict[str, list[Document]]:
     """What a worker wrote: jobs in every state, changes, gaps, a board, its conductors."""
-    connected = connect(config.mongo)
-    ensure_schema(connected, config.mongo)
-    connected.client.close()
     board = WrittenBoard(database, PATH, since=ago(500), watched_since=ago(500))
     board.beat()
     board.write(unread(1_000), unread(1_001))
@@ -139,10 +135,8 @@ def documents(database: Database[Document], config: Config) -> dict[str, list[Do
 
 
 @pytest.fixture
-def queries(config: Config) -> Iterator[Queries]:
-    connected = connect(config.mongo)
-    yield Queries(connected, timedelta(days=7))
-    connected.client.close()
+def queries(connected: Database[Document]) -> Queries:
+    return Queries(connected, timedelta(days=7))
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from canary.clock import now
 from canary.config import Config
 from canary.errors import StoreRefused, StoreUnavailable
 from canary.stores.mongo.client import connect as connect_mongodb
-from canary.stores.mongo.client import ensure_schema
 from canary.stores.writing.take import LiveStore
 from canary.worker.claims import Claim
 from canary.zookeeper import Client, connect, disconnect
@@ -27,13 +26,8 @@ Mongo = Database[dict[str, Any]]
 
 
 @pytest.fixture
-def store(config: Config, database: Mongo) -> Iterator[LiveStore]:
-    """MongoDB as a worker has it; ``database`` is dropped at the end."""
-    connected = connect_mongodb(config.mongo)
-    ensure_schema(connected, config.mongo)
-    assert connected.name == database.name
-    yield LiveStore(connected, "worker")
-    connected.client.close()
+def store(connected: Mongo) -> LiveStore:
+    return LiveStore(connected, "worker")
 
 
 @pytest.fixture

@@ -75,6 +75,12 @@ def doctor(run: Callable[..., Any]) -> Callable[..., Doctor]:
 
 
 @pytest.fixture
+def lent(fresh: str) -> str:
+    """Without collections, unless a test makes them."""
+    return fresh
+
+
+@pytest.fixture
 def schema(config: Config, database: Database[dict[str, Any]]) -> None:
     ensure_schema(database, config.mongo)
 

@@ -14,8 +14,6 @@ from pymongo.database import Database
 
 from canary.config import Config
 from canary.server import representation
-from canary.stores.mongo.client import connect as connect_mongodb
-from canary.stores.mongo.client import ensure_schema
 from canary.stores.queries.jobs_at import Queries
 from canary.stores.writing.take import LiveStore
 from canary.watchers.context import WatchContext
@@ -78,24 +76,20 @@ def path(corner: str, zookeeper: KazooClient) -> str:
 
 
 @pytest.fixture
-def begin(client: Client, config: Config, database: Mongo, path: str) -> Iterator[Begin]:
+def begin(client: Client, connected: Mongo, database: Mongo, path: str) -> Iterator[Begin]:
     """Watch the board; how often it is reconciled is the caller's to say."""
-    assert database.name == config.mongo.database
-    mongo = connect_mongodb(config.mongo)
-    ensure_schema(mongo, config.mongo)
     begun: list[Watching] = []
 
     def watch(interval: float) -> Watching:
         context = WatchContext(client, Pulse(client), interval)
         epoch = len(begun) + 1
-        begun.append(Watching(context, take(LiveStore(mongo, "test"), path, epoch)))
+        begun.append(Watching(context, take(LiveStore(connected, "test"), path, epoch)))
         eventually(partial(database.boards.find_one, {"_id": path, "freshness": "live"}))
         return begun[-1]
 
     yield watch
     for each in begun:
         stop(each)
-    mongo.client.close()
 
 
 def stop(watching: Watching) -> None:

@@ -1,7 +1,6 @@
 """Edits that are written in one transaction with the posting of their job, on a real MongoDB."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,14 +8,12 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from canary.config import Config
 from canary.model.changes import Change, Edit, Kind
 from canary.model.freshness import Freshness
 from canary.model.jobs import Edition
 from canary.model.payload.payload import decode
 from canary.model.state import BoardState, Step
 from canary.server import representation
-from canary.stores.mongo.client import connect, ensure_schema
 from canary.stores.mongo.documents import Document
 from canary.stores.queries.jobs_at import Queries
 from canary.stores.writing.board_writer import LiveBoard
@@ -28,16 +25,8 @@ START = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
 
 
 @pytest.fixture
-def database(config: Config) -> Iterator[Database[Document]]:
-    database = connect(config.mongo)
-    ensure_schema(database, config.mongo)
-    yield database
-    database.client.close()
-
-
-@pytest.fixture
-def board(database: Database[Document]) -> LiveBoard:
-    return LiveStore(database, "worker-1@here:1").take(PATH, 7, lambda: True, START)
+def board(connected: Database[Document]) -> LiveBoard:
+    return LiveStore(connected, "worker-1@here:1").take(PATH, 7, lambda: True, START)
 
 
 def moment(second: int) -> datetime:

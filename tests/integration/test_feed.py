@@ -6,12 +6,10 @@ from collections.abc import Iterator
 import pytest
 from pymongo.database import Database
 
-from canary.config import Config
 from canary.model.freshness import Freshness
 from canary.stores.changestream import follow as feed_module
 from canary.stores.changestream.events import Event, EventName
 from canary.stores.changestream.follow import Feed
-from canary.stores.mongo.client import connect, ensure_schema
 from canary.stores.mongo.documents import Document
 from canary.stores.queries.jobs_at import Queries
 from tests.integration.test_server import KEEPS
@@ -40,16 +38,11 @@ class Listener:
 
 
 @pytest.fixture
-def listener(
-    config: Config, database: Database[Document], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Listener]:
+def listener(connected: Database[Document], monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
     """Whom a feed tells that looks at nothing because it is time to."""
     monkeypatch.setattr(feed_module, "LOOK_INTERVAL", 3600.0)
-    mongo = connect(config.mongo)
-    assert mongo.name == database.name
-    ensure_schema(mongo, config.mongo)
     listener = Listener()
-    feed = Feed(mongo, Queries(mongo, KEEPS), listener)
+    feed = Feed(connected, Queries(connected, KEEPS), listener)
     threads = set(threading.enumerate())
     feed.start()
     yield listener
@@ -57,7 +50,6 @@ def listener(
     feed._look_now.set()
     for thread in set(threading.enumerate()) - threads:
         thread.join(10)
-    mongo.client.close()
 
 
 def test_a_silence_is_told_of_when_it_has_lasted_not_when_it_is_time_to_look(

@@ -8,7 +8,6 @@ import os
 import random
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -28,6 +27,7 @@ from canary.stores.writing.board_writer import LiveBoard
 from canary.stores.writing.reconcile import Found
 from canary.stores.writing.take import LiveStore
 from tests.faults.judge import counts
+from tests.integration.databases import empty
 from tests.integration.hand_watch import HandWatch, busy_history, essence, now
 from tests.integration.lossy_proxy import COMMIT, UPDATE, Lose, LossyProxy
 from tests.unit.board_history import OPERATIONS, History, operate
@@ -63,8 +63,7 @@ def prepared(options: MongoOptions) -> Iterator[Database[Document]]:
 
 @pytest.fixture
 def database(prepared: Database[Document]) -> Database[Document]:
-    for name in prepared.list_collection_names():
-        prepared[name].delete_many({})
+    empty(prepared)
     return prepared
 
 
@@ -112,7 +111,7 @@ def observer() -> Counting:
 def far(options: MongoOptions, proxy: LossyProxy, observer: Counting) -> Iterator[LiveStore]:
     """A worker that reaches MongoDB through the proxy."""
     proxy.mend()
-    database = connect(replace(options, uri=proxy.uri, timeout=0.7))
+    database = proxy.connect(options.database)
     yield LiveStore(database, "far", observer)
     proxy.mend()
     database.client.close()

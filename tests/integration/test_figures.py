@@ -1,16 +1,12 @@
 """All boards in numbers, from MongoDB."""
 
-from collections.abc import Iterator
-
 import pytest
 from pymongo.database import Database
 
-from canary.config import Config
 from canary.errors import StoreUnavailable
 from canary.model.changes import Gap, Reason
 from canary.model.freshness import Freshness
 from canary.model.state import Step
-from canary.stores.mongo.client import connect, ensure_schema
 from canary.stores.mongo.documents import Document
 from canary.stores.queries.metrics import Missed, figures
 from canary.stores.writing.take import LiveStore
@@ -22,16 +18,6 @@ from tests.unit.board_history import History
 
 PATH, OTHER = "/lbaas/jobs", "/cdn/jobs"
 LIMIT = 20.0  # seconds
-
-
-@pytest.fixture
-def connected(config: Config) -> Iterator[Database[Document]]:
-    """The test's database as Canary's programs connect to it."""
-    connected = connect(config.mongo)
-    ensure_schema(connected, config.mongo)
-    yield connected
-    connected.client.drop_database(config.mongo.database)
-    connected.client.close()
 
 
 def test_an_empty_store(connected: Database[Document]) -> None:

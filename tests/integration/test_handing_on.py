@@ -19,8 +19,6 @@ from canary.config import Config
 from canary.model.freshness import Freshness
 from canary.model.jobs import Job
 from canary.model.payload.payload import Payload
-from canary.stores.mongo.client import connect as connect_mongodb
-from canary.stores.mongo.client import ensure_schema
 from canary.stores.writing.board_writer import LiveBoard
 from canary.stores.writing.take import LiveStore
 from canary.watchers import outbox
@@ -66,18 +64,14 @@ def client(config: Config, proxy: Proxy) -> Iterator[Client]:
 
 
 @pytest.fixture
-def watching(client: Client, config: Config, database: Mongo, path: str) -> Iterator[Watching]:
-    assert database.name == config.mongo.database
-    mongo = connect_mongodb(config.mongo)
-    ensure_schema(mongo, config.mongo)
+def watching(client: Client, connected: Mongo, path: str) -> Iterator[Watching]:
     watching = Watching(
-        WatchContext(client, Pulse(client), 0.2), take(LiveStore(mongo, "test"), path)
+        WatchContext(client, Pulse(client), 0.2), take(LiveStore(connected, "test"), path)
     )
     eventually(lambda: watching.context.tally.reconciled)
     yield watching
     watching.watch.stop()
     watching.greenlet.get(timeout=30)
-    mongo.client.close()
 
 
 def revision(database: Mongo, path: str) -> int:

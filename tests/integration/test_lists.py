@@ -29,7 +29,6 @@ from canary.server.stream.broadcaster import Broadcaster
 from canary.server.stream.resume import Resumption
 from canary.server.v2 import conductor_schemas, schemas
 from canary.server.v2.jobs import JobsQuery
-from canary.stores.mongo.client import connect, ensure_schema
 from canary.stores.mongo.documents import Document
 from canary.stores.queries import filtering
 from canary.stores.queries.counts import Tallies
@@ -60,11 +59,8 @@ class NobodyAsks:
 
 
 @pytest.fixture(autouse=True)
-def queries(config: Config) -> Iterator[Queries]:
-    connected = connect(config.mongo)
-    ensure_schema(connected, config.mongo)
-    yield Queries(connected, timedelta(days=7))
-    connected.client.close()
+def queries(connected: Database[Document]) -> Queries:
+    return Queries(connected, timedelta(days=7))
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ from canary.stores.writing.board_writer import LiveBoard
 from canary.stores.writing.change_log import Entries
 from canary.stores.writing.take import LiveStore
 from devstack import control
+from tests.integration.databases import empty
 from tests.integration.hand_watch import HandWatch, busy_history, essence, look, now
 from tests.integration.lossy_proxy import Lose, LossyProxy
 from tests.unit.board_history import OPERATIONS, operate
@@ -64,8 +65,7 @@ def prepared(options: MongoOptions) -> Iterator[Database[Document]]:
 @pytest.fixture
 def database(prepared: Database[Document]) -> Database[Document]:
     """The schema is made once, what is in it goes before each test."""
-    for name in prepared.list_collection_names():
-        prepared[name].delete_many({})
+    empty(prepared)
     return prepared
 
 
@@ -550,7 +550,7 @@ class TestLostAnswers:
     @pytest.fixture
     def far(self, options: MongoOptions, proxy: LossyProxy) -> Iterator[LiveStore]:
         """A worker that reaches MongoDB through the proxy."""
-        database = connect(replace(options, uri=proxy.uri, timeout=1.0))
+        database = proxy.connect(options.database)
         yield LiveStore(database, "far")
         proxy.mend()
         database.client.close()

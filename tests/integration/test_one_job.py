@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +13,6 @@ from pymongo.database import Database
 from canary.config import Config
 from canary.server.representation import iso
 from canary.server.v2.schemas import JobAnswer
-from canary.stores.mongo.client import connect, ensure_schema
 from canary.stores.mongo.documents import Document
 from canary.stores.queries.jobs_at import Queries
 from tests.integration.conftest import Spawn
@@ -39,11 +37,8 @@ STRANGE = [
 
 
 @pytest.fixture
-def client(config: Config) -> Iterator[FlaskClient]:
-    connected = connect(config.mongo)
-    ensure_schema(connected, config.mongo)
-    yield client_of(config, Queries(connected, timedelta(days=7)), Registered())
-    connected.client.close()
+def client(config: Config, connected: Database[Document]) -> FlaskClient:
+    return client_of(config, Queries(connected, timedelta(days=7)), Registered())
 
 
 @pytest.fixture

@@ -12,8 +12,6 @@ import pytest
 import requests
 from pymongo.database import Database
 
-from canary.config import Config
-from canary.stores.mongo.client import connect, ensure_schema
 from canary.stores.mongo.documents import Document
 from tests.integration.conftest import Spawn
 from tests.integration.written_board import WrittenBoard, ago, claimed, ended, posted
@@ -26,11 +24,8 @@ TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture
-def url(config: Config, spawn: Spawn, database: Database[Document]) -> Iterator[str]:
+def url(spawn: Spawn, database: Database[Document]) -> Iterator[str]:
     """The address of a server with something to tell."""
-    connected = connect(config.mongo)
-    ensure_schema(connected, config.mongo)
-    connected.client.close()
     board = WrittenBoard(database, watched_since=ago(500))
     board.beat()
     board.write(posted(1, ago(90)), posted(2, ago(80)), posted(3, ago(70), b"\xff"))

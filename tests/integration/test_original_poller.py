@@ -7,8 +7,6 @@ import pytest
 import requests
 from pymongo.database import Database
 
-from canary.config import Config
-from canary.stores.mongo.client import connect, ensure_schema
 from canary.stores.mongo.documents import Document
 from tests.integration.conftest import Spawn
 from tests.integration.test_server import Server
@@ -34,10 +32,7 @@ def poll(url: str, path: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def server(spawn: Spawn, config: Config) -> Server:
-    connected = connect(config.mongo)
-    ensure_schema(connected, config.mongo)
-    connected.client.close()
+def server(spawn: Spawn) -> Server:
     return Server(spawn)
 
 

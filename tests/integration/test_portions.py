@@ -15,8 +15,6 @@ from pymongo.database import Database
 from canary.config import Config
 from canary.model.freshness import Freshness
 from canary.model.state import Step
-from canary.stores.mongo.client import connect as connect_mongodb
-from canary.stores.mongo.client import ensure_schema
 from canary.stores.writing.board_writer import LiveBoard
 from canary.stores.writing.take import LiveStore
 from canary.watchers.budget import Budget
@@ -82,12 +80,8 @@ def context(client: Client, answers: Counted) -> WatchContext:
 
 
 @pytest.fixture
-def store(config: Config, database: Mongo) -> Iterator[LiveStore]:
-    assert database.name == config.mongo.database
-    used = connect_mongodb(config.mongo)
-    ensure_schema(used, config.mongo)
-    yield LiveStore(used, "test")
-    used.client.close()
+def store(connected: Mongo) -> LiveStore:
+    return LiveStore(connected, "test")
 
 
 @pytest.fixture

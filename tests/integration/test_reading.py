@@ -1,6 +1,5 @@
 """The server's questions, asked of a real MongoDB."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +12,7 @@ from canary.config import Config, MongoOptions
 from canary.errors import StoreUnavailable
 from canary.model.freshness import Freshness
 from canary.model.jobs import JobState, Outcome
-from canary.stores.mongo.client import connect, ensure_schema
+from canary.stores.mongo.client import connect
 from canary.stores.mongo.documents import Behind, Document
 from canary.stores.queries.board_status import BoardNow
 from canary.stores.queries.counts import OnBoard
@@ -32,15 +31,6 @@ from tests.integration.written_board import (
 KEEPS = timedelta(days=7)
 HOUR = timedelta(hours=1)
 PATH = "/lbaas/jobs"
-
-
-@pytest.fixture
-def connected(config: Config) -> Iterator[Database[Document]]:
-    """The test's database as Canary's programs connect to it."""
-    connected = connect(config.mongo)
-    ensure_schema(connected, config.mongo)
-    yield connected
-    connected.client.close()
 
 
 @pytest.fixture
@@ -253,7 +243,6 @@ class TestJobs:
     def test_jobs_are_read_in_a_handful_of_queries(
         self, database: Database[Document], config: Config
     ) -> None:
-        ensure_schema(database, config.mongo)
         written = WrittenBoard(database)
         written.write(*(posted(number, ago(100)) for number in range(1, 2501)))
         written.write(*(claimed(number, ago(90)) for number in range(1, 2501)))

@@ -17,8 +17,6 @@ from canary.clock import now
 from canary.config import Config
 from canary.model.jobs import Job, JobState
 from canary.model.payload.payload import Payload
-from canary.stores.mongo.client import connect as connect_mongodb
-from canary.stores.mongo.client import ensure_schema
 from canary.stores.queries.jobs_at import Queries
 from canary.stores.writing import reconcile, stored
 from canary.stores.writing.board_writer import LiveBoard
@@ -58,18 +56,14 @@ def path(corner: str, zookeeper: KazooClient) -> str:
 
 
 @pytest.fixture
-def watching(client: Client, config: Config, database: Mongo, path: str) -> Iterator[Watching]:
-    assert database.name == config.mongo.database
-    mongo = connect_mongodb(config.mongo)
-    ensure_schema(mongo, config.mongo)
-    together = Together(partial(of_several, mongo))
+def watching(client: Client, connected: Mongo, path: str) -> Iterator[Watching]:
+    together = Together(partial(of_several, connected))
     context = WatchContext(client, Pulse(client), INTERVAL, together=together)
-    watching = Watching(context, take(LiveStore(mongo, "test"), path))
+    watching = Watching(context, take(LiveStore(connected, "test"), path))
     eventually(lambda: context.tally.reconciled)
     yield watching
     watching.watch.stop()
     watching.greenlet.get(timeout=30)
-    mongo.client.close()
 
 
 def jobs(database: Mongo, path: str) -> list[str]:
@@ -347,20 +341,18 @@ def test_much_is_mended_in_transactions_that_are_bounded(
 
 
 def test_what_no_job_can_have_spent_is_told_anew_from_the_log(
-    watching: Watching, client: Client, config: Config, database: Mongo, path: str
+    watching: Watching, client: Client, connected: Mongo, database: Mongo, path: str
 ) -> None:
     """Also where it was so when the board was taken, so that nobody remembers it otherwise."""
     before = snapshot(database, path)["jobs"]
     watching.watch.stop()
     watching.greenlet.get(timeout=30)
     database.jobs.update_many({"board": path}, {"$set": {"ran": -5.0, "waited": float("nan")}})
-    mongo = connect_mongodb(config.mongo)
     context = WatchContext(client, Pulse(client), INTERVAL)
-    again = Watching(context, take(LiveStore(mongo, "test"), path, 2))
+    again = Watching(context, take(LiveStore(connected, "test"), path, 2))
     eventually(lambda: context.tally.drift)
     again.watch.stop()
     again.greenlet.get(timeout=30)
-    mongo.client.close()
     assert context.tally.drift == 3
     assert snapshot(database, path)["jobs"] == before
 
@@ -507,19 +499,17 @@ class TestSmallBoards:
     def several(
         self,
         client: Client,
-        config: Config,
+        connected: Mongo,
         zookeeper: KazooClient,
         path: str,
         questions: list[int],
     ) -> Iterator[list[Watching]]:
-        mongo = connect_mongodb(config.mongo)
-        ensure_schema(mongo, config.mongo)
 
         def read(paths: Collection[str]) -> Any:
             questions.append(len(paths))
-            return of_several(mongo, paths)
+            return of_several(connected, paths)
 
-        together, store = Together(read), LiveStore(mongo, "test")
+        together, store = Together(read), LiveStore(connected, "test")
         several = []
         for number in range(self.BOARDS):
             board = f"{path}/{number}"
@@ -533,7 +523,6 @@ class TestSmallBoards:
         for each in several:
             each.watch.stop()
         gevent.joinall([each.greenlet for each in several], timeout=30, raise_error=True)
-        mongo.client.close()
 
     def test_are_asked_for_with_one_question(
         self, several: list[Watching], questions: list[int], monkeypatch: pytest.MonkeyPatch

@@ -17,8 +17,6 @@ from pymongo.database import Database
 
 from canary.config import Config
 from canary.model.changes import Kind
-from canary.stores.mongo.client import connect as connect_mongodb
-from canary.stores.mongo.client import ensure_schema
 from canary.stores.mongo.documents import Document
 from canary.stores.writing.batches import Batch
 from canary.stores.writing.board_writer import LiveBoard
@@ -36,12 +34,8 @@ PATH = "/watched/jobs"
 
 
 @pytest.fixture
-def store(config: Config) -> Iterator[LiveStore]:
-    mongo = connect_mongodb(config.mongo)
-    ensure_schema(mongo, config.mongo)
-    yield LiveStore(mongo, "test")
-    mongo.client.drop_database(config.mongo.database)
-    mongo.client.close()
+def store(connected: Database[Document]) -> LiveStore:
+    return LiveStore(connected, "test")
 
 
 @contextmanager

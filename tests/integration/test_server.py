@@ -91,15 +91,6 @@ class Registered:
 
 
 @pytest.fixture
-def connected(config: Config) -> Iterator[Database[Document]]:
-    """The test's database as Canary's programs connect to it."""
-    connected = connect(config.mongo)
-    ensure_schema(connected, config.mongo)
-    yield connected
-    connected.client.close()
-
-
-@pytest.fixture
 def queries(connected: Database[Document]) -> Queries:
     return Queries(connected, KEEPS)
 

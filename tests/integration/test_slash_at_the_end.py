@@ -19,8 +19,6 @@ from taskflow.types import entity
 from canary.config import Config
 from canary.model.conductors import Conductor
 from canary.model.names import conductor_folders, slash_trash_folder
-from canary.stores.mongo.client import connect as connect_mongodb
-from canary.stores.mongo.client import ensure_schema
 from canary.stores.writing.take import LiveStore
 from canary.watchers.context import WatchContext
 from canary.watchers.zookeeper.conductors import ConductorsWatch
@@ -53,18 +51,14 @@ def path(request: pytest.FixtureRequest, corner: str, zookeeper: KazooClient) ->
 
 
 @pytest.fixture
-def watching(client: Client, config: Config, database: Mongo, path: str) -> Iterator[Watching]:
-    mongo = connect_mongodb(config.mongo)
-    ensure_schema(mongo, config.mongo)
-    assert database.name == config.mongo.database
+def watching(client: Client, connected: Mongo, database: Mongo, path: str) -> Iterator[Watching]:
     watching = Watching(
-        WatchContext(client, Pulse(client), 3_600.0), take(LiveStore(mongo, "t"), path)
+        WatchContext(client, Pulse(client), 3_600.0), take(LiveStore(connected, "t"), path)
     )
     eventually(partial(database.boards.find_one, {"_id": path, "freshness": "live"}))
     yield watching
     watching.watch.stop()
     watching.greenlet.get(timeout=30)
-    mongo.client.close()
 
 
 def end(board: ZookeeperJobBoard, how: Callable[[Any, str], None]) -> None:

@@ -33,7 +33,7 @@ from canary.stores.changestream.dataset import MARK_LENGTH, DataSet, DataSets, f
 from canary.stores.changestream.events import Event, identity_of, timestamp_of
 from canary.stores.changestream.follow import Feed
 from canary.stores.changestream.replay import Replay
-from canary.stores.mongo.client import connect, ensure_schema
+from canary.stores.mongo.client import ensure_schema
 from canary.stores.mongo.documents import Document
 from canary.stores.queries import filtering
 from canary.stores.queries.jobs_at import Queries
@@ -55,19 +55,9 @@ ENOUGH = 1 << 30  # bytes
 AT_ONCE = 10.0  # seconds, on a busy machine; what waits for its time waits for thirty
 
 
-@pytest.fixture
-def connected(config: Config) -> Iterator[Database[Document]]:
-    """The test's database as Canary's programs connect to it."""
-    connected = connect(config.mongo)
-    ensure_schema(connected, config.mongo)
-    yield connected
-    connected.client.close()
-
-
 @pytest.fixture(autouse=True)
-def written(database: Database[Document], connected: Database[Document]) -> WrittenBoard:
+def written(database: Database[Document]) -> WrittenBoard:
     """A board with a watcher that lives."""
-    assert connected.name == database.name
     board = WrittenBoard(database, PATH)
     board.beat()
     return board

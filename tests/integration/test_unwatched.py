@@ -12,8 +12,6 @@ from kazoo.client import KazooClient
 from pymongo.database import Database
 
 from canary.config import Config
-from canary.stores.mongo.client import connect as connect_mongodb
-from canary.stores.mongo.client import ensure_schema
 from canary.stores.writing.take import LiveStore
 from canary.watchers.context import WatchContext
 from canary.watchers.watermark import LATE
@@ -147,17 +145,14 @@ class TestConnection:
 
     @pytest.fixture
     def watching(
-        self, client: Client, config: Config, database: Mongo, path: str
+        self, client: Client, connected: Mongo, database: Mongo, path: str
     ) -> Iterator[Watching]:
-        mongo = connect_mongodb(config.mongo)
-        ensure_schema(mongo, config.mongo)
         context = WatchContext(client, Pulse(client), 3600.0)
-        watching = Watching(context, take(LiveStore(mongo, "test"), path))
+        watching = Watching(context, take(LiveStore(connected, "test"), path))
         eventually(lambda: is_live(database, path))
         yield watching
         watching.watch.stop()
         watching.greenlet.get(timeout=30)
-        mongo.client.close()
 
     @pytest.mark.usefixtures("watching")
     @pytest.mark.parametrize("how", ["away", "frozen"])
@@ -208,24 +203,21 @@ class TestConnection:
 
 def test_boards_that_come_and_go_while_nobody_watches_are_not_complete(
     client: Client,
-    config: Config,
+    connected: Mongo,
     database: Mongo,
     zookeeper: KazooClient,
     path: str,
 ) -> None:
     zookeeper.delete(path)
-    mongo = connect_mongodb(config.mongo)
-    ensure_schema(mongo, config.mongo)
     for epoch in (1, 2):
         context = WatchContext(client, Pulse(client), 3600.0)
-        watching = Watching(context, take(LiveStore(mongo, "test"), path, epoch))
+        watching = Watching(context, take(LiveStore(connected, "test"), path, epoch))
         eventually(partial(database.boards.find_one, {"_id": path, "freshness": "missing"}))
         watching.watch.stop()
         watching.greenlet.get(timeout=30)
         zookeeper.create(path)
         post(zookeeper, path)
         zookeeper.delete(path, recursive=True)
-    mongo.client.close()
     assert gaps(database, path) == [("handover", None, None)]
 
 
