@@ -139,9 +139,9 @@ def test_a_worker_goes_on_and_ends_in_time_though_nobody_reads(
     url = f"http://127.0.0.1:{port}"
 
     def happens() -> None:
-        answers = [
-            zookeeper.create_async(f"{path}/job", posting(), sequence=True) for _ in range(200)
-        ]
+        # Each with lines of some kilobytes, for the client's own log has the payload.
+        payloads = [posting(text="x" * 7_000) for _ in range(50)]
+        answers = [zookeeper.create_async(f"{path}/job", each, sequence=True) for each in payloads]
         for answer in answers:
             answer.get(timeout=30)
         eventually(lambda: mirrored(database, path) == on_board(zookeeper, path))
