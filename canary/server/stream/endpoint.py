@@ -202,7 +202,6 @@ def _waves(
     due, wait = clock.elapsed(), 0.0  # the first heartbeat comes with the first events
     while not broadcaster.is_ending:
         taken = subscription.take(wait)
-        wait = TURN
         if taken is None:
             return
         if clock.elapsed() >= due:
@@ -211,6 +210,7 @@ def _waves(
             yield [*taken, Heartbeat(place, is_reached=place is not None)]
         elif taken:
             yield taken
+        wait = min(TURN, max(0.0, due - clock.elapsed()))
 
 
 def _limit_sending() -> None:
