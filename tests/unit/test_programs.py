@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from tests import programs
 from tests.programs import COMMANDS
+from tests.waiting import eventually
 
 TIMEOUT = 60.0  # seconds
 
@@ -66,21 +66,14 @@ def test_what_python_reads_before_the_program_begins_is_heeded() -> None:
 @pytest.fixture
 def worker(tmp_path: Path) -> "programs.Process":
     """A worker that waits for a ZooKeeper, in vain."""
-    log = tmp_path / "log"
     environment = {**os.environ, "OS_ZOOKEEPER__HOSTS": "127.0.0.1:1"}
     environment["OS_MONGO__URI"] = "mongodb://127.0.0.1:1/?replicaSet=rs0"
-    with log.open("wb") as output:
-        process = programs.start("canary-worker", [], environment, output, output)
-    deadline = time.monotonic() + TIMEOUT
-    while not log.stat().st_size:
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return process
+    with (tmp_path / "log").open("wb") as output:
+        return programs.start("canary-worker", [], environment, output, output)
 
 
 def test_its_end_is_told_as_subprocess_tells_it(worker: programs.Process) -> None:
-    assert Path(f"/proc/{worker.pid}/fd/0").readlink() == Path(os.devnull)
+    eventually(lambda: Path(f"/proc/{worker.pid}/fd/0").readlink() == Path(os.devnull), TIMEOUT)
     with pytest.raises(subprocess.TimeoutExpired):
         worker.wait(0)
     assert worker.returncode is None
