@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import gevent
 import pytest
@@ -13,10 +13,11 @@ from gevent.event import Event
 from kazoo.client import KazooClient
 from pymongo.database import Database
 
-from canary.clock import now
+from canary.clock import Awaited, Clock, now
 from canary.config import Config
 from canary.model.jobs import Job, JobState
 from canary.model.payload.payload import Payload
+from canary.model.state import BoardState
 from canary.stores.queries.jobs_at import Queries
 from canary.stores.writing import reconcile, stored
 from canary.stores.writing.board_writer import LiveBoard
@@ -25,6 +26,7 @@ from canary.stores.writing.take import LiveStore
 from canary.watchers.agreement import Together
 from canary.watchers.context import Tally, WatchContext
 from canary.watchers.zookeeper.board_reader import BoardReader
+from canary.watchers.zookeeper.board_watch import BoardWatch
 from canary.zookeeper import Client, Pulse, connect, disconnect
 from tests.faults.judge import is_mirror
 from tests.integration.boards import claim, consume, post, posting
@@ -53,6 +55,30 @@ def path(corner: str, zookeeper: KazooClient) -> str:
     for _ in range(2):
         claim(zookeeper, path, post(zookeeper, path))
     return path
+
+
+class BetweenRounds:
+    """A watch's clock that calls ``do`` once, in the watch's own greenlet, between two rounds."""
+
+    def __init__(self, clock: Clock, do: Callable[[], None]) -> None:
+        self._clock, self._do = clock, [do]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._clock, name)
+
+    def wait(self, event: Awaited, timeout: float) -> bool:
+        while self._do:
+            self._do.pop()()
+        return self._clock.wait(event, timeout)
+
+
+def forge(watch: BoardWatch, change: Callable[[BoardState], BoardState]) -> None:
+    """Change what a watch remembers. A round that is under way would overwrite it."""
+
+    def do() -> None:
+        watch._state = change(watch._state)
+
+    watch._clock = cast("Clock", BetweenRounds(watch._clock, do))
 
 
 @pytest.fixture
@@ -288,7 +314,7 @@ class TestBusy:
         job = next(job for job in watch._state.jobs.values() if job.lock)
         assert job.lock is not None
         forged = replace(job, lock=replace(job.lock, czxid=1, owner="eve"))
-        watch._state = replace(watch._state, jobs={**watch._state.jobs, job.name: forged})
+        forge(watch, lambda state: replace(state, jobs={**state.jobs, job.name: forged}))
         eventually(lambda: tally.drift)
         told = {"board": path, "name": job.name, "kind": "claimed", "creates": 0}
         eventually(lambda: database.changes.find_one(told), why="it was in the account already")
@@ -393,13 +419,13 @@ def test_what_differs_in_the_worker_s_memory_is_mended(
     watching: Watching, zookeeper: KazooClient, database: Mongo, path: str
 ) -> None:
     watch, tally = watching.watch, watching.context.tally
-    state = watch._state
-    name, job = next((name, job) for name, job in state.jobs.items() if job.lock)
+    name, job = next((name, job) for name, job in watch._state.jobs.items() if job.lock)
     forged = replace(job, lock=None)
-    watch._state = replace(
-        state,
-        jobs={**state.jobs, name: forged},
-        children=state.children - {f"{name}.lock"},
+    forge(
+        watch,
+        lambda state: replace(
+            state, jobs={**state.jobs, name: forged}, children=state.children - {f"{name}.lock"}
+        ),
     )
     eventually(lambda: tally.drift)
     reconciled = tally.reconciled
