@@ -77,10 +77,10 @@ test-faults: setup  # three of them
 	$(BIN)/python -m devstack run --services zookeeper,mongodb -- \
 		$(BIN)/python -m pytest --durations=10 tests/faults
 
-# Five at once, since half of the time each waits. Each has servers of its own: some stop theirs.
+# Three at once, since all mostly wait. Each has servers of its own: some stop theirs.
 test-others: setup
-	@echo "test: five parts beside each other; each prints when it ends"
-	@$(MAKE) --no-print-directory --jobs=5 --output-sync=target --keep-going \
+	@echo "test: three parts beside each other; each prints when it ends"
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target --keep-going \
 		test-browser $(PARTS) test-unit test-cassandra
 
 test-browser: setup
