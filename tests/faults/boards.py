@@ -49,12 +49,14 @@ def deleted_and_created_again(scene: Scene, seed: int) -> None:
 
 def delete(scene: Scene) -> None:
     """Delete all that is on the board, then the board, as ZooKeeper wants it."""
-    incarnation = scene.zookeeper.exists(scene.board).czxid
-    uuids = {job["name"]: job["uuid"] for job in scene.database.jobs.find({"board": scene.board})}
-    for name in sorted(scene.zookeeper.get_children(scene.board)):
-        scene.zookeeper.delete(f"{scene.board}/{name}")
-        scene.note("removed", name, 0, 1, uuid=uuids.get(name), incarnation=incarnation)
-    scene.zookeeper.delete(scene.board)
+    client, board = scene.zookeeper, scene.board
+    incarnation = client.exists(board).czxid
+    for name in sorted(client.get_children(board)):
+        # From ZooKeeper: Canary may not have stored the job yet.
+        uuid = uuid_of(client.get(f"{board}/{name}")[0])
+        client.delete(f"{board}/{name}")
+        scene.note("removed", name, 0, 1, uuid=uuid, incarnation=incarnation)
+    client.delete(board)
 
 
 def hands_changed(scene: Scene, seed: int) -> None:
