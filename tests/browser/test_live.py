@@ -124,7 +124,7 @@ def test_a_row_that_begins_with_a_job_s_end_tells_when_it_was_claimed(
     claim(zookeeper, board, job)
     page.goto(f"{site.url}/#/board?path={board}&state=COMPLETE")
     live(page)
-    expect(page.locator(".empty")).to_contain_text("No job matches these filters")
+    expect(page.locator("main")).to_contain_text("No job matches these filters.")
     consume(zookeeper, board, job)
     page.locator(".table.jobs .scroll .row").click()
     page.keyboard.press("Space")
