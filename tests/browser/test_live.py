@@ -22,6 +22,7 @@ from tests.waiting import allowed, eventually
 
 SHOWN = 5_000  # milliseconds for a change to be shown; sooner than anything asks anew by itself
 AGAIN = 1_000 * allowed(2.0)  # milliseconds to be right again
+RETRIED = 30_000 + AGAIN  # where the page lost the server: it waits for 30 s at most between tries
 SLEEP = 8.0  # seconds, more than the page takes for a pause of its own
 SILENCE = 30_000  # milliseconds for silence to be noticed, which takes six seconds
 
@@ -30,8 +31,8 @@ def figure(page: Page, path: str, name: str) -> str:
     return page.locator(f".row[data-path='{path}'] [data-figure={name}]").inner_text()
 
 
-def live(page: Page) -> None:
-    expect(page.locator("#live")).to_have_attribute("data-condition", "live", timeout=AGAIN)
+def live(page: Page, timeout: float = AGAIN) -> None:
+    expect(page.locator("#live")).to_have_attribute("data-condition", "live", timeout=timeout)
 
 
 def test_counts_change_without_a_reload(page: Page, board: str, zookeeper: KazooClient) -> None:
@@ -244,7 +245,7 @@ class TestLosses:
         assert counts.inner_text() == "1"
         site.start("canary-server")
         eventually(site.is_ready)
-        live(page)
+        live(page, RETRIED)
         expect(counts).to_have_text("2")
         assert page.evaluate("window.isTheSame"), "without a reload"
 
@@ -262,7 +263,7 @@ class TestLosses:
         post(zookeeper, board)
         site.start("canary-server")
         eventually(site.is_ready)
-        live(page)
+        live(page, RETRIED)
         expect(rows).to_have_count(2)
         expect(page.locator(".row[data-state=CLAIMED]")).to_contain_text("ann")
 
@@ -284,7 +285,7 @@ class TestLosses:
         page.on("request", lambda request: asked.append(request.url))
         site.start("canary-server")
         eventually(site.is_ready)
-        live(page)
+        live(page, RETRIED)
         resume = page.get_by_role("button", name="Resume (1 new)")
         expect(resume).to_be_visible()
         assert (rows.count(), unclaimed.inner_text()) == (1, "1")
@@ -316,7 +317,7 @@ class TestLosses:
             expect(line).to_have_attribute("data-condition", "disconnected", timeout=SILENCE)
             expect(line).to_contain_text("no data from the server for 5 s")
             post(zookeeper, board)
-        live(page)
+        live(page, RETRIED)
         expect(counts).to_have_text("1")
 
     def test_a_machine_that_slept_is_right_again(
