@@ -14,7 +14,7 @@ from kazoo.client import KazooClient
 from pymongo.database import Database
 
 from canary.logs.writer import QUEUE_LIMIT
-from tests.integration.boards import mirrored, on_board, posting, register
+from tests.integration.boards import post, post_many, register
 from tests.integration.full_pipe import Unread, unread
 from tests.ports import free_port
 from tests.programs import COMMANDS
@@ -24,6 +24,7 @@ from tests.waiting import eventually
 BOARD = f"/{'x' * 1_000}"
 #: Each with a line of more than a kilobyte: more than a pipe and a queue hold.
 REQUESTS = (QUEUE_LIMIT + (1 << 16)) // len(BOARD) + 100
+CROWD = 500  # jobs, whose names are as many characters as a message in the log may have
 END = 10.0  # seconds in which both have promised to end
 DROPPED = "canary_log_lines_dropped_total"
 
@@ -134,17 +135,16 @@ def test_a_worker_goes_on_and_ends_in_time_though_nobody_reads(
 ) -> None:
     path, port = f"/{corner}/watched/jobs", str(free_port())
     zookeeper.create(path, makepath=True)
+    # For each line about what is on the board to be a long one.
+    post_many(zookeeper, path, CROWD)
     register(zookeeper, environment["OS_CANARY__JOBBOARD"], path)
     options = {"OS_LOG__LEVEL": "DEBUG", "OS_METRICS__PORT": port}
     url = f"http://127.0.0.1:{port}"
 
     def happens() -> None:
-        # Each with lines of some kilobytes, for the client's own log has the payload.
-        payloads = [posting(text="x" * 7_000) for _ in range(50)]
-        answers = [zookeeper.create_async(f"{path}/job", each, sequence=True) for each in payloads]
-        for answer in answers:
-            answer.get(timeout=30)
-        eventually(lambda: mirrored(database, path) == on_board(zookeeper, path))
+        post(zookeeper, path)
+        there = len(zookeeper.get_children(path))
+        eventually(lambda: database.changes.count_documents({"board": path}) == there)
 
     with unread(COMMANDS / "canary-worker", {**environment, **options}) as program:
         eventually(lambda: (database.boards.find_one({"_id": path}) or {}).get("freshness"))
