@@ -30,7 +30,7 @@ class TestLines:
         assert "/lbaas/jobs" not in tail.output
         written.write(posted(1, now()))
         written.gap(ago(9), ago(5), 3, None)
-        other.update(freshness="live", freshness_since=now())
+        other.mark(Freshness.LIVE, now())
         eventually(lambda: "gap" in tail.output and "was suspended" in tail.output)
         lines = {line.split()[2]: line for line in tail.output.splitlines() if line[0] != " "}
         assert "build 1  uuid-1" in lines["posted"]

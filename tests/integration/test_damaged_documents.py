@@ -118,7 +118,7 @@ def documents(database: Database[Document]) -> dict[str, list[Document]]:
             moves.append(ended(number, ago(30 - number), outcome))
         board.write(*moves)
     board.gap(ago(90), ago(80), None, None)
-    board.gap(ago(60), ago(50), 2, 1, number=1)
+    board.gap(ago(60), ago(50), 2, 1)
     database.conductors.insert_one(
         {
             "_id": PATH,

@@ -320,7 +320,7 @@ class TestFindings:
         written = WrittenBoard(database, "/a")
         written.beat()
         WrittenBoard(database, "/b", worker="worker-2").beat(worker="worker-2", lasting=-90)
-        WrittenBoard(database, "/c").update(drift=2)
+        WrittenBoard(database, "/c").mended("a job was gone", "another one was, too")
         examined = doctor()
         assert examined.finding("1 alive: worker-1")[1] == "ok"
         words = examined.finding("worker-2 sent")[2]

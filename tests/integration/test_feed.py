@@ -60,7 +60,7 @@ def test_a_silence_is_told_of_when_it_has_lasted_not_when_it_is_time_to_look(
 
     def is_told_live() -> bool:
         board.beat(lasting=0)
-        board.update(freshness_since=now())  # for the feed to look, and not to be late for it
+        board.saw(now())  # for the feed to look, and not to be late for it
         return Freshness.LIVE in listener.freshness()
 
     eventually(is_told_live)

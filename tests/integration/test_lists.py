@@ -17,7 +17,7 @@ from pymongo.errors import OperationFailure
 
 from canary.config import Config
 from canary.errors import StoreUnavailable
-from canary.model.changes import ENDINGS, Kind, Reason
+from canary.model.changes import ENDINGS, Change, Kind, Reason
 from canary.model.filters import Field, Filter
 from canary.model.jobs import Outcome
 from canary.model.timeline import JobThen, Move, fold
@@ -92,6 +92,7 @@ def busy(database: Database[Document]) -> dict[str, WrittenBoard]:
     boards = {}
     for path in PATHS:
         board = boards[path] = WrittenBoard(database, path, watched_since=ago(5_000))
+        of_board: list[Change] = []
         for number in range(60):
             moment = ago(chance.uniform(1, 4_000))
             content = {
@@ -116,9 +117,10 @@ def busy(database: Database[Document]) -> dict[str, WrittenBoard]:
                 moves.append(
                     ended(number, moment, outcome, moves[-1].owner if is_claimed else None)
                 )
-            board.write(*moves)
+            of_board += moves
+        board.write(*of_board)
         board.gap(ago(300), ago(200), 2, 1)
-        board.gap(ago(100), ago(50), None, None, number=1, reason=Reason.BOARD_DELETED)
+        board.gap(ago(100), ago(50), None, None, reason=Reason.BOARD_DELETED)
     return boards
 
 
@@ -494,10 +496,10 @@ class TestBoards:
     def test_what_was_there_at_first_did_not_happen_in_the_window(
         self, database: Database[Document], get: Get
     ) -> None:
-        board = WrittenBoard(database, watched_since=ago(60))
+        board = WrittenBoard(database, watched_since=ago(60), new=True)
         board.beat()
         first = [posted(number, ago(70)) for number in range(50)]
-        board.write(*first, claimed(3, ago(65)), found=True)
+        board.write(*first, claimed(3, ago(65)))
         board.write(posted(100, ago(30)), claimed(100, ago(20)), ended(100, ago(10)))
         [row] = get("boards", window="1h")["boards"]
         rate = pytest.approx(1.0, rel=0.2)

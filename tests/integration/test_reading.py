@@ -157,7 +157,7 @@ class TestFreshness:
         self, database: Database[Document], queries: Queries
     ) -> None:
         since = ago(60)
-        WrittenBoard(database, worker=None, freshness=Freshness.UNWATCHED, since=since)
+        WrittenBoard(database).release(since)
         board = board_of(queries)
         assert (board.freshness, board.freshness_since) == (Freshness.UNWATCHED, since)
         assert board.watcher is None
@@ -166,7 +166,7 @@ class TestFreshness:
         self, database: Database[Document], queries: Queries
     ) -> None:
         seen_at = ago(30)
-        WrittenBoard(database, since=ago(600), watched_since=ago(600)).update(seen_at=seen_at)
+        WrittenBoard(database, since=ago(600), watched_since=ago(600)).saw(seen_at)
         board = board_of(queries)
         assert board.freshness is Freshness.UNWATCHED
         assert board.freshness_since == board.live_until == seen_at
@@ -299,22 +299,28 @@ class TestComplete:
     def test_now(
         self, written: WrittenBoard, queries: Queries, freshness: Freshness, expected: bool
     ) -> None:
-        written.update(freshness=freshness.value, freshness_since=ago(10), seen_at=ago(10))
+        written.saw(ago(10))
+        written.mark(freshness, ago(10))
         assert is_complete(queries, 100) is expected
         assert is_complete(queries, 100, ago(11)) is True
 
-    def test_not_before_watching_began(self, written: WrittenBoard, queries: Queries) -> None:
+    def test_not_before_watching_began(
+        self, database: Database[Document], queries: Queries
+    ) -> None:
+        WrittenBoard(database, since=ago(1000), watched_since=ago(1000)).beat()
         assert is_complete(queries, 990) is True
         assert is_complete(queries, 1001) is False
-        written.update(watched_since=None)
+
+    def test_not_before_it_was_read(self, database: Database[Document], queries: Queries) -> None:
+        WrittenBoard(database, since=ago(1000), new=True).beat()
         assert is_complete(queries, 10) is False
 
     def test_not_in_the_future(self, written: WrittenBoard, queries: Queries) -> None:
         assert is_complete(queries, 10, ago(-60)) is False
         assert written.revision == 0
 
-    def test_not_beyond_what_is_kept(self, written: WrittenBoard, queries: Queries) -> None:
-        written.update(watched_since=ago(30 * 86400))
+    def test_not_beyond_what_is_kept(self, database: Database[Document], queries: Queries) -> None:
+        WrittenBoard(database, since=ago(1000), watched_since=ago(30 * 86400)).beat()
         assert is_complete(queries, 6 * 86400) is True
         assert is_complete(queries, 8 * 86400) is False
 

@@ -141,9 +141,9 @@ def test_how_long_jobs_waited_and_ran(database: Database[Document], get: Get) ->
 
 
 def test_what_nobody_watched_is_unknown(database: Database[Document], get: Get) -> None:
-    board = WrittenBoard(database, watched_since=ago(50), worker=None)
-    set_freshness(database, board.path, "unwatched", ago(20))
+    board = WrittenBoard(database, watched_since=ago(50))
     board.gap(ago(45), ago(40), 2, 1, reason=Reason.COALESCED)
+    board.release(ago(20))
     [told] = get("series", window="100", steps=10)["series"]
     known = [each is not None for each in told["posted"]]
     first = known.index(True)
@@ -163,7 +163,7 @@ def test_gaps_of_one_step_and_reason_are_told_as_one(
 
     def gap(begin: datetime, at: int, end: int, counts: tuple[Any, Any], reason: Reason) -> None:
         start, till = (begin + timedelta(seconds=each) for each in (at, end))
-        board.gap(start, till, *counts, reason=reason, number=at)
+        board.gap(start, till, *counts, reason=reason)
 
     gap(earlier, 10, 12, (1, 2), Reason.COALESCED)
     gap(earlier, 40, 41, (3, 4), Reason.COALESCED)
@@ -193,9 +193,9 @@ def test_a_gap_that_reaches_beyond_now_is_told_alone(
     board = WrittenBoard(database, watched_since=ago(1_000))
     board.beat()
     moment = now()
-    for number, (start, end) in enumerate([(-5, -4), (-3, -2), (-1, 60), (61, 62)]):
+    for start, end in ((-5, -4), (-3, -2), (-1, 60), (61, 62)):
         first, last = (moment + timedelta(seconds=each) for each in (start, end))
-        board.gap(first, last, number=number)
+        board.gap(first, last)
     [told] = get("series", window="86400", steps=1)["series"]
     lengths = [seconds(gap["to"], datetime.fromisoformat(gap["from"])) for gap in told["gaps"]]
     assert lengths == pytest.approx([3, 61]), "and none that begins after now"
@@ -230,8 +230,3 @@ def steps_of(told: dict[str, Any]) -> dict[datetime, dict[str, Any]]:
 
 def set_watched_since(database: Database[Document], path: str, since: datetime) -> None:
     database.boards.update_one({"_id": path}, {"$set": {"watched_since": since}})
-
-
-def set_freshness(database: Database[Document], path: str, freshness: str, since: datetime) -> None:
-    fields = {"freshness": freshness, "freshness_since": since, "seen_at": since}
-    database.boards.update_one({"_id": path}, {"$set": fields})

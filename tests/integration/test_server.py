@@ -421,7 +421,7 @@ class TestHealth:
         self, config: Config, queries: Queries, database: Database[Document]
     ) -> None:
         WrittenBoard(database).beat()
-        WrittenBoard(database, "/b", worker=None, freshness=Freshness.UNWATCHED)
+        WrittenBoard(database, "/b").release(now())
 
         def refuse(timeout: float) -> None:
             raise CanaryError(f"no mongodb://user:secret@host/ within {timeout:g} s")
@@ -621,9 +621,9 @@ class TestFeed:
         written.beat()
         with feeding(connected, queries, listener):
             eventually(listener.is_available)
-            written.update(freshness="suspended", freshness_since=now())
+            written.mark(Freshness.SUSPENDED, now())
             eventually(lambda: len(listener.of(EventName.BOARD)) == 2)
-            written.update(registered=False)
+            written.unregister()
             eventually(lambda: len(listener.of(EventName.BOARD)) == 3)
             assert listener.of(EventName.BOARD)[-1] == Event(EventName.BOARD, PATH)
 

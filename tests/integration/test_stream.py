@@ -685,7 +685,6 @@ class TestDamaged:
                 eventually(partial(has_reset, client, names), why=f"a reset is told, not {names}")
             eventually(lambda: broadcaster.wait_until_known(0))
             assert come_back(resumption, identity_of(start)) == ["reset"]
-            written.revision = 2
             tell(broadcaster, written, 1)
         with followed(
             connected, ReplayBuffer()

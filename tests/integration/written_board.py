@@ -1,25 +1,29 @@
-"""A board in MongoDB, written as a worker writes it, for the tests of who reads it."""
+"""A board in MongoDB for the tests of who reads it, written by the store that workers write with.
 
+Only a heartbeat is altered once it is written: it is dated ahead, so that no slow test calls its
+worker dead.
+"""
+
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Final
 
-import pymongo
-from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
 from canary.model.changes import Change, Gap, Kind, Reason
 from canary.model.freshness import Freshness
 from canary.model.jobs import Outcome
+from canary.model.names import change_id
 from canary.model.payload.payload import decode
-from canary.stores.mongo.documents import (
-    Behind,
-    Document,
-    gap_document,
-)
-from canary.stores.writing.change_log import JobHistory, entries
+from canary.model.state import BoardState, Step
+from canary.stores.mongo.documents import Behind, Document
+from canary.stores.writing.reconcile import Found
+from canary.stores.writing.take import LiveStore
 
-INCARNATION = 7
-STARTED = datetime(2026, 1, 1, tzinfo=UTC)  # the worker
+INCARNATION: Final = 7
+EPOCH: Final = 42
+WORKER: Final = "worker-1"
+STARTED: Final = datetime(2026, 1, 1, tzinfo=UTC)  # the worker
 
 
 def now() -> datetime:
@@ -32,97 +36,91 @@ def ago(seconds: float) -> datetime:
 
 
 class WrittenBoard:
-    """One board's documents, kept as ``canary.stores.mongo.documents`` says."""
+    """A board that a worker has taken and read, at the moment ``watched_since``.
+
+    The freshness holds since ``since``. Where the board is not ``registered`` it was once. Where it
+    is ``new``, what is written first was found on it.
+    """
 
     def __init__(
         self,
         database: Database[Document],
         path: str = "/lbaas/jobs",
         *,
-        worker: str | None = "worker-1",
+        worker: str = WORKER,
         freshness: Freshness = Freshness.LIVE,
         since: datetime | None = None,
         watched_since: datetime | None = None,
         registered: bool = True,
+        new: bool = False,
     ) -> None:
         self.database, self.path = database, path
-        self.revision = 0
-        self._pasts: dict[str, JobHistory] = {}
-        since = since or ago(3600)
-        database.boards.insert_one(
-            {
-                "_id": path,
-                "path": path,
-                "epoch": 42,
-                "takes": 1,
-                "writes": 0,
-                "released": None,
-                "revision": 0,
-                "writer": {"worker": worker, "started_at": STARTED, "lsid": None}
-                if worker
-                else None,
-                "registered": registered,
-                "stat": None,
-                "seen_at": watched_since,
-                "watched_since": watched_since,
-                "told": {"creates": 0, "deletes": 0},
-                "freshness": freshness.value,
-                "freshness_since": since,
-                "drift": 0,
-            }
-        )
+        self._stores: dict[str, LiveStore] = {}
+        self._freshness, self._since = freshness, since or ago(3600)
+        self._seen_at = watched_since or self._since
+        self._board = self._store(worker).take(path, EPOCH, lambda: True, self._since)
+        if new:
+            self._board.mark(freshness, self._since)
+        else:
+            self._write()
+        if not registered:
+            self.unregister()
+
+    def _store(self, worker: str) -> LiveStore:
+        if worker not in self._stores:
+            store = self._stores[worker] = LiveStore(self.database, worker)
+            store.started_at = STARTED  # one process has all boards of one worker
+        return self._stores[worker]
+
+    @property
+    def revision(self) -> int:
+        """The number of the last change that was written."""
+        return self._board.revision
 
     def beat(
         self,
         *behind: Behind,
         lasting: float = 3600,
         until: datetime | None = None,
-        worker: str = "worker-1",
+        worker: str = WORKER,
     ) -> None:
-        """Write a heartbeat, far ahead, so that no slow test calls its worker dead."""
+        """Write a heartbeat, dated ahead by ``lasting`` seconds."""
+        about = {"host": "host", "pid": 1, "reconciled": 0, "drift": 0, "checkpoints": None}
+        self._store(worker).beat(about, until, behind)
         ahead = {"$add": ["$$NOW", int(lasting * 1000)]}
-        entries = [each.document() for each in behind]
-        about: Document = {
-            "host": "host",
-            "pid": 1,
-            "reconciled": 0,
-            "drift": 0,
-            "checkpoints": None,
-        }
-        beat: Document = {"beat": ahead, "until": until or ahead, "behind": {"$literal": entries}}
-        beat |= about | {"started_at": STARTED}
-        self.database.workers.update_one({"_id": worker}, [{"$set": beat}], upsert=True)
+        fields: Document = {"beat": ahead} | ({} if until else {"until": ahead})
+        self.database.workers.update_one({"_id": worker}, [{"$set": fields}])
 
-    def update(self, **fields: Any) -> None:
-        self.database.boards.update_one({"_id": self.path}, {"$set": fields})
+    def mark(self, freshness: Freshness, since: datetime) -> None:
+        """Write only the freshness."""
+        self._freshness, self._since = freshness, since
+        self._board.mark(freshness, since)
 
-    def write(self, *changes: Change, found: bool = False) -> list[Document]:
+    def saw(self, until: datetime) -> None:
+        """Write that everything up to then is written."""
+        self._seen_at = max(self._seen_at, until)
+        self._write()
+
+    def mended(self, *words: str) -> None:
+        """Count what was wrong in the worker's memory, and is mended."""
+        state = BoardState(seen_at=self._seen_at)
+        self._board.reconcile(state, Found({}, self._seen_at), now(), words)
+
+    def release(self, now: datetime) -> None:
+        """Write that everything up to ``now`` is written, and that nobody watches from then on."""
+        self._board.release(now, now, Reason.HANDOVER)
+
+    def unregister(self) -> None:
+        """Write that the board is not to be watched any more."""
+        others = [board["_id"] for board in self.database.boards.find({"_id": {"$ne": self.path}})]
+        self._store(WORKER).forget_all_but(others, lambda: others, self._since)
+
+    def write(self, *changes: Change) -> list[Document]:
         """Write changes as one batch; return their documents."""
-        first = self.revision + 1
-        numbered = list(enumerate(changes, first))
-        made = entries(self.path, 42, numbered, self._pasts, found=found)
-        made.remember_in(self._pasts)
-        self.revision += len(changes)
-        jobs: list[Any] = [
-            pymongo.ReplaceOne({"_id": identity}, document, upsert=True)
-            for identity, document in made.whole.items()
-        ]
-        jobs += [
-            pymongo.UpdateOne({"_id": identity}, {"$set": values})
-            for identity, values in made.fields.items()
-        ]
-
-        def all_of_it(session: ClientSession) -> None:
-            self.database.boards.update_one(
-                {"_id": self.path}, {"$set": {"revision": self.revision}}, session=session
-            )
-            self.database.changes.insert_many(made.log, session=session)
-            self.database.jobs.bulk_write(jobs, session=session)
-
-        # Once more where it can't have a lock: a worker that begins makes indexes.
-        with self.database.client.start_session() as session:
-            session.with_transaction(all_of_it)
-        return made.log
+        before = self.revision
+        self._write(changes)
+        names = [change_id(self.path, each) for each in range(before + 1, self.revision + 1)]
+        return list(self.database.changes.find({"_id": {"$in": names}}).sort("revision"))
 
     def gap(
         self,
@@ -131,11 +129,15 @@ class WrittenBoard:
         creates: int | None = 1,
         deletes: int | None = 0,
         *,
-        number: int = 0,
         reason: Reason = Reason.COALESCED,
     ) -> None:
-        gap = Gap(start, end, reason, creates, deletes)
-        self.database.gaps.insert_one(gap_document(self.path, self.revision, number, gap))
+        """Write that so much was not seen."""
+        self._write(gaps=(Gap(start, end, reason, creates, deletes),))
+
+    def _write(self, changes: Sequence[Change] = (), gaps: Sequence[Gap] = ()) -> None:
+        self._seen_at = max([self._seen_at, *(change.seen_at for change in changes)])
+        step = Step(BoardState(seen_at=self._seen_at), tuple(changes), tuple(gaps))
+        self._board.write([step], self._freshness, self._since)
 
 
 def name_of(number: int) -> str:
