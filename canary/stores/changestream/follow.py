@@ -71,7 +71,10 @@ _BOARD_FIELDS: Final = {"epoch", "registered", "writer", "freshness", "freshness
 class Feed:
     """The only change stream of the process.
 
-    It publishes all boards before the first event that says that the store is available.
+    It publishes all boards before the first event that says that the store is available. While
+    MongoDB does not serve, each try first asks what kind of server it is: a member of a replica set
+    that is not initiated fails every other call at once, and pymongo repeats such a call without a
+    pause until its time is over, which would occupy a whole processor.
     """
 
     def __init__(
@@ -111,6 +114,8 @@ class Feed:
     def _follow(self) -> None:
         while not self._is_ending:
             try:
+                if not self._is_following:
+                    self._queries.check(CHECK_LIMIT)
                 self._recognise()
                 with opened(
                     self._database, self._token, await_ms=AWAIT_MS, batch_size=10 * BREATH
@@ -198,6 +203,8 @@ class Feed:
             self._look_now.clear()
             pause = LOOK_INTERVAL
             try:
+                if not self._is_looking:
+                    self._queries.check(CHECK_LIMIT)
                 sent = self._clock.elapsed()
                 boards = self._queries.boards(with_own=True)
                 if boards:  # ages are computed by MongoDB's clock, as everything is
