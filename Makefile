@@ -5,14 +5,14 @@ BIN := $(VENV)/bin
 NPM = PATH=$(CURDIR)/$(BIN):$$PATH $(CURDIR)/$(BIN)/npm --prefix dashboard --silent
 PAGE := canary/server/static/.built
 # Each takes about as long as the others, by what `make durations` measured.
-PARTS := test-1 test-2 test-3 test-4
+PARTS := test-1 test-2 test-3 test-4 test-5 test-6 test-7 test-8
 HALVES := check-1 check-2
 
 # Where Python may not keep what it compiled, a program takes 2.3 s of a processor to start, not 0.9;
 # and the tests start hundreds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup lint unit check $(HALVES) integration browser test test-all test-faults test-others test-unit test-browser test-page lint-kindly test-unit-kindly \
+.PHONY: help setup lint unit check $(HALVES) integration browser test test-all test-faults test-others test-browser test-page check-kindly \
 	test-cassandra $(PARTS) \
 	faults soak mutants durations bench demo lock conf metrics types clean
 
@@ -66,13 +66,12 @@ $(HALVES): check-%: setup
 # leaves them the processor whenever they ask for it.
 test: setup  ## Everything that CI runs.
 	@status=0; \
-	$(MAKE) --no-print-directory --jobs=3 --output-sync=target --keep-going test-faults lint-kindly test-unit-kindly \
-		|| status=1; \
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going test-faults check-kindly || status=1; \
 	$(MAKE) --no-print-directory test-others || status=1; \
 	exit $$status
 
-lint-kindly test-unit-kindly: %-kindly: setup
-	@nice -n 10 $(MAKE) --no-print-directory $*
+check-kindly: setup
+	@nice -n 10 $(MAKE) --no-print-directory check
 
 test-all: setup  ## The same, with the tests of tools that have not changed since this last passed.
 	TEST_ALL=1 $(MAKE) --no-print-directory test
@@ -82,19 +81,16 @@ test-faults: setup  # three of them
 	$(BIN)/python -m devstack run --services zookeeper,mongodb -- \
 		$(BIN)/python -m pytest --durations=10 tests/faults
 
-# Four at once, since all mostly wait. Each has servers of its own: some stop theirs.
+# Four at once, since all mostly wait; in small parts, for the last lane not to run alone for long. Each has servers of
+# its own: some stop theirs.
 test-others: setup
 	@echo "test: four parts beside each other; each prints when it ends"
 	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target --keep-going \
-		test-cassandra test-browser $(PARTS)
+		test-browser $(PARTS) test-cassandra
 
 test-browser: setup
 	$(BIN)/python -m devstack run --services zookeeper,mongodb -- \
 		$(BIN)/python -m pytest --durations=10 tests/browser
-
-test-unit: setup
-	CI=1 $(BIN)/python -m pytest tests/unit
-	$(NPM) test
 
 $(PARTS): test-%: setup
 	$(BIN)/python -m devstack run --services zookeeper,mongodb -- \

@@ -59,7 +59,9 @@ def hand(host: str) -> Iterator[KazooClient]:
         client.close()
 
 
-@pytest.mark.parametrize("edited", [posting("edited", n=1), b"", b"no JSON"])
+@pytest.mark.parametrize(
+    "edited", [posting("edited", n=1), b"", b"no JSON"], ids=["job", "empty", "no JSON"]
+)
 def test_it_is_known_by_its_data_that_it_is_another(
     config: Config,
     store: LiveStore,
