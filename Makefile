@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:  ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
-setup: $(VENV)/.installed $(PAGE)  ## Make .venv with everything that is locked, Canary itself, and its dashboard.
+setup: $(VENV)/.installed $(PAGE)  ## Install what is locked and Canary itself into .venv, and build the dashboard.
 
 $(VENV)/.installed: requirements/dev.lock pyproject.toml setup.py
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
@@ -36,24 +36,24 @@ $(PAGE): $(VENV)/.installed setup.py $(wildcard dashboard/*.* dashboard/public/*
 	@$(BIN)/python setup.py --quiet build_dashboard
 	@touch $@
 
-lint: setup  ## Style, types, and which way imports go.
+lint: setup  ## Check style, types and the direction of imports.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(NPM) run check
 
-unit: setup  ## Tests that need no server.
+unit: setup  ## Run the tests that need no server.
 	$(BIN)/python -m pytest tests/unit
 	$(NPM) test
 
-integration: setup  ## Tests on a real ZooKeeper, MongoDB and Cassandra.
+integration: setup  ## Run the tests that need a real ZooKeeper, MongoDB and Cassandra.
 	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/integration
 
-browser: setup  ## Tests of the dashboard in Chromium; screenshots go to tmp/screenshots.
+browser: setup  ## Run the dashboard's tests in Chromium. Screenshots go to tmp/screenshots.
 	$(BIN)/python -m devstack run --services zookeeper,mongodb -- $(BIN)/python -m pytest tests/browser
 
-check: setup  ## What to run before each commit: lint, types, and the tests that need no server.
+check: setup  ## Run this before each commit: lint, and the tests that need no server.
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target --keep-going lint $(HALVES) test-page
 
 test-page: setup
@@ -64,7 +64,7 @@ $(HALVES): check-%: setup
 
 # The faults mostly wait, and it is their times that a crowd would spoil: what runs beside them needs no server, and
 # leaves them the processor whenever they ask for it.
-test: setup  ## Everything that CI runs.
+test: setup  ## Run everything that CI runs.
 	@status=0; \
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going test-faults check-kindly || status=1; \
 	$(MAKE) --no-print-directory test-others || status=1; \
@@ -73,7 +73,7 @@ test: setup  ## Everything that CI runs.
 check-kindly: setup
 	@nice -n 10 $(MAKE) --no-print-directory check
 
-test-all: setup  ## The same, with the tests of tools that have not changed since this last passed.
+test-all: setup  ## Run the same, and also the tests of tools that have not changed since they last passed.
 	TEST_ALL=1 $(MAKE) --no-print-directory test
 	$(BIN)/python -m tests.unchanged
 
@@ -100,45 +100,45 @@ $(PARTS): test-%: setup
 test-cassandra: setup
 	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/integration -m cassandra --durations=10
 
-faults: setup  ## Every fault, as long as it lasts, with FAULT_SEEDS=3 seeds; the table goes to docs/reliability.md.
+faults: setup  ## Run every fault for as long as it lasts, with FAULT_SEEDS=3 seeds. Writes the table in docs/reliability.md.
 	@rm -f .faults.jsonl
 	FAULT_SEEDS=$${FAULT_SEEDS:-3} FAULT_RESULTS=$(CURDIR)/.faults.jsonl $(BIN)/python -m devstack run -- \
 		$(BIN)/python -m pytest tests/faults
 	$(BIN)/python -m tests.faults.results .faults.jsonl docs/reliability.md
 
-soak: setup  ## A million creates and deletes on one session: memory and the server's watches stay flat.
+soak: setup  ## Create and delete a million znodes on one session: memory and ZooKeeper's watches must not grow.
 	SOAK_OPERATIONS=$${SOAK_OPERATIONS:-1000000} $(BIN)/python -m devstack run --services zookeeper,mongodb -- \
 		$(BIN)/python -m pytest --capture=no tests/faults/test_soak.py
 
-mutants: setup  ## Change the model in a few thousand ways, and count which of them the unit tests notice.
+mutants: setup  ## Change the model in a few thousand ways, one at a time, and count the changes that unit tests notice.
 	@rm -rf mutants
 	$(BIN)/mutmut run
 	$(BIN)/mutmut results
 	$(BIN)/mutmut export-cicd-stats
 	@cat mutants/mutmut-cicd-stats.json
 
-durations: setup  ## Measure how long each integration test takes, for make test to level its parts by.
+durations: setup  ## Measure how long each integration test takes; make test divides its parts by that.
 	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/integration --store-durations --clean-durations
 
-bench: setup  ## Measure, beside a rival, and print.
+bench: setup  ## Measure Canary beside a rival, and print the figures.
 	$(BIN)/python -m devstack run -- $(BIN)/python -m bench
 
-demo: setup  ## Servers, a demo load on two boards, and Canary. DEMO_SECONDS=30 makes it end and report.
+demo: setup  ## Start servers, a load on two boards, and Canary. DEMO_SECONDS=30 makes it end and report.
 	$(BIN)/python -m devstack run -- $(BIN)/python -m demo
 
 lock: setup  ## Lock the newest versions that pyproject.toml allows.
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--no-emit-index-url --generate-hashes --upgrade --quiet --output-file requirements/dev.lock
 
-conf: setup  ## Write etc/canary.conf anew from canary/config/.
+conf: setup  ## Generate etc/canary.conf from canary/config/.
 	$(BIN)/python -m canary.config > etc/canary.conf
 
-metrics: setup  ## Write docs/metrics.md anew from canary/metrics.
+metrics: setup  ## Generate docs/metrics.md from canary/metrics/.
 	$(BIN)/python -m canary.metrics > docs/metrics.md
 
-types: setup  ## Write the dashboard's types anew from the API's own description.
+types: setup  ## Generate the dashboard's types from the API's own description.
 	$(BIN)/python -m canary.server.v2 > dashboard/openapi.json
 	$(NPM) run types
 
-clean:  ## Remove what was built.
+clean:  ## Remove everything that was built.
 	rm -rf $(VENV) canary/server/static dashboard/node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
