@@ -19,6 +19,7 @@ from typing import Final
 from canary.clock import CLOCK, Clock
 from canary.server.problems import Crowded
 from canary.server.stream.buffer import LIMIT, SIZE, ReplayBuffer
+from canary.server.stream.current import Current
 from canary.server.stream.encoding import EncodedEvent, dropped, encode, reset
 from canary.server.stream.grouping import Groups
 from canary.server.stream.observer import NOBODY, Observer
@@ -40,8 +41,8 @@ class Broadcaster:
     """All subscriptions of this process. It is the listener of a feed.
 
     ``limit`` is the maximum number of subscriptions at a time. ``observer`` counts clients and
-    events. ``buffer`` keeps the events for clients. ``clock`` is the one by which
-    all streams wait and measure.
+    events. ``buffer`` keeps the events for clients. All streams wait and measure by ``clock``.
+    ``current`` is what each client is sent first.
     """
 
     def __init__(
@@ -55,9 +56,7 @@ class Broadcaster:
         self._buffer = buffer or ReplayBuffer()
         self._lock = threading.Lock()  # for all of the below; nothing blocks while holding it
         self._groups = Groups(self._buffer)
-        self._boards: dict[str, EncodedEvent] = {}
-        self._away: EncodedEvent | None = None
-        self._known = threading.Event()
+        self.current = Current()
         self._placed = threading.Event()
         self._unjudged = threading.Event()
         self.is_ending = False  # set by a signal handler; streams check it once a second
@@ -76,16 +75,13 @@ class Broadcaster:
                     self._placed.set()
                     self._judged(self._groups.judge_newest())
                 case EventName.BOARD:
-                    if event.board is None:
-                        self._boards.pop(event.path or "", None)
-                    else:
-                        self._boards[event.path or ""] = told
+                    self.current.set_board(event, told)
                     self._put(told)
                 case EventName.STORE:
-                    self._away = None if event.available else told
+                    self.current.set_store(event, told)
                     self._put(told)
         if event.name is EventName.STORE and event.available:
-            self._known.set()
+            self.current.known.set()
 
     def reach(self, position: str) -> None:
         """Record that every event up to ``position`` has been published."""
@@ -106,24 +102,13 @@ class Broadcaster:
                 for member in group.members:
                     member.put(told)
 
-    @property
-    def is_served(self) -> bool:
-        """Whether MongoDB answered the feed's last request."""
-        return self._known.is_set() and self._away is None
-
-    @property
-    def why_away(self) -> str | None:
-        """Why MongoDB does not serve the feed; None if it does, or if that is not known yet."""
-        away = self._away
-        return away.event.reason if away is not None and away.event is not None else None
-
     def wait_until_known(self, timeout: float) -> bool:
         """Wait until the feed has published every board once; return whether it has.
 
         ``timeout`` is in seconds.
         """
         deadline = self.clock.elapsed() + timeout
-        is_known = self.clock.wait(self._known, timeout)
+        is_known = self.clock.wait(self.current.known, timeout)
         left = max(0.0, deadline - self.clock.elapsed())
         return is_known and self.clock.wait(self._placed, left)
 
@@ -163,7 +148,7 @@ class Broadcaster:
         """
         with self._lock:
             subscription = self._add(wanted)
-            subscription.begin(self._first(wanted), self._buffer.next)
+            subscription.begin(self.current.first(wanted), self._buffer.next)
             return subscription
 
     def resubscribe(self, wanted: EventFilter, position: str) -> Subscription:
@@ -195,7 +180,7 @@ class Broadcaster:
                 "or it is stopping; connect again later"
             )
         group = self._groups.add(wanted)
-        subscription = Subscription(group.wanted, self._first(wanted), self, self.clock)
+        subscription = Subscription(group.wanted, self.current.first(wanted), self, self.clock)
         group.members.add(subscription)
         self.observer.came()
         return subscription
@@ -230,7 +215,7 @@ class Broadcaster:
     def _begin_anew(self, subscriptions: Iterable[Subscription], told: EncodedEvent) -> None:
         for subscription in subscriptions:
             if not subscription.is_over:
-                first = [told, *self._first(subscription.wanted)]
+                first = [told, *self.current.first(subscription.wanted)]
                 subscription.begin(first, self._buffer.next)
 
     def pull(self, subscription: Subscription) -> list[EncodedEvent] | None:
@@ -261,7 +246,7 @@ class Broadcaster:
                 return None
             if subscription.after is not None and subscription.after > end:
                 is_late = self.clock.elapsed() - subscription.since > AHEAD_LIMIT
-                if is_late and self._away is None:  # the position is not of this MongoDB
+                if is_late and not self.current.is_away:  # the position is not of this MongoDB
                     self._begin_anew([subscription], reset(end))
                 return None
             return end
@@ -285,10 +270,6 @@ class Broadcaster:
     def size(self) -> int:
         """The number of subscriptions."""
         return self._groups.size
-
-    def _first(self, wanted: EventFilter) -> list[EncodedEvent]:
-        boards = [board for board in self._boards.values() if concerns(wanted, board)]
-        return [*boards, *([self._away] if self._away else [])]
 
     # The replay buffer.
 

@@ -131,7 +131,7 @@ def blueprint(resumption: Resumption, shares: Shares) -> APIBlueprint:
         """Return the response, and a function to call once it has ended."""
         sought, form = Sought(asked_of(query)), _form()
         if not broadcaster.wait_until_known(KNOWN_LIMIT):
-            why = broadcaster.why_away or "The boards have not been read from MongoDB yet"
+            why = broadcaster.current.why_away or "The boards have not been read from MongoDB yet"
             raise StoreUnavailable(f"{why}; connect again later")
         catch_up: CatchUp | None = None
         if last:

@@ -77,7 +77,7 @@ class Resumption:
             LOG.info("a client of the event stream has to start again: %s", lost)
             position = None
         except StoreUnavailable as error:
-            if not self.broadcaster.is_served:
+            if not self.broadcaster.current.is_served:
                 raise
             LOG.warning(
                 "reading what a client of the event stream missed takes too long: %s", error

@@ -72,9 +72,8 @@ class Feed:
     """The only change stream of the process.
 
     It publishes all boards before the first event that says that the store is available. While
-    MongoDB does not serve, each try first asks what kind of server it is: a member of a replica set
-    that is not initiated fails every other call at once, and pymongo repeats such a call without a
-    pause until its time is over, which would occupy a whole processor.
+    MongoDB does not serve, each try first asks what kind of server it is: a replica set that is not
+    initiated fails all other calls at once, and pymongo would repeat them without any pause.
     """
 
     def __init__(

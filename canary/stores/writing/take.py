@@ -21,19 +21,17 @@ from canary.clock import now
 from canary.errors import CanaryError, Fenced, StoreError, StoreUnavailable
 from canary.model.changes import Reason
 from canary.model.freshness import SEEING, Freshness
-from canary.model.state import BoardState
 from canary.observer import NOBODY, Observer
 from canary.stores.mongo.client import errors_as_ours
-from canary.stores.mongo.documents import ON_BOARD, Behind, Document, job_from, stat_from
+from canary.stores.mongo.documents import Behind, Document
 from canary.stores.writing.batches import Told
 from canary.stores.writing.board_writer import LiveBoard
-from canary.stores.writing.change_log import JobHistory
 from canary.stores.writing.fence import COUNTER, is_counter
+from canary.stores.writing.stored import restored
 
 LOG = logging.getLogger(__name__)
 
 TAKE_TRIES: Final = 5
-READ_BATCH: Final = 1_000  # jobs; other greenlets wait while an answer of MongoDB is decoded
 TRY_TIMEOUT: Final = 2.0  # seconds; only an open transaction holds the document for longer
 
 
@@ -213,7 +211,7 @@ class LiveStore:
             reason = Reason.UNREGISTERED
         if before["epoch"] is not None and before["epoch"] > epoch:
             reason = Reason.ERA
-        state, histories = self._restore(after)
+        state, histories = restored(self.database, after)
         state = state.known_until(before["known_until"])
         observer = NOBODY if is_own else self._observer
         return LiveBoard(self.database, after, state, reason, session, histories, observer)
@@ -253,34 +251,6 @@ class LiveStore:
             if (behind["board"], behind["takes"]) == (board["_id"], board["takes"]):
                 known = behind["since"] if known is None else min(known, behind["since"])
         return known
-
-    def _restore(self, board: Document) -> tuple[BoardState, dict[str, JobHistory]]:
-        """Read the state that belongs to a board's document, and the histories of its jobs.
-
-        Nobody else writes the board any more.
-        """
-        path, told = board["_id"], board["told"]
-        documents = self.database.jobs.find(
-            {"board": path, "state": {"$in": ON_BOARD}}, {"payload": 0}, batch_size=READ_BATCH
-        )
-        jobs, histories = [], {}
-        for document in documents:
-            jobs.append(job_from(document))
-            histories[document["_id"]] = JobHistory.of(document)
-        nodes = self.database.nodes.find({"board": path}, {"name": 1})
-        state = BoardState.restore(
-            stat_from(board["stat"]),
-            board["seen_at"],
-            jobs,
-            # If somebody removed a node's name, its id contains it.
-            (
-                document.get("name") or document["_id"].removeprefix(f"{path}/")
-                for document in nodes
-            ),
-            told=(told["creates"], told["deletes"]),
-            told_incarnation=told["incarnation"],
-        )
-        return state, histories
 
 
 def _check(path: str, is_mine: Callable[[], bool]) -> None:
