@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup lint unit check $(HALVES) integration browser test test-all test-faults test-others test-browser test-page check-kindly \
 	test-cassandra $(PARTS) \
-	faults soak mutants durations bench demo lock conf metrics types clean
+	faults soak mutants coverage durations bench demo lock conf metrics types clean
 
 help:  ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -116,6 +116,12 @@ mutants: setup  ## Change the model in a few thousand ways, one at a time, and c
 	$(BIN)/mutmut results
 	$(BIN)/mutmut export-cicd-stats
 	@cat mutants/mutmut-cicd-stats.json
+
+coverage: setup  ## Measure which lines and branches of canary/ the tests reach, in all processes that they start.
+	@rm -f .coverage .coverage.*
+	-CI=1 $(BIN)/python -m pytest tests/unit --cov --cov-report=
+	-$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/integration --cov --cov-append --cov-report=
+	$(BIN)/coverage report
 
 durations: setup  ## Measure how long each integration test takes; make test divides its parts by that.
 	$(BIN)/python -m devstack run -- $(BIN)/python -m pytest tests/integration --store-durations --clean-durations

@@ -15,6 +15,18 @@ else:
     monkey.patch_all()
     collect_ignore = ["browser"]
 
+import pytest
+
 from tests import inherited
 
 inherited.reset()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Measure no coverage in property tests: their thousands of examples would cost thrice as much.
+
+    ``make coverage`` loads the plugin that knows the marker.
+    """
+    for item in items:
+        if item.get_closest_marker("hypothesis"):
+            item.add_marker("no_cover")
