@@ -61,10 +61,24 @@ def watching(client: Client, connected: Mongo, database: Mongo, path: str) -> It
     watching.greenlet.get(timeout=30)
 
 
-def end(board: ZookeeperJobBoard, how: Callable[[Any, str], None]) -> None:
+def end(
+    database: Mongo, board: ZookeeperJobBoard, how: Callable[[Any, str], None], outcome: str
+) -> None:
+    """Let a job be posted, claimed and ended, each step once Canary has seen the one before.
+
+    What follows faster than Canary reads the board is counted, and told as a gap.
+    """
+    path = board.path.rstrip("/")
+
+    def is_last(kind: str) -> bool:
+        return kinds(database, path)[-1:] == [kind]
+
     job = board.post("build")
+    eventually(lambda: is_last("posted"))
     board.claim(job, OWNER)
+    eventually(lambda: is_last("claimed"))
     how(job, OWNER)
+    eventually(lambda: is_last(outcome))
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
@@ -73,10 +87,8 @@ def test_a_trashed_job_is_told_so_wherever_taskflow_puts_it(
     database: Mongo, zookeeper: KazooClient, path: str, slash: str
 ) -> None:
     with taskflow_board(f"{path}{slash}") as board:
-        end(board, board.trash)
-        eventually(lambda: kinds(database, path)[-1:] == ["trashed"])
-        end(board, board.consume)
-        eventually(lambda: kinds(database, path)[-1:] == ["consumed"])
+        end(database, board, board.trash, "trashed")
+        end(database, board, board.consume, "consumed")
     assert kinds(database, path) == [
         "posted",
         "claimed",
