@@ -18,7 +18,7 @@ from taskflow.types import entity
 
 from canary.config import Config
 from canary.model.conductors import Conductor
-from canary.model.names import conductor_folders, slash_trash_folder
+from canary.model.names import conductor_folders, slash_trash_folder, trash_path
 from canary.stores.writing.take import LiveStore
 from canary.watchers.context import WatchContext
 from canary.watchers.zookeeper.conductors import ConductorsWatch
@@ -45,7 +45,8 @@ def path(request: pytest.FixtureRequest, corner: str, zookeeper: KazooClient) ->
     path = request.param.format(corner)
     zookeeper.ensure_path(path)
     yield path
-    for beside in (slash_trash_folder(path), *conductor_folders(path)[1:]):
+    in_trash, _, _ = trash_path(path, "").rpartition("/")  # /.trash, for a board at the root
+    for beside in (in_trash, slash_trash_folder(path), *conductor_folders(path)[1:]):
         with suppress(NoNodeError):
             zookeeper.delete(beside, recursive=True)
 
