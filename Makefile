@@ -117,6 +117,7 @@ mutants: setup  ## Change the model in a few thousand ways, one at a time, and c
 	$(BIN)/mutmut export-cicd-stats
 	@cat mutants/mutmut-cicd-stats.json
 
+# Tests of what something costs fail while they are traced, and are no reason to show nothing.
 coverage: setup  ## Measure which lines and branches of canary/ the tests reach, in all processes that they start.
 	@rm -f .coverage .coverage.*
 	-CI=1 $(BIN)/python -m pytest tests/unit --cov --cov-report=

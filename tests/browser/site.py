@@ -10,7 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import psutil
 import requests
 from kazoo.client import KazooClient
 
@@ -19,6 +18,7 @@ from tests.asking import ask, is_ready
 from tests.integration.boards import register
 from tests.integration.conftest import STOP_TIMEOUT
 from tests.ports import free_port
+from tests.processes import family
 from tests.programs import Process
 from tests.waiting import eventually
 
@@ -71,7 +71,7 @@ class Site:
         """End it; what is killed, with all its processes, which would outlive it for a while."""
         process = self._running.pop(name)
         if is_killed:
-            for each in _family(process):
+            for each in family(process.pid):
                 each.kill()
         else:
             process.terminate()
@@ -80,13 +80,13 @@ class Site:
     @contextmanager
     def frozen(self, name: str) -> Iterator[None]:
         """Let a program with all its processes stand still."""
-        family = _family(self._running[name])
-        for each in family:
+        processes = family(self._running[name].pid)
+        for each in processes:
             each.suspend()
         try:
             yield
         finally:
-            for each in family:
+            for each in processes:
                 each.resume()
 
     def load(self, service: str, prefix: str) -> None:
@@ -133,8 +133,3 @@ class Site:
             return [board["freshness"] for board in boards] == ["live"]
 
         eventually(is_live, START, f"{path} is live")
-
-
-def _family(process: Process) -> list[psutil.Process]:
-    first = psutil.Process(process.pid)
-    return [first, *first.children(recursive=True)]

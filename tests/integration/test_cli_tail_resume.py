@@ -19,6 +19,7 @@ from tests.integration.conftest import Command, Spawn
 from tests.integration.test_black_box import by_job
 from tests.integration.test_server import Server
 from tests.integration.written_board import WrittenBoard, ago, claimed, now, posted
+from tests.processes import family
 from tests.waiting import eventually
 
 OPERATIONS = 150
@@ -36,8 +37,7 @@ def changes(tail: Command) -> list[dict[str, Any]]:
 
 def kill(server: Server) -> None:
     """End every process of a server as though its machine had failed."""
-    master = psutil.Process(server.command.process.pid)
-    processes = [master, *master.children(recursive=True)]
+    processes = family(server.command.process.pid)
     for process in processes:
         process.suspend()  # so that none notices the end of another
     for process in processes:

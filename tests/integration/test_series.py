@@ -56,7 +56,6 @@ def test_it_is_what_a_replay_of_the_log_says(
 ) -> None:
     for path, board in busy.items():
         board.beat()
-        set_watched_since(database, path, ago(5_000))
         [told] = get("series", path=path, window=str(WINDOW), steps=STEPS)["series"]
         SeriesOfBoard.model_validate(told)
         start = datetime.fromisoformat(told["start"])
@@ -226,7 +225,3 @@ def steps_of(told: dict[str, Any]) -> dict[datetime, dict[str, Any]]:
         }
         for number in range(len(told["posted"]))
     }
-
-
-def set_watched_since(database: Database[Document], path: str, since: datetime) -> None:
-    database.boards.update_one({"_id": path}, {"$set": {"watched_since": since}})

@@ -55,7 +55,6 @@ class WrittenBoard:
         new: bool = False,
     ) -> None:
         self.database, self.path = database, path
-        self._stores: dict[str, LiveStore] = {}
         self._freshness, self._since = freshness, since or ago(3600)
         self._seen_at = watched_since or self._since
         self._board = self._store(worker).take(path, EPOCH, lambda: True, self._since)
@@ -67,10 +66,9 @@ class WrittenBoard:
             self.unregister()
 
     def _store(self, worker: str) -> LiveStore:
-        if worker not in self._stores:
-            store = self._stores[worker] = LiveStore(self.database, worker)
-            store.started_at = STARTED  # one process has all boards of one worker
-        return self._stores[worker]
+        store = LiveStore(self.database, worker)
+        store.started_at = STARTED  # one process has all boards of one worker
+        return store
 
     @property
     def revision(self) -> int:

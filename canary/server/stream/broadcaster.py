@@ -80,8 +80,6 @@ class Broadcaster:
                 case EventName.STORE:
                     self.current.set_store(event, told)
                     self._put(told)
-        if event.name is EventName.STORE and event.available:
-            self.current.known.set()
 
     def reach(self, position: str) -> None:
         """Record that every event up to ``position`` has been published."""

@@ -28,8 +28,10 @@ class Current:
             self._boards[path] = encoded
 
     def set_store(self, event: Event, encoded: EncodedEvent) -> None:
-        """Remember whether MongoDB serves the feed."""
+        """Remember whether MongoDB serves the feed; if it does, every board has been published."""
         self._away = None if event.available else encoded
+        if event.available:
+            self.known.set()
 
     def first(self, wanted: EventFilter) -> list[EncodedEvent]:
         """Return what a client with this filter is sent first."""
